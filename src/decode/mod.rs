@@ -1,0 +1,1 @@
+//! Turns what a reader sent into scans: bytes and a time in, scans out.

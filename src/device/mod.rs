@@ -1,0 +1,1 @@
+//! Opens hardware: the only room that does.

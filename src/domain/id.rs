@@ -1,0 +1,123 @@
+//! Names of things, one type for each kind of thing, so that no two can be mixed up.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use uuid::Uuid;
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+
+uuid_id! {
+    /// The neutral customer number: 122 random bits (UUID version 4). Version 7 would tell the hour of enrolment.
+    CustomerNumber
+}
+uuid_id! {
+    /// One card of a customer, without its code (UUID version 4).
+    CardId
+}
+uuid_id! {
+    /// One time that a customer showed a card, or was opened by hand (UUID version 7: when is no secret here).
+    VisitId
+}
+uuid_id! {
+    /// A claim, complaint or request (UUID version 7).
+    IssueId
+}
+uuid_id! {
+    /// A print job (UUID version 7).
+    JobId
+}
+uuid_id! {
+    /// One run of the daemon: sequences of events count within it.
+    StreamId
+}
+
+macro_rules! name_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes 1 to 64 printable ASCII characters without a space.
+            ///
+            /// # Errors
+            /// [`BadName`] for anything else.
+            pub fn new(text: impl Into<String>) -> Result<Self, BadName> {
+                let text = text.into();
+                let fits = (1..=NAME_BYTES_MAX).contains(&text.len())
+                    && text.bytes().all(|byte| byte.is_ascii_graphic());
+                if fits { Ok(Self(text)) } else { Err(BadName { what: stringify!($name) }) }
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl TryFrom<String> for $name {
+            type Error = BadName;
+            fn try_from(text: String) -> Result<Self, BadName> {
+                Self::new(text)
+            }
+        }
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0
+            }
+        }
+    };
+}
+
+/// The longest name of a register, reader or printer, in bytes.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// A name that is empty, too long, or holds a space or a control character.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a {what} is 1 to 64 printable ASCII characters without a space")]
+pub struct BadName {
+    what: &'static str,
+}
+
+name_id! {
+    /// A register: a place where sales are rung up, as `[[register]]` names it.
+    RegisterName
+}
+name_id! {
+    /// A reader's stable identity: `usb:VVVV:PPPP:SERIAL`, else `port:PATH` (where it is plugged in), or a config's name for it.
+    ReaderName
+}
+name_id! {
+    /// A printer, as `[[printer]]` names it.
+    PrinterName
+}

@@ -1,0 +1,10 @@
+//! The nouns and their rules: what a card, a customer, a scan and an issue *are*.
+//!
+//! Pure: no clock, no file, no socket, no randomness of its own. Every other room may name this
+//! one; it names none. What can happen is [`event`], the vocabulary of the journals.
+
+pub mod code;
+pub mod id;
+pub mod scan;
+pub mod settings;
+pub mod time;

@@ -1,0 +1,7 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+
+pub mod domain;
+
+pub mod decode;
+
+pub mod device;
