@@ -109,8 +109,14 @@ impl fmt::Debug for Reading {
 pub enum ReadingKind {
     /// One of our own codes, check verified.
     Card(crate::domain::code::CardKey),
-    /// Has our form but one symbol is wrong: these keys are one repair away. Only a proposal (design: the cashier sees it).
-    Damaged(Vec<crate::domain::code::CardKey>),
+    /// Has our form but its check fails. `proposals` are the keys one symbol away, to be tried against live cards and shown
+    /// to the cashier, never taken silently; with none live, `prefix_ours` tells a spoilt card (rejected) from a stranger (passed on).
+    Damaged {
+        /// At most one for the base-32 form; none for the decimal one (its check finds errors, it does not repair).
+        proposals: Vec<crate::domain::code::CardKey>,
+        /// The version and programme symbols are ours as they stand.
+        prefix_ours: bool,
+    },
     /// May be the card of an imported programme: look it up under this alias. A miss is not an error: it is passed on.
     Alias(crate::domain::code::Alias),
     /// Not ours: a product, a coupon. Passed on as it is.
