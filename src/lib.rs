@@ -5,3 +5,7 @@ pub mod domain;
 pub mod decode;
 
 pub mod device;
+
+pub mod desk;
+
+pub mod push;

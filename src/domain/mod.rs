@@ -5,6 +5,7 @@
 
 pub mod code;
 pub mod id;
+pub mod refusal;
 pub mod scan;
 pub mod settings;
 pub mod time;

@@ -1,0 +1,3 @@
+//! Sessions with registers: frames out, requests in.
+
+pub mod wire;

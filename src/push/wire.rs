@@ -1,0 +1,73 @@
+//! The messages as they stand on the socket. Pure: bytes to types and back.
+
+use crate::desk::file::CustomerFile;
+use crate::domain::id::{CardId, CustomerNumber, JobId, PrinterName, ReaderName, VisitId};
+use crate::domain::scan::Rejection;
+use serde_json::value::RawValue;
+use std::time::Duration;
+
+/// What a register is told. Borrowed: it is written out at once and kept as bytes.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// A card of ours was shown: the file is open, under a visit.
+    Identified {
+        /// Names this showing; a sale refers to it.
+        visit: VisitId,
+        /// The card that was shown; `None` when the file was opened by hand.
+        card: Option<CardId>,
+        /// What to know.
+        file: &'a CustomerFile,
+        /// The code had one wrong symbol and this is the one live card it can be: let the cashier confirm the name.
+        repaired: bool,
+        /// The earlier visit, when the same code came from the same reader just before.
+        repeat_of: Option<VisitId>,
+    },
+    /// A well-formed code of ours that leads to nobody. Carries no code.
+    Unknown,
+    /// A card of ours that must not be honoured.
+    Blocked {
+        /// Whose card it is or was.
+        customer: CustomerNumber,
+        /// The card.
+        card: CardId,
+        /// `BLOCKED`, `REPLACED` or `EXPIRED`.
+        status: &'a str,
+        /// Why, as the one who blocked it chose from the list (`LOST`, `STOLEN`, `DAMAGED`, ...).
+        reason: &'a str,
+    },
+    /// Not ours: a product, a coupon. UnifiedPOS names.
+    Scan {
+        /// The data, AIM prefix stripped.
+        data: &'a [u8],
+        /// The AIM identifier if the reader gave one.
+        aim: Option<[u8; 3]>,
+        /// The symbology in UnifiedPOS's word, such as `SCAN_SDT_EAN13`.
+        scan_data_type: &'a str,
+        /// The same data came from the same reader within the repeat window; sequence of that event.
+        repeat_of: Option<u64>,
+    },
+    /// Something was read and is not handed on.
+    Rejected(Rejection),
+    /// A print job moved.
+    Job {
+        /// The job.
+        job: JobId,
+        /// Its printer.
+        printer: &'a PrinterName,
+        /// `queued`, `sending`, `sent`, `processed`, `printed`, `failed`, `unknown`.
+        state: &'a str,
+        /// Why it failed or waits, if it does.
+        reason: Option<&'a str>,
+    },
+    /// Anything else that a till should know, already composed by `daemon` as a JSON object (store, vault, readers).
+    State(&'a RawValue),
+}
+
+/// Where an event comes from and how long it means anything.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The reader, if one read it.
+    pub reader: Option<&'a ReaderName>,
+    /// How long after now the event is still about the customer or product on the counter.
+    pub lifetime: Duration,
+}
