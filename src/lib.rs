@@ -9,3 +9,4 @@ pub mod device;
 pub mod desk;
 
 pub mod push;
+pub mod vault;

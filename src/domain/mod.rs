@@ -4,8 +4,10 @@
 //! one; it names none. What can happen is [`event`], the vocabulary of the journals.
 
 pub mod code;
+pub mod contact;
 pub mod id;
 pub mod refusal;
+pub mod person;
 pub mod scan;
 pub mod settings;
 pub mod time;

@@ -1,0 +1,308 @@
+//! Keyed hashes: how a card, a phone number or a name is found without being kept.
+//!
+//! The keys are random and never leave this room. They are wrapped by a key of their own beside them, not by the
+//! vault's, so that cards still lead to a customer while the vault is locked. Two files in one folder:
+//! `keyring.key` (32 bytes, mode 0400) and `keyring`:
+//!
+//! ```text
+//! "FICHARNG"  format u16  nonce [24]  sealed: { version u32, key [32] } newest first  crc u32   (little-endian)
+//! ```
+//!
+//! Every hash is HMAC-SHA256 under a sub-key of its own (HKDF-SHA256, RFC 5869), cut to 16 bytes. Look-ups try the
+//! newest version, then older ones; what is written uses the newest.
+
+use super::files;
+use super::kek::{self, KEY_BYTES};
+use super::keys::{Fill, KeyError};
+use super::seal::{NONCE_BYTES, decrypt, encrypt};
+use crate::domain::code::{Alias, CardKey};
+use chacha20poly1305::XChaCha20Poly1305;
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Versions that a keyring holds at most; each unknown card is hashed under all of them.
+pub const VERSIONS_MAX: usize = 8;
+
+const MAGIC: [u8; 8] = *b"FICHARNG";
+const FORMAT: u16 = 1;
+const VERSION_BYTES: usize = 4 + KEY_BYTES;
+const FILE_BYTES_MAX: u64 = 4096;
+const SALT: &[u8] = b"ficha keyring 1";
+
+/// A keyed hash. Says nothing without the keyring, and is personal data all the same: it goes when its customer goes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hash16(pub [u8; 16]);
+
+/// Shows nothing: equal hashes in a log would link two lines to one person.
+impl fmt::Debug for Hash16 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hash16(••)")
+    }
+}
+
+/// What a blind index is over; each has its own key, so that a name never meets a phone number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum IndexField {
+    /// A telephone number in E.164.
+    Phone,
+    /// An e-mail address in its look-up form.
+    Email,
+    /// The beginning of a word of a name.
+    Name,
+}
+
+/// The hash keys of one store. Any thread may hash; nothing here waits.
+pub struct Keyring {
+    newest: Version,
+    /// Newer before older.
+    older: Vec<Version>,
+}
+
+struct Version {
+    number: u32,
+    card: Prepared,
+    alias: Prepared,
+    phone: Prepared,
+    email: Prepared,
+    name: Prepared,
+    body: Prepared,
+}
+
+/// HMAC with its key already taken in; a hash starts from a copy.
+type Prepared = Hmac<Sha256>;
+
+impl Keyring {
+    /// Makes `keyring.key` (unless a start that was cut short left one) and a `keyring` with one version in `folder`.
+    /// For a store's first start: a new keyring in an old store leads no card to anybody.
+    ///
+    /// # Errors
+    /// [`KeyError::AlreadyThere`] if there is a keyring; those of [`kek::create_key_file`] and [`Self::open`].
+    pub fn create(folder: &Path, random: Fill) -> Result<Self, KeyError> {
+        let path = folder.join("keyring");
+        if path.exists() {
+            return Err(KeyError::AlreadyThere { path });
+        }
+        match kek::create_key_file(&key_path(folder), random) {
+            Ok(()) | Err(KeyError::AlreadyThere { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let mut nonce = [0; NONCE_BYTES];
+        let mut versions = Zeroizing::new([0; VERSION_BYTES]);
+        if let Some((number, key)) = versions.split_first_chunk_mut::<4>() {
+            *number = 1_u32.to_le_bytes();
+            random(key).map_err(|source| KeyError::Random { source })?;
+        }
+        random(&mut nonce).map_err(|source| KeyError::Random { source })?;
+        let key = kek::read_own_key(&key_path(folder))?;
+        let file = encode(&key, &nonce, versions.as_slice()).ok_or(KeyError::Full { path: path.clone() })?;
+        files::create(&path, 0o600, &file)?;
+        Self::open(folder)
+    }
+
+    /// Opens the keyring in `folder`.
+    ///
+    /// # Errors
+    /// [`KeyError::NoKeyFile`] without `keyring`, [`KeyError::Missing`] without `keyring.key`: both must come from a
+    /// copy. [`KeyError::WrongKey`], [`KeyError::HeaderDamaged`], [`KeyError::Version`], [`KeyError::Exposed`],
+    /// [`KeyError::Malformed`], [`KeyError::Io`].
+    pub fn open(folder: &Path) -> Result<Self, KeyError> {
+        let path = folder.join("keyring");
+        let file = files::read_private(&path, 0o077, FILE_BYTES_MAX).map_err(|error| {
+            if let KeyError::Missing { path } = error { KeyError::NoKeyFile { path } } else { error }
+        })?;
+        let key = kek::read_own_key(&key_path(folder))?;
+        let opened = decode(&key, &file, &path)?;
+        let (versions, rest) = opened.as_chunks::<VERSION_BYTES>();
+        let mut versions = versions.iter().filter_map(|bytes| {
+            let (number, key) = bytes.split_first_chunk::<4>()?;
+            Some(Version::new(u32::from_le_bytes(*number), key))
+        });
+        let (newest, older) = (versions.next(), versions.collect::<Vec<_>>());
+        match newest {
+            Some(newest) if older.len() < VERSIONS_MAX && rest.is_empty() => Ok(Self { newest, older }),
+            _ => Err(KeyError::HeaderDamaged { path }),
+        }
+    }
+
+    /// The version that new hashes are made with.
+    #[must_use]
+    pub fn newest(&self) -> u32 {
+        self.newest.number
+    }
+
+    /// A card's hash under the newest version, for what is written.
+    #[must_use]
+    pub fn card_hash(&self, card: &CardKey) -> Hash16 {
+        self.newest_hash(Purpose::Card, &[&card.0])
+    }
+
+    /// A card's hash under every version, newest first: look up by each until one is known.
+    #[must_use]
+    pub fn card_hashes(&self, card: &CardKey) -> Vec<Hash16> {
+        self.every_hash(Purpose::Card, &[&card.0])
+    }
+
+    /// The hash of an imported card; its programme is part of it.
+    #[must_use]
+    pub fn alias_hash(&self, alias: &Alias) -> Hash16 {
+        let (length, programme) = measured(&alias.programme);
+        self.newest_hash(Purpose::Alias, &[&length, programme, alias.code.as_bytes()])
+    }
+
+    /// As [`Self::card_hashes`], of an imported card.
+    #[must_use]
+    pub fn alias_hashes(&self, alias: &Alias) -> Vec<Hash16> {
+        let (length, programme) = measured(&alias.programme);
+        self.every_hash(Purpose::Alias, &[&length, programme, alias.code.as_bytes()])
+    }
+
+    /// The hash of one term that [`lookup`](super::lookup) made.
+    #[must_use]
+    pub fn index(&self, field: IndexField, normalised: &str) -> Hash16 {
+        self.newest_hash(Purpose::Index(field), &[normalised.as_bytes()])
+    }
+
+    /// As [`Self::card_hashes`], of one term.
+    #[must_use]
+    pub fn indexes(&self, field: IndexField, normalised: &str) -> Vec<Hash16> {
+        self.every_hash(Purpose::Index(field), &[normalised.as_bytes()])
+    }
+
+    /// What an idempotency record keeps of a request's body instead of the body.
+    #[must_use]
+    pub fn body_mac(&self, body: &[u8]) -> Hash16 {
+        self.newest_hash(Purpose::Body, &[body])
+    }
+
+    /// Whether `mac` was made of this body, under any version.
+    #[must_use]
+    pub fn body_mac_fits(&self, body: &[u8], mac: &Hash16) -> bool {
+        self.every_hash(Purpose::Body, &[body]).contains(mac)
+    }
+
+    fn newest_hash(&self, purpose: Purpose, parts: &[&[u8]]) -> Hash16 {
+        self.newest.hash(purpose, parts)
+    }
+
+    fn every_hash(&self, purpose: Purpose, parts: &[&[u8]]) -> Vec<Hash16> {
+        let versions = std::iter::once(&self.newest).chain(&self.older);
+        versions.map(|version| version.hash(purpose, parts)).collect()
+    }
+}
+
+/// Shows how many versions it has.
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keyring({} versions)", self.older.len().saturating_add(1))
+    }
+}
+
+/// What is hashed; the sub-key's name.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Card,
+    Alias,
+    Index(IndexField),
+    Body,
+}
+
+impl Version {
+    fn new(number: u32, key: &[u8]) -> Self {
+        let keys = Hkdf::<Sha256>::new(Some(SALT), key);
+        Self {
+            number,
+            card: sub_key(&keys, b"card"),
+            alias: sub_key(&keys, b"alias"),
+            phone: sub_key(&keys, b"index:phone"),
+            email: sub_key(&keys, b"index:email"),
+            name: sub_key(&keys, b"index:name"),
+            body: sub_key(&keys, b"body"),
+        }
+    }
+
+    fn hash(&self, purpose: Purpose, parts: &[&[u8]]) -> Hash16 {
+        let prepared = match purpose {
+            Purpose::Card => &self.card,
+            Purpose::Alias => &self.alias,
+            Purpose::Index(IndexField::Phone) => &self.phone,
+            Purpose::Index(IndexField::Email) => &self.email,
+            Purpose::Index(IndexField::Name) => &self.name,
+            Purpose::Body => &self.body,
+        };
+        let mut mac = prepared.clone();
+        for part in parts {
+            mac.update(part);
+        }
+        let mut hash = Hash16([0; 16]);
+        for (place, byte) in hash.0.iter_mut().zip(mac.finalize().into_bytes()) {
+            *place = byte;
+        }
+        hash
+    }
+}
+
+fn sub_key(keys: &Hkdf<Sha256>, name: &[u8]) -> Prepared {
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    // Fails only above 8160 bytes; then every hash would differ from the test's known answers.
+    let made = keys.expand(name, key.as_mut_slice());
+    debug_assert!(made.is_ok());
+    let mut block = Zeroizing::new([0; 64]);
+    for (place, byte) in block.iter_mut().zip(key.iter()) {
+        *place = *byte;
+    }
+    // RFC 2104: a key shorter than the hash's block is filled up with zeros.
+    Prepared::new((&*block).into())
+}
+
+fn measured(programme: &str) -> ([u8; 8], &[u8]) {
+    let length = u64::try_from(programme.len()).unwrap_or(u64::MAX);
+    (length.to_le_bytes(), programme.as_bytes())
+}
+
+fn key_path(folder: &Path) -> PathBuf {
+    folder.join("keyring.key")
+}
+
+fn head(nonce: &[u8; NONCE_BYTES]) -> Vec<u8> {
+    let mut bytes = Vec::from(MAGIC);
+    bytes.extend_from_slice(&FORMAT.to_le_bytes());
+    bytes.extend_from_slice(nonce);
+    bytes
+}
+
+fn encode(key: &[u8; KEY_BYTES], nonce: &[u8; NONCE_BYTES], versions: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = head(nonce);
+    bytes.extend(encrypt(&XChaCha20Poly1305::new(key.into()), nonce, &bytes, versions)?);
+    let sum = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(&sum.to_le_bytes());
+    Some(bytes)
+}
+
+/// Damage shows in the checksum, another key in the seal.
+fn decode(key: &[u8; KEY_BYTES], file: &[u8], path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let damaged = || KeyError::HeaderDamaged { path: path.to_owned() };
+    let (bytes, sum) = file.split_last_chunk::<4>().ok_or_else(damaged)?;
+    let (magic, rest) = bytes.split_first_chunk::<8>().ok_or_else(damaged)?;
+    let (format, rest) = rest.split_first_chunk::<2>().ok_or_else(damaged)?;
+    let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>().ok_or_else(damaged)?;
+    if *sum != crc32fast::hash(bytes).to_le_bytes() || *magic != MAGIC {
+        return Err(damaged());
+    }
+    let found = u16::from_le_bytes(*format);
+    if found != FORMAT {
+        return Err(KeyError::Version { path: path.to_owned(), found });
+    }
+    let cipher = XChaCha20Poly1305::new(key.into());
+    decrypt(&cipher, nonce, &head(nonce), sealed).ok_or_else(|| KeyError::WrongKey { path: path.to_owned() })
+}
+
+#[cfg(test)]
+mod tests;

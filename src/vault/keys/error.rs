@@ -1,0 +1,103 @@
+//! What can go wrong with keys: one variant for each thing done next.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a key was not read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The vault stays locked: tills work without names until the key is brought.
+    #[error("no key at {}: bring it and restart, or go on with the vault locked", .path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// Take the rights away, and change the key if somebody may have read it.
+    #[error("{} has mode {mode:04o}, so others may read the key: `chmod 0400` it, and change the key if they did", .path.display())]
+    Exposed {
+        /// The key file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Not a key of ours.
+    #[error("{} must hold exactly 32 bytes, the key and nothing else", .path.display())]
+    Malformed {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// Bring the right key; nothing is broken.
+    #[error("the key given does not open {}: it was made with another one", .path.display())]
+    WrongKey {
+        /// What it does not open.
+        path: PathBuf,
+    },
+    /// Nothing was made: a first start happens once.
+    #[error("{} is already there, and is never replaced", .path.display())]
+    AlreadyThere {
+        /// The file found.
+        path: PathBuf,
+    },
+    /// Bring the file from its copy. Making a new one would give up every sealed section.
+    #[error("{} is missing: bring it back from its copy; without it nothing sealed can be opened", .path.display())]
+    NoKeyFile {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// Bring the file from its copy.
+    #[error("{} is damaged at its head: bring it back from its copy", .path.display())]
+    HeaderDamaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Install the later fichad.
+    #[error("{} has format {found}, which this fichad does not know: install the newer one", .path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version it says.
+        found: u16,
+    },
+    /// One customer's key is not readable here; a copy of the file may have it.
+    #[error("slot {slot} of the key file is damaged or missing: its key must come from a copy of the file")]
+    Damaged {
+        /// The slot's number.
+        slot: u32,
+    },
+    /// The customer was erased.
+    #[error("the key was destroyed when its customer was erased")]
+    Destroyed,
+    /// No slot numbers are left.
+    #[error("{} has no room for another key", .path.display())]
+    Full {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// Check the disk, then restart; keys can still be read.
+    #[error("{} is no longer written, because an earlier write failed: check the disk, then restart", .path.display())]
+    Stopped {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The kernel gave no randomness.
+    #[error("the kernel gave no randomness for a key")]
+    Random {
+        /// Its error.
+        source: io::Error,
+    },
+    /// The disk, or a right to it.
+    #[error("cannot read or write {}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The kernel's error.
+        source: io::Error,
+    },
+}
+
+impl KeyError {
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+}

@@ -1,0 +1,237 @@
+//! Finding a person by what a cashier can type: a telephone number, an e-mail address, the beginning of a name.
+//!
+//! Pure. Makes the terms that the blind indexes are keyed by, and the masked rows that a search may show. Terms are
+//! plain text: they go into [`Keyring::index`](super::keyring::Keyring::index) and nowhere else.
+
+use super::keyring::IndexField;
+use crate::domain::contact::{CallingCode, E164, EMAIL_CHARS_MAX, Email};
+use crate::domain::person::{Person, is_east_asian_letter};
+use std::collections::BTreeSet;
+use std::fmt;
+use unicode_normalization::UnicodeNormalization;
+
+/// The beginnings of a word that are indexed, in letters. Shorter words are indexed whole; of longer ones what is typed
+/// beyond is compared after opening, so an index says no more than eight letters of a name.
+pub const PREFIX_LETTERS: std::ops::RangeInclusive<usize> = 3..=8;
+/// The same in scripts where one sign says a syllable or a word: Chinese, Japanese, Korean, the scripts of India, Thai.
+pub const PREFIX_SIGNS: std::ops::RangeInclusive<usize> = 1..=4;
+/// Words of one person that are indexed at most.
+pub const WORDS_MAX: usize = 32;
+/// Words of one search at most.
+pub const QUERY_WORDS_MAX: usize = 8;
+
+/// Every term that leads to this person, each once.
+#[must_use]
+pub fn terms(person: &Person) -> Vec<(IndexField, String)> {
+    let mut terms = BTreeSet::new();
+    for telephone in &person.telephone {
+        terms.insert((IndexField::Phone, telephone.e164.as_str().to_owned()));
+    }
+    for email in &person.email {
+        terms.insert((IndexField::Email, email.addr.lookup()));
+    }
+    for word in words_of(person) {
+        let lengths = prefix_lengths(&word);
+        let count = word.chars().count();
+        for length in (*lengths.start()).min(count)..=(*lengths.end()).min(count) {
+            terms.insert((IndexField::Name, word.chars().take(length).collect()));
+        }
+    }
+    terms.into_iter().collect()
+}
+
+/// What somebody typed into the search field.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Query {
+    terms: Vec<(IndexField, String)>,
+    words: Vec<String>,
+}
+
+/// Why a search cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    /// No letter and no digit in it.
+    #[error("nothing to search by: type the beginning of a name, a telephone number or an e-mail address")]
+    Empty,
+    /// A text, not a search.
+    #[error("too much to search by: type at most {QUERY_WORDS_MAX} words")]
+    TooLong,
+}
+
+impl Query {
+    /// Reads a search: an address if it holds `@`, a telephone number if it is digits (of the country of `default`
+    /// unless it says its own), else the beginnings of names, in any order.
+    ///
+    /// # Errors
+    /// [`QueryError`]; never an empty query, which would match everybody.
+    pub fn read(text: &str, default: Option<CallingCode>) -> Result<Self, QueryError> {
+        if text.chars().count() > EMAIL_CHARS_MAX {
+            return Err(QueryError::TooLong);
+        }
+        if let Ok(email) = Email::parse(text) {
+            return Ok(Self { terms: vec![(IndexField::Email, email.lookup())], words: Vec::new() });
+        }
+        if let Ok(number) = E164::parse(text, default) {
+            let term = (IndexField::Phone, number.as_str().to_owned());
+            return Ok(Self { terms: vec![term], words: Vec::new() });
+        }
+        let words: Vec<String> = words(text).collect();
+        if words.is_empty() {
+            return Err(QueryError::Empty);
+        }
+        if words.len() > QUERY_WORDS_MAX {
+            return Err(QueryError::TooLong);
+        }
+        let term =
+            |word: &String| (IndexField::Name, word.chars().take(*prefix_lengths(word).end()).collect());
+        let terms: BTreeSet<_> = words.iter().map(term).collect();
+        Ok(Self { terms: terms.into_iter().collect(), words })
+    }
+
+    /// The terms; a person matches only if all of them lead there. Never empty.
+    #[must_use]
+    pub fn terms(&self) -> &[(IndexField, String)] {
+        &self.terms
+    }
+
+    /// Whether a person that all terms lead to is meant: compares the letters that no index holds.
+    #[must_use]
+    pub fn matches(&self, person: &Person) -> bool {
+        let own = words_of(person);
+        self.words.iter().all(|word| own.iter().any(|own| own.starts_with(word.as_str())))
+    }
+}
+
+/// Shows how many terms it has.
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Query({} terms)", self.terms.len())
+    }
+}
+
+/// What a row of a search may show: enough to ask "is that you?", not enough to write somebody down.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Masked {
+    /// Such as `María G••••`.
+    pub name: String,
+    /// Such as `••• ••• 456`, if there is a number.
+    pub telephone: Option<String>,
+}
+
+/// Shows nothing of it: a first name and three digits are still somebody's.
+impl fmt::Debug for Masked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Masked(••)")
+    }
+}
+
+/// Masks a person. The dots say nothing of what is under them, not even how long it is.
+#[must_use]
+pub fn masked(person: &Person) -> Masked {
+    let cut = |name: &String| name.chars().take(1).chain("••••".chars()).collect::<String>();
+    let (given, family) = (&person.given_name, &person.family_name);
+    let name = match (given, family) {
+        (Some(_), Some(family)) if person.is_east_asian() => cut(family),
+        (Some(given), Some(family)) => format!("{given} {}", cut(family)),
+        (Some(given), None) => given.clone(),
+        (None, Some(family)) => cut(family),
+        (None, None) => person.preferred_name.as_ref().or(person.org.as_ref()).map(cut).unwrap_or_default(),
+    };
+    let telephone = person.telephone.first();
+    let telephone = telephone.map(|telephone| format!("••• ••• {}", telephone.e164.last_three()));
+    Masked { name, telephone }
+}
+
+fn prefix_lengths(word: &str) -> std::ops::RangeInclusive<usize> {
+    if word.chars().next().is_some_and(is_dense) { PREFIX_SIGNS } else { PREFIX_LETTERS }
+}
+
+fn is_dense(c: char) -> bool {
+    is_east_asian_letter(c) || matches!(c, '\u{0900}'..='\u{0eff}')
+}
+
+/// The words by which a person is found, in their normal form.
+fn words_of(person: &Person) -> BTreeSet<String> {
+    let names = [
+        &person.given_name,
+        &person.family_name,
+        &person.family_name2,
+        &person.preferred_name,
+        &person.additional_name,
+        &person.org,
+    ];
+    let mut found: BTreeSet<String> = BTreeSet::new();
+    // Written together, as everybody types them.
+    let together = person.is_east_asian().then(|| person.sort_name());
+    for name in names.into_iter().flatten().chain(&together) {
+        let joined = name.split_whitespace().map(|word| words(word).collect::<String>());
+        let spelt = words(&spelt_out(name)).collect::<Vec<_>>();
+        let all = words(name).chain(joined).chain(spelt).filter(|word| !word.is_empty());
+        for word in all {
+            if found.len() < WORDS_MAX {
+                found.insert(word);
+            }
+        }
+    }
+    found
+}
+
+/// Umlauts as those write them who have no such key: Mueller, Soerensen.
+fn spelt_out(name: &str) -> String {
+    let spell = |c: char| match c {
+        'ä' | 'Ä' => "ae".to_owned(),
+        'ö' | 'Ö' | 'ø' | 'Ø' => "oe".to_owned(),
+        'ü' | 'Ü' => "ue".to_owned(),
+        'å' | 'Å' => "aa".to_owned(),
+        other => other.to_string(),
+    };
+    name.nfc().map(spell).collect()
+}
+
+/// Splits at everything that is no letter, digit or sign on a letter, and brings each word into its normal form:
+/// compatibility forms resolved, diacritics dropped, lower-case, no difference between the letters i of Turkish.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let text: String = text
+        .nfkd()
+        .filter(|c| !is_dropped(*c))
+        .flat_map(char::to_lowercase)
+        .filter(|c| !is_dropped(*c))
+        .flat_map(plain_letters)
+        .nfc()
+        .collect();
+    let parts: Vec<String> = text.split(|c| !is_word_sign(c)).map(str::to_owned).collect();
+    parts.into_iter().filter(|word| !word.is_empty())
+}
+
+fn is_word_sign(c: char) -> bool {
+    c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(c)
+}
+
+/// Diacritics of Latin, Greek, Cyrillic, Hebrew and Arabic, the nukta of Devanagari and the joiners, all often left out in
+/// typing. The vowel signs of India are letters and stay.
+fn is_dropped(c: char) -> bool {
+    matches!(c, '\u{0300}'..='\u{036f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
+        | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}' | '\u{0591}'..='\u{05c7}' | '\u{064b}'..='\u{065f}'
+        | '\u{0670}' | '\u{0640}' | '\u{093c}' | '\u{200c}' | '\u{200d}' | '\u{00ad}')
+}
+
+/// Letters that Unicode does not take apart.
+fn plain_letters(c: char) -> std::iter::Chain<std::option::IntoIter<char>, std::option::IntoIter<char>> {
+    let (first, second) = match c {
+        'ı' => ('i', None),
+        'ß' => ('s', Some('s')),
+        'æ' => ('a', Some('e')),
+        'œ' => ('o', Some('e')),
+        'ø' => ('o', None),
+        'đ' | 'ð' => ('d', None),
+        'ł' => ('l', None),
+        'þ' => ('t', Some('h')),
+        'ħ' => ('h', None),
+        'ς' => ('σ', None),
+        other => (other, None),
+    };
+    Some(first).into_iter().chain(second)
+}
+
+#[cfg(test)]
+mod tests;
