@@ -8,6 +8,8 @@
 //! Invariant: memory is bounded. A scan keeps [`SCAN_BYTES_MAX`](crate::domain::scan::SCAN_BYTES_MAX)
 //! bytes; the rest is dropped and the scan rejected, so a stuck key cannot grow a buffer.
 
+pub mod framing;
+
 use crate::domain::scan::Decoded;
 use crate::domain::time::Uptime;
 
