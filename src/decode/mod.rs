@@ -9,6 +9,8 @@
 //! bytes; the rest is dropped and the scan rejected, so a stuck key cannot grow a buffer.
 
 pub mod framing;
+pub mod gs1;
+pub mod symbology;
 
 use crate::domain::scan::Decoded;
 use crate::domain::time::Uptime;

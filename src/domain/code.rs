@@ -208,7 +208,7 @@ fn parse_letters(chars: &[u8; LETTERS], ours: Programme) -> Parsed {
         }
     }
     let is_ours = |symbols: &[u8; LETTERS]| symbols.starts_with(&[VERSION_SYMBOL, ours.0]);
-    let prefix_ours = is_ours(&symbols) && !outside.is_some_and(|index| index < PREFIX);
+    let prefix_ours = is_ours(&symbols) && outside.is_none_or(|index| index >= PREFIX);
     let found = check::find(&symbols);
     let repaired = match (found, outside) {
         (check::Found::Whole, None) if prefix_ours => return Parsed::Valid(key_of(&symbols)),
