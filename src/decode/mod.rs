@@ -8,8 +8,10 @@
 //! Invariant: memory is bounded. A scan keeps [`SCAN_BYTES_MAX`](crate::domain::scan::SCAN_BYTES_MAX)
 //! bytes; the rest is dropped and the scan rejected, so a stuck key cannot grow a buffer.
 
+pub mod classify;
 pub mod framing;
 pub mod gs1;
+pub mod payment;
 pub mod symbology;
 
 use crate::domain::scan::Decoded;
