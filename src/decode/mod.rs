@@ -13,6 +13,9 @@ pub mod framing;
 pub mod gs1;
 pub mod payment;
 pub mod symbology;
+pub mod hid;
+pub mod keyboard;
+pub mod magstripe;
 
 use crate::domain::scan::Decoded;
 use crate::domain::time::Uptime;

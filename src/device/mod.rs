@@ -1,1 +1,3 @@
 //! Opens hardware: the only room that does.
+
+pub mod keymap;

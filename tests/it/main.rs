@@ -1,1 +1,11 @@
+//! Everything that is tested from outside the library, in one binary.
+// `cfg(test)` on each: clippy then knows that helpers beside `#[test]` functions are test code too.
 
+#[cfg(test)]
+mod captures;
+#[cfg(test)]
+mod hid;
+#[cfg(test)]
+mod keyboard;
+#[cfg(test)]
+mod magstripe;
