@@ -2,9 +2,7 @@
 
 use crate::captures::{hex, load, play, show};
 use fichad::decode::Assemble;
-use fichad::decode::hid::{
-    Descriptor, DescriptorError, Kind, Role, Scanner, Usage, find_role, role_of,
-};
+use fichad::decode::hid::{Descriptor, DescriptorError, Kind, Role, Scanner, Usage, find_role, role_of};
 use fichad::decode::magstripe::{Layout, Swipe};
 use fichad::domain::scan::{Decoded, Origin, Rejection, SCAN_BYTES_MAX};
 use proptest::prelude::*;
@@ -164,7 +162,7 @@ fn a_lying_descriptor_is_an_error() {
     ] {
         assert_eq!(Descriptor::parse(&hex(text)), Err(want), "{text}");
     }
-    assert_eq!(Descriptor::parse(&vec![0xa4; 40]), Err(DescriptorError::Stack));
+    assert_eq!(Descriptor::parse(&[0xa4; 40]), Err(DescriptorError::Stack));
     assert_eq!(Descriptor::parse(&[0x04].repeat(4097)), Err(DescriptorError::TooLong));
 }
 
@@ -191,15 +189,18 @@ pub(crate) fn any_device_is_harmless(descriptor: &[u8], reports: &[Vec<u8>]) {
         return;
     };
     let mut assemblers: Vec<Box<dyn Assemble>> = Vec::new();
-    assemblers.extend(Scanner::new(&parsed).map(|scanner| Box::new(scanner) as Box<dyn Assemble>));
-    assemblers.extend(Swipe::new(&parsed).map(|swipe| Box::new(swipe) as Box<dyn Assemble>));
+    assemblers.extend(Scanner::new(&parsed).map(|scanner| -> Box<dyn Assemble> { Box::new(scanner) }));
+    assemblers.extend(Swipe::new(&parsed).map(|swipe| -> Box<dyn Assemble> { Box::new(swipe) }));
     assert_eq!(assemblers.is_empty(), matches!(role_of(&parsed), Role::Keyboard | Role::Other));
     for assembler in &mut assemblers {
         let mut out = Vec::new();
         for (at, report) in (0..).zip(reports) {
             let (now, before) = (Duration::from_millis(at), out.len());
             assembler.push(report, now, &mut out);
-            assert!(out.len() <= before + 4, "one report gives three tracks at most, and what it ends");
+            assert!(
+                out.len().saturating_sub(before) <= 4,
+                "one report gives three tracks at most, and what it ends"
+            );
             assert!(assembler.deadline().is_none_or(|deadline| deadline > now));
         }
         if let Some(at) = assembler.deadline() {
@@ -217,8 +218,13 @@ pub(crate) fn any_device_is_harmless(descriptor: &[u8], reports: &[Vec<u8>]) {
 
 /// Descriptors near real ones: a real one with some bytes changed, or cut.
 fn descriptors() -> impl Strategy<Value = Vec<u8>> {
-    let names = ["hidpos/honeywell-ean13", "hidpos/newland-code128", "msr/magtek-track-2-only", "msr/idtech-minimag",
-        "msr/bits-forwards"];
+    let names = [
+        "hidpos/honeywell-ean13",
+        "hidpos/newland-code128",
+        "msr/magtek-track-2-only",
+        "msr/idtech-minimag",
+        "msr/bits-forwards",
+    ];
     let real = prop::sample::select(names.map(|name| load(name).descriptor()).to_vec());
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
     let near = (real, changes, any::<prop::sample::Index>(), prop::bool::weighted(0.1)).prop_map(

@@ -55,9 +55,9 @@ fn raw_bits_with_a_fault_are_rejected_with_the_reason() {
 
 /// Writes a track as a card has it: `text` with sentinels, then the LRC, zeros around.
 fn encode(text: &[u8], data_bits: u32, base: u8, lead: usize) -> Vec<bool> {
-    let lrc = text.iter().fold(0, |lrc, byte| lrc ^ (byte - base));
+    let lrc = text.iter().fold(0, |lrc, byte| lrc ^ byte.wrapping_sub(base));
     let mut bits = vec![false; lead];
-    for value in text.iter().map(|byte| byte - base).chain([lrc]) {
+    for value in text.iter().map(|byte| byte.wrapping_sub(base)).chain([lrc]) {
         bits.extend((0..data_bits).map(|bit| value >> bit & 1 == 1));
         bits.push(value.count_ones() % 2 == 0);
     }
@@ -107,7 +107,7 @@ proptest! {
     #[test]
     fn random_bits_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..120), track in 0_u8..5) {
         if let Ok(Some(text)) = decode_track(&bytes, track) {
-            prop_assert!(text.len() < bytes.len() * 2);
+            prop_assert!(text.len() < bytes.len().saturating_mul(2));
         }
     }
 

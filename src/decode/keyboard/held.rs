@@ -40,14 +40,7 @@ impl Held {
     pub(super) fn is_modifier(code: u16) -> bool {
         matches!(
             code,
-            LEFT_CTRL
-                | RIGHT_CTRL
-                | LEFT_SHIFT
-                | RIGHT_SHIFT
-                | LEFT_ALT
-                | RIGHT_ALT
-                | LEFT_META
-                | RIGHT_META
+            LEFT_CTRL | RIGHT_CTRL | LEFT_SHIFT | RIGHT_SHIFT | LEFT_ALT | RIGHT_ALT | LEFT_META | RIGHT_META
         )
     }
 
@@ -110,7 +103,9 @@ impl Held {
         }
         let level = Level { shift: self.shift(), alt_gr: self.third_level, caps: false };
         let by_letter = match layout.symbol(code, level) {
-            Some(Symbol::Char(letter)) => u8::try_from(letter).ok().filter(|byte| (0x40..0x7f).contains(byte)),
+            Some(Symbol::Char(letter)) => {
+                u8::try_from(letter).ok().filter(|byte| (0x40..0x7f).contains(byte))
+            }
             _ => None,
         };
         let by_letter = by_letter.map(|byte| char::from(byte & 0x1f));

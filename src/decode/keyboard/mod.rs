@@ -107,7 +107,8 @@ impl Keyboard {
                 Some(Some('\r')) => self.finish(out),
                 Some(control) => self.write(control.map(Symbol::Char), now),
                 None => {
-                    let level = Level { shift: self.held.shift(), alt_gr: self.held.alt_gr(), caps: self.caps };
+                    let level =
+                        Level { shift: self.held.shift(), alt_gr: self.held.alt_gr(), caps: self.caps };
                     let symbol = self.layout.symbol(code, level).filter(|_| !self.held.alt_alone());
                     self.write(symbol, now);
                 }
@@ -155,9 +156,7 @@ impl Keyboard {
         };
         let read = tracks.iter().filter_map(|track| Some((track.track, track.data?)));
         let scans: Vec<Decoded> = read
-            .map(|(track, data)| {
-                Decoded::Scan(RawScan { data: data.to_vec(), origin: Origin::Track(track) })
-            })
+            .map(|(track, data)| Decoded::Scan(RawScan { data: data.to_vec(), origin: Origin::Track(track) }))
             .collect();
         if scans.is_empty() {
             out.push(Decoded::Rejected(Rejection::NotDecoded));

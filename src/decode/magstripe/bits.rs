@@ -22,6 +22,9 @@ struct Alphabet {
 const SEVEN: Alphabet = Alphabet { data_bits: 6, base: 0x20, start: 0x05, end: 0x1f };
 const FIVE: Alphabet = Alphabet { data_bits: 4, base: 0x30, start: 0x0b, end: 0x0f };
 
+/// The most bits of noise around a track. More are the rest of a longer track, of which this is a piece.
+const STRAYS_MAX: usize = 8;
+
 /// Reads one track, 1 to 3. `Ok(None)` is an empty track: no flux at all, or nothing between the sentinels.
 ///
 /// Track 3 may also carry the alphabet of track 1, as driving licences of North America do (AAMVA).
@@ -42,6 +45,12 @@ pub fn decode_track(bytes: &[u8], track: u8) -> Result<Option<Vec<u8>>, Rejectio
         read => read?,
     };
     Ok((!text.is_empty()).then_some(text))
+}
+
+/// What one direction read, and how many bits were set outside of it.
+struct Read {
+    text: Vec<u8>,
+    strays: usize,
 }
 
 /// Why one direction did not read, and how many characters it got before that.
@@ -67,9 +76,9 @@ impl Alphabet {
     /// Reads in both directions.
     fn read_both(self, forwards: &[bool], backwards: &[bool]) -> Result<Vec<u8>, Rejection> {
         match (self.read(forwards), self.read(backwards)) {
-            // Both holding by chance is next to impossible; then the longer one is the card.
-            (Ok(one), Ok(other)) => Ok(if one.len() < other.len() { other } else { one }),
-            (Ok(text), Err(_)) | (Err(_), Ok(text)) => Ok(text),
+            // Characters keep their parity when read from the end, so a piece of a track can hold by chance.
+            (Ok(one), Ok(other)) => Ok(if one.strays > other.strays { other.text } else { one.text }),
+            (Ok(read), Err(_)) | (Err(_), Ok(read)) => Ok(read.text),
             (Err(one), Err(other)) => {
                 Err(if one.characters < other.characters { other.why } else { one.why })
             }
@@ -77,12 +86,13 @@ impl Alphabet {
     }
 
     /// Reads from the first start sentinel on.
-    fn read(self, bits: &[bool]) -> Result<Vec<u8>, Failed> {
+    fn read(self, bits: &[bool]) -> Result<Read, Failed> {
         let failed = |characters, why| Failed { characters, why };
         let is_start = |at: &usize| self.character(bits, *at) == Some((self.start, true));
         let Some(mut at) = (0..bits.len()).find(is_start) else {
             return Err(failed(0, Rejection::NotDecoded));
         };
+        let start = at;
         let mut text = Vec::new();
         let mut columns = self.start;
         loop {
@@ -102,9 +112,16 @@ impl Alphabet {
             text.push(self.base.saturating_add(value));
         }
         let count = text.len().saturating_add(2);
-        match self.character(bits, at.saturating_add(self.width())) {
-            Some((lrc, true)) if lrc == columns => Ok(text),
-            _ => Err(failed(count, Rejection::BadLrc)),
+        at = at.saturating_add(self.width());
+        if self.character(bits, at) != Some((columns, true)) {
+            return Err(failed(count, Rejection::BadLrc));
         }
+        let inside = start..at.saturating_add(self.width());
+        let outside = bits.iter().enumerate().filter(|(at, _)| !inside.contains(at));
+        let strays = outside.filter(|(_, bit)| **bit).count();
+        if strays > STRAYS_MAX {
+            return Err(failed(count, Rejection::NotDecoded));
+        }
+        Ok(Read { text, strays })
     }
 }
