@@ -4,6 +4,8 @@ pub mod domain;
 
 pub mod decode;
 
+pub mod print;
+
 pub mod device;
 
 pub mod desk;
