@@ -2,6 +2,8 @@
 
 pub mod domain;
 
+pub mod log;
+
 pub mod decode;
 
 pub mod print;

@@ -9,3 +9,6 @@ mod hid;
 mod keyboard;
 #[cfg(test)]
 mod magstripe;
+//! Integration tests: the whole of a room, on real files and sockets.
+
+mod log;

@@ -1,0 +1,233 @@
+//! The one thread that writes: decides a group, commits it, applies it, answers.
+
+use super::checkpoint;
+use super::journal::Journal;
+use super::layer::Layer;
+use super::pending::{Answer, Committed};
+use super::record::{Kind, NewRecord};
+use super::table::Position;
+use super::tx::{Decided, Tx};
+use super::{FoldError, Folds, GROUP_MAX, Half, Halves, Meta, Refused, UtcUs, Views};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, OnceLock};
+use tokio::sync::oneshot;
+
+/// What other threads see of the committer.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    read_only: OnceLock<String>,
+    pub(super) last_seq: AtomicU64,
+}
+
+impl State {
+    pub(super) fn read_only(&self) -> Option<&String> {
+        self.read_only.get()
+    }
+
+    /// Stops writing for this run; the first reason stays.
+    pub(super) fn fail(&self, why: String) {
+        self.read_only.get_or_init(|| why);
+    }
+}
+
+/// A queued decision, whatever it returns.
+pub(super) trait Job: Send {
+    /// Runs the decision; whether it said yes.
+    fn decide(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Sends the answer; nobody may be waiting for it any more.
+    fn answer(self: Box<Self>, outcome: Outcome);
+}
+
+/// How a decision ended.
+pub(super) enum Outcome {
+    Done(Meta),
+    Refused,
+    Fold(FoldError),
+    Panicked,
+    ReadOnly(String),
+}
+
+pub(super) struct Task<F, T, R> {
+    decide: Option<F>,
+    decided: Option<Result<T, R>>,
+    reply: oneshot::Sender<Answer<T, R>>,
+}
+
+impl<F, T, R> Task<F, T, R> {
+    pub(super) fn new(decide: F, reply: oneshot::Sender<Answer<T, R>>) -> Self {
+        Self { decide: Some(decide), decided: None, reply }
+    }
+}
+
+impl<F, T, R> Job for Task<F, T, R>
+where
+    F: FnOnce(&mut Tx<'_>) -> Result<T, R> + Send,
+    T: Send,
+    R: Send,
+{
+    fn decide(&mut self, tx: &mut Tx<'_>) -> bool {
+        self.decided = self.decide.take().map(|decide| decide(tx));
+        matches!(self.decided, Some(Ok(_)))
+    }
+
+    fn answer(self: Box<Self>, outcome: Outcome) {
+        let answer = match (outcome, self.decided) {
+            (Outcome::ReadOnly(why), _) => Err(Refused::ReadOnly { why }),
+            (Outcome::Done(meta), Some(Ok(value))) => Ok(Committed { value, meta }),
+            (Outcome::Fold(error), _) => Err(Refused::Fold(error)),
+            (Outcome::Refused, Some(Err(refusal))) => Err(Refused::Refusal(refusal)),
+            (Outcome::Done(_) | Outcome::Refused | Outcome::Panicked, _) => Err(Refused::Panicked),
+        };
+        // The caller may have stopped waiting; the decision stands all the same.
+        drop(self.reply.send(answer));
+    }
+}
+
+pub(super) struct Committer {
+    pub(super) dir: PathBuf,
+    pub(super) checkpoint_groups: u64,
+    pub(super) jobs: Receiver<Box<dyn Job>>,
+    pub(super) journals: Halves<Journal>,
+    pub(super) positions: Halves<Position>,
+    pub(super) views: Views,
+    pub(super) folds: Folds,
+    pub(super) utc_us: UtcUs,
+    pub(super) state: Arc<State>,
+    pub(super) last: Meta,
+    pub(super) groups: u64,
+}
+
+/// What a group has decided so far.
+#[derive(Default)]
+struct Group {
+    layer: Layer,
+    records: Vec<Decision>,
+}
+
+struct Decision {
+    meta: Meta,
+    personal: Option<Vec<u8>>,
+    neutral: Vec<u8>,
+}
+
+impl Committer {
+    /// Works until every sender is gone and the queue is empty.
+    pub(super) fn run(mut self) {
+        while let Ok(first) = self.jobs.recv() {
+            let mut jobs = vec![first];
+            while jobs.len() < GROUP_MAX {
+                let Ok(job) = self.jobs.try_recv() else { break };
+                jobs.push(job);
+            }
+            if catch_unwind(AssertUnwindSafe(|| self.group(jobs))).is_err() {
+                self.state.fail("the committer panicked".to_owned());
+            }
+        }
+        if self.state.read_only().is_none() {
+            self.checkpoint();
+        }
+    }
+
+    fn group(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        if let Some(why) = self.state.read_only() {
+            jobs.into_iter().for_each(|job| job.answer(Outcome::ReadOnly(why.clone())));
+            return;
+        }
+        let mut group = Group::default();
+        let outcomes: Vec<Outcome> =
+            jobs.iter_mut().map(|job| self.decide(job.as_mut(), &mut group)).collect();
+        let wrote = !group.records.is_empty();
+        let committed = self.commit(&group.records);
+        if let Err(error) = &committed {
+            self.state.fail(format!("could not write the journal: {error}"));
+        } else if wrote {
+            self.apply(&group.layer);
+        }
+        for (job, outcome) in jobs.into_iter().zip(outcomes) {
+            match self.state.read_only().filter(|_| committed.is_err()) {
+                Some(why) => job.answer(Outcome::ReadOnly(why.clone())),
+                None => job.answer(outcome),
+            }
+        }
+        if wrote && self.state.read_only().is_none() {
+            self.groups = self.groups.saturating_add(1);
+            if self.groups.is_multiple_of(self.checkpoint_groups.max(1)) {
+                self.checkpoint();
+            }
+        }
+    }
+
+    /// Runs one decision over the group so far; what it emitted joins the group only when all of it held.
+    fn decide(&mut self, job: &mut dyn Job, group: &mut Group) -> Outcome {
+        let now_us = (self.utc_us)().max(self.last.at_us);
+        let meta = Meta { seq: self.last.seq.saturating_add(1), at_us: now_us };
+        let mut tx = Tx::new(meta, &self.views, &self.folds, &group.layer);
+        let Ok(yes) = catch_unwind(AssertUnwindSafe(|| job.decide(&mut tx))) else {
+            return Outcome::Panicked;
+        };
+        let Decided { layer, payloads, emitted, failed } = tx.finish();
+        match failed {
+            _ if !yes => return Outcome::Refused,
+            Some(error) => return Outcome::Fold(error),
+            None if !emitted.personal && !emitted.neutral => return Outcome::Done(self.last),
+            None => {}
+        }
+        group.layer.merge(layer);
+        let personal = emitted.personal.then_some(payloads.personal);
+        group.records.push(Decision { meta, personal, neutral: payloads.neutral });
+        self.last = meta;
+        Outcome::Done(meta)
+    }
+
+    /// Personal records first, then the neutral ones: their sync is the commit point.
+    fn commit(&mut self, records: &[Decision]) -> io::Result<()> {
+        let kind = Kind::Events;
+        for Decision { meta, personal, .. } in records {
+            let Some(payload) = personal else { continue };
+            let record = NewRecord { meta: *meta, kind, paired: false, payload };
+            let crc = self.journals.personal.append(&record)?;
+            self.positions.personal = Position { seq: meta.seq, crc, ..self.positions.personal };
+        }
+        self.journals.personal.commit()?;
+        for Decision { meta, personal, neutral } in records {
+            let record = NewRecord { meta: *meta, kind, paired: personal.is_some(), payload: neutral };
+            let crc = self.journals.neutral.append(&record)?;
+            self.positions.neutral = Position { seq: meta.seq, crc, ..self.positions.neutral };
+        }
+        self.journals.neutral.commit()
+    }
+
+    /// Brings the views up to what was just committed. When they cannot follow, writing stops; nothing is lost, the
+    /// journal has it.
+    fn apply(&mut self, layer: &Layer) {
+        for half in Half::ALL {
+            let Some(table) = self.views.table(half).filter(|_| !self.views.is_behind(half)) else {
+                continue;
+            };
+            if let Err(what) = table.apply(layer.get(half), *self.positions.get(half)) {
+                self.state.fail(format!("the {} views could not follow: {what}", half.name()));
+                return;
+            }
+        }
+        self.state.last_seq.store(self.last.seq, Ordering::Release);
+    }
+
+    fn checkpoint(&self) {
+        for half in Half::ALL {
+            let Some(table) = self.views.table(half).filter(|_| !self.views.is_behind(half)) else {
+                continue;
+            };
+            let seq = self.positions.get(half).seq;
+            let done = table
+                .sync()
+                .and_then(|()| checkpoint::write(&self.dir, half, seq).map_err(|error| error.to_string()));
+            if let Err(what) = done {
+                self.state.fail(format!("the {} views could not be synced: {what}", half.name()));
+            }
+        }
+    }
+}

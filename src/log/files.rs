@@ -1,0 +1,57 @@
+//! The few file operations that need more than one call to be durable.
+
+use super::OpenError;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Names the operation and the path of an error.
+pub(super) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let path = path.to_path_buf();
+    move |source| OpenError::Io { doing, path, source }
+}
+
+/// Makes a folder and its parents, and syncs the folder each new one was entered in.
+pub(super) fn create_dir(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent {
+        create_dir(parent)?;
+    }
+    fs::create_dir(dir)?;
+    sync_dir(parent.unwrap_or(Path::new(".")))
+}
+
+/// Makes what was created, renamed or removed in `dir` durable.
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Puts a whole file in place: after a crash either the old or the new one is there.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temp = path.with_extension("tmp");
+    let mut file = File::create(&temp)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temp, path)?;
+    sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Syncs every file and folder below `dir`: sled syncs neither its folder nor all of its files when they are new.
+pub(super) fn sync_tree(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() { sync_tree(&path)? } else { File::open(&path)?.sync_all()? }
+    }
+    sync_dir(dir)
+}
+
+/// Removes a folder if it is there.
+pub(super) fn remove_dir(dir: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

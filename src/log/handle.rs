@@ -1,0 +1,136 @@
+//! The handle that other rooms hold.
+
+use super::committer::{Committer, Job, State, Task};
+use super::{
+    Folds, Half, Health, HealthState, OpenError, OpenReport, Pending, QUEUE_MAX, Settings, SubmitError, Tx,
+    UtcUs, Views, open,
+};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use tokio::sync::oneshot;
+
+/// A log: clones share one committer. Dropping the last one stops it as [`Log::close`] does.
+#[derive(Clone)]
+pub struct Log {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// `None` once closed.
+    queue: Mutex<Option<SyncSender<Box<dyn Job>>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    views: Views,
+    state: Arc<State>,
+}
+
+impl Log {
+    /// Opens the log in `settings.dir`, or makes it: settles what a crash left, brings the views up to the journal, starts
+    /// the committer. Reads the whole journal, so it takes about a second for each few hundred MB of it.
+    pub fn open(settings: Settings, folds: Folds, utc_us: UtcUs) -> Result<(Self, OpenReport), OpenError> {
+        let started_us = utc_us();
+        let opened = open::open(&settings, &folds)?;
+        let mut report = opened.report;
+        let state = Arc::new(State::default());
+        state.last_seq.store(opened.last.seq, Ordering::Release);
+        let (queue, jobs) = sync_channel(QUEUE_MAX);
+        let committer = Committer {
+            dir: settings.dir.clone(),
+            checkpoint_groups: settings.checkpoint_groups,
+            jobs,
+            journals: opened.journals,
+            positions: opened.positions,
+            views: opened.views.clone(),
+            folds,
+            utc_us: Arc::clone(&utc_us),
+            state: Arc::clone(&state),
+            last: opened.last,
+            groups: 0,
+        };
+        let thread = thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run());
+        let thread = thread.map_err(|source| OpenError::Io {
+            doing: "start a thread for",
+            path: settings.dir,
+            source,
+        })?;
+        let took_us = utc_us().saturating_sub(started_us);
+        report.took = std::time::Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
+        let (queue, thread) = (Mutex::new(Some(queue)), Mutex::new(Some(thread)));
+        Ok((Self { shared: Arc::new(Shared { queue, thread, views: opened.views, state }) }, report))
+    }
+
+    /// Queues a decision. It runs on the committer's thread, so it must be quick, and pure over the [`Tx`]: it reads,
+    /// emits, and returns a value or a refusal. With an `Err` nothing it emitted is kept. Answers come once the whole
+    /// group is durable, also for a decision that only read.
+    pub fn submit<T: Send + 'static, R: Send + 'static>(
+        &self,
+        decide: impl FnOnce(&mut Tx<'_>) -> Result<T, R> + Send + 'static,
+    ) -> Result<Pending<T, R>, SubmitError> {
+        if let Some(why) = self.shared.state.read_only() {
+            return Err(SubmitError::ReadOnly { why: why.clone() });
+        }
+        let (reply, answer) = oneshot::channel();
+        let queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = queue.as_ref().ok_or(SubmitError::Closed)?;
+        match queue.try_send(Box::new(Task::new(decide, reply))) {
+            Ok(()) => Ok(Pending::new(answer)),
+            Err(TrySendError::Full(_)) => Err(SubmitError::Busy),
+            Err(TrySendError::Disconnected(_)) => Err(SubmitError::Closed),
+        }
+    }
+
+    /// The committed views.
+    #[must_use]
+    pub fn views(&self) -> Views {
+        self.shared.views.clone()
+    }
+
+    /// Whether writes are taken, and the last sequence the views show.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared.health()
+    }
+
+    /// Finishes what is queued, makes a checkpoint, ends the committer. Clones of this handle are closed with it. The
+    /// folder can be opened again once they and all [`Views`] are dropped.
+    pub fn close(self) -> Health {
+        self.shared.stop();
+        self.shared.health()
+    }
+}
+
+impl Shared {
+    fn health(&self) -> Health {
+        let state = match self.state.read_only() {
+            Some(why) => HealthState::ReadOnly { why: why.clone() },
+            None => HealthState::Ok,
+        };
+        let behind = Half::ALL.into_iter().filter(|half| self.views.is_behind(*half)).collect();
+        Health { state, last_seq: self.state.last_seq.load(Ordering::Acquire), behind }
+    }
+
+    fn stop(&self) {
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // The last handle may be dropped by a decision, on the committer itself: it ends on its own then.
+        let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) else {
+            return;
+        };
+        if thread.join().is_err() {
+            self.state.fail("the committer panicked".to_owned());
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("health", &self.health()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,128 @@
+//! Appends to a half's journal: records are gathered, then written and synced at once.
+//!
+//! Any error here ends writing for this run: after a failed sync nobody can say what is on disk, so nothing is tried again.
+
+use super::files::{create_dir, io_error, sync_dir};
+use super::record::{NewRecord, SEGMENT_HEADER_BYTES, SegmentHeader, TIMELINE_FIRST};
+use super::scan::{Scan, segment_path, to_u64};
+use super::{GROW_BYTES, Half, OpenError};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// The open end of a journal.
+#[derive(Debug)]
+pub(super) struct Journal {
+    half: Half,
+    dir: PathBuf,
+    segment_bytes: u64,
+    file: File,
+    number: u64,
+    /// Where the next write goes.
+    at: u64,
+    /// Length of the file; from `at` on it is zeros.
+    len: u64,
+    /// Checksum of the last record, gathered ones included.
+    crc: u32,
+    gathered: Vec<u8>,
+}
+
+impl Journal {
+    /// Goes on where `found` ended, torn bytes cut off before; begins the first segment where there is none.
+    pub(super) fn open(dir: &Path, half: Half, segment_bytes: u64, found: &Scan) -> Result<Self, OpenError> {
+        create_dir(dir).map_err(io_error("create", dir))?;
+        let dir = dir.to_path_buf();
+        let (file, number, at) = match found.segments.last() {
+            Some(last) => {
+                let file =
+                    OpenOptions::new().write(true).open(&last.path).map_err(io_error("open", &last.path))?;
+                (file, last.number, found.end)
+            }
+            None => {
+                let header = SegmentHeader {
+                    half,
+                    timeline: TIMELINE_FIRST,
+                    number: 1,
+                    first_seq: 1,
+                    last_crc: found.chain,
+                };
+                let path = segment_path(&dir, 1);
+                (create(&path, &header).map_err(io_error("create", &path))?, 1, to_u64(SEGMENT_HEADER_BYTES))
+            }
+        };
+        let len = file.metadata().map_err(io_error("read", &dir))?.len();
+        Ok(Self { half, dir, segment_bytes, file, number, at, len, crc: found.chain, gathered: Vec::new() })
+    }
+
+    /// Gathers a record and gives its checksum. When it would pass the segment's length, what was gathered before
+    /// is written and synced, and a new segment begun.
+    pub(super) fn append(&mut self, record: &NewRecord<'_>) -> io::Result<u32> {
+        let used = self.at.saturating_add(to_u64(self.gathered.len()));
+        let end = used.saturating_add(to_u64(record.bytes()));
+        if end > self.segment_bytes && used > to_u64(SEGMENT_HEADER_BYTES) {
+            self.commit()?;
+            self.roll(record.meta.seq)?;
+        }
+        let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a record is longer than its limit");
+        self.crc = record.write(self.crc, &mut self.gathered).ok_or_else(too_long)?;
+        Ok(self.crc)
+    }
+
+    /// Writes what was gathered and waits until it is on the disk.
+    pub(super) fn commit(&mut self) -> io::Result<()> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        let end = self.at.saturating_add(to_u64(self.gathered.len()));
+        if end > self.len {
+            let len = end.div_ceil(GROW_BYTES).saturating_mul(GROW_BYTES).min(self.segment_bytes.max(end));
+            zeros(&self.file, self.len, len)?;
+            self.len = len;
+        }
+        self.file.write_all_at(&self.gathered, self.at)?;
+        self.file.sync_data()?;
+        self.at = end;
+        self.gathered.clear();
+        Ok(())
+    }
+
+    fn roll(&mut self, first_seq: u64) -> io::Result<()> {
+        let number = self.number.saturating_add(1);
+        let header = SegmentHeader {
+            half: self.half,
+            timeline: TIMELINE_FIRST,
+            number,
+            first_seq,
+            last_crc: self.crc,
+        };
+        self.file = create(&segment_path(&self.dir, number), &header)?;
+        self.number = number;
+        self.at = to_u64(SEGMENT_HEADER_BYTES);
+        self.len = self.at;
+        Ok(())
+    }
+}
+
+/// Makes a segment under another name first, so that one with half a header is never seen.
+fn create(path: &Path, header: &SegmentHeader) -> io::Result<File> {
+    let temp = path.with_extension("tmp");
+    let file = File::create(&temp)?;
+    file.write_all_at(&header.encode(), 0)?;
+    file.sync_all()?;
+    fs::rename(&temp, path)?;
+    sync_dir(path.parent().unwrap_or(Path::new(".")))?;
+    Ok(file)
+}
+
+/// Writes zeros, so that the room is there and later syncs change no file length.
+fn zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
+    const BLOCK: &[u8] = &[0; 64 << 10];
+    let mut at = from;
+    while at < to {
+        let want = usize::try_from(to.saturating_sub(at)).unwrap_or(usize::MAX).min(BLOCK.len());
+        file.write_all_at(BLOCK.get(..want).unwrap_or(BLOCK), at)?;
+        at = at.saturating_add(to_u64(want));
+    }
+    Ok(())
+}

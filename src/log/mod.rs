@@ -1,0 +1,308 @@
+//! What happened, in order and durable (the journal), and what is true now (the views on sled).
+//!
+//! One committer thread takes decisions from a bounded queue, at most [`GROUP_MAX`] at once. A decision sees the
+//! views plus what its group has decided so far, and emits events or refuses; so two callers cannot spend the same
+//! thing twice. Then, for the whole group: personal records appended and synced, neutral records appended and synced
+//! (**this is the commit point**), views written, callers answered. A failed write or sync is never retried: the log
+//! turns read-only until it is opened again.
+//!
+//! ```text
+//! <dir>/LOCK                      flock: one opener
+//! <dir>/store/journal/00000001.seg  neutral half: the truth (record layout: `record.rs`)
+//! <dir>/store/views/              neutral half: sled, can be deleted while stopped, is rebuilt
+//! <dir>/store/CHECKPOINT          what views have surely reached; tells an emptied sled from a new one
+//! <dir>/vault/...                 personal half, the same
+//!
+//! a view entry in sled      key:   | view number u8 | key |
+//!                           value: | seq u64 | crc32 of key, seq, value | value |
+//! the position, key FF 'a'  value: the same frame around | seq u64 | record crc u32 | fold version u32 | format u32 |
+//! ```
+//!
+//! Every transaction with events has a neutral record (of no events if need be), so that one sequence numbers both
+//! halves. A crash between the two syncs leaves personal records without neutral ones: at open they are voided by a
+//! record in the vault's journal, listed in [`OpenReport`], never folded and never destroyed.
+//!
+//! A journal is read and checked whole at every open (its chain of checksums), and must cover all that the views,
+//! the checkpoint and the other half know of; what is torn behind that is cut, anything else is
+//! [`OpenError::Damaged`] and nothing is touched.
+//!
+//! This room knows no noun of ours: an event is bytes, its meaning is in a [`Fold`]. It reads no clock (the caller
+//! hands one over) and puts no key, value or event into an error or a log line.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+mod checkpoint;
+mod committer;
+mod error;
+mod files;
+mod handle;
+mod journal;
+mod layer;
+mod open;
+mod pending;
+mod record;
+mod scan;
+mod settle;
+mod table;
+mod tx;
+mod views;
+
+pub use error::{FoldError, OpenError, Refused, SubmitError, ViewError};
+pub use handle::Log;
+pub use pending::{Committed, Pending};
+pub use record::PAYLOAD_BYTES_MAX;
+pub use tx::Tx;
+pub use views::{Digest, Views};
+
+/// Decisions that share one sync.
+pub const GROUP_MAX: usize = 256;
+/// Decisions that may wait; over it `submit` answers [`SubmitError::Busy`]. A few groups: more would only be waiting.
+pub const QUEUE_MAX: usize = 1024;
+/// The highest view number.
+pub const VIEW_NUMBER_MAX: u8 = 31;
+/// The longest key of a view entry, so that a few always fit one page of the view store.
+pub const KEY_BYTES_MAX: usize = 512;
+
+/// The two halves that commit together: personal is written first, neutral last, and neutral is the commit point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Half {
+    /// Sealed, in `<dir>/vault`.
+    Personal,
+    /// Numbers, amounts and states, in `<dir>/store`.
+    Neutral,
+}
+
+impl Half {
+    /// Both, in the order they are written.
+    pub const ALL: [Self; 2] = [Self::Personal, Self::Neutral];
+
+    /// `personal` or `neutral`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Personal => "personal",
+            Self::Neutral => "neutral",
+        }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Personal => "vault",
+            Self::Neutral => "store",
+        }
+    }
+
+    fn byte(self) -> u8 {
+        match self {
+            Self::Personal => 0,
+            Self::Neutral => 1,
+        }
+    }
+}
+
+/// One view: which half, and its number there, 0 to [`VIEW_NUMBER_MAX`].
+///
+/// The number is the first byte of the key in the half's one sled tree, not a tree of its own: nothing has to be
+/// created at run time, a half is one sorted run to digest and rebuild, and small views share pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct View {
+    /// The half it belongs to.
+    pub half: Half,
+    /// Its number in that half.
+    pub number: u8,
+}
+
+/// Which transaction, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Meta {
+    /// 1 for the first transaction; no gaps.
+    pub seq: u64,
+    /// Microseconds since 1970 UTC. Never less than the transaction's before, over restarts too.
+    pub at_us: i64,
+}
+
+/// Reading what is true now: [`Views`] (committed, any thread) and [`Tx`] (and what this group has decided).
+pub trait Read {
+    /// The value of `key`.
+    fn get(&self, view: View, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError>;
+
+    /// The entries whose key starts with `prefix`, in key order, at most `limit`.
+    fn scan(&self, view: View, prefix: &[u8], limit: usize) -> Result<Vec<Entry>, ViewError>;
+}
+
+/// An entry of a view: key and value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
+/// What a fold works on: the views of its own half. A write that breaks a limit or leaves the half makes the whole
+/// application fail once `apply` returns.
+pub trait ReadWrite: Read {
+    /// Sets `key`, of at most [`KEY_BYTES_MAX`], to `value`, of at most [`VALUE_BYTES_MAX`].
+    fn put(&mut self, view: View, key: &[u8], value: &[u8]);
+    /// Removes `key`; nothing happens when it is not there.
+    fn remove(&mut self, view: View, key: &[u8]);
+}
+
+/// Applies one half's events to its views. Pure over the event, the meta and what that half's views hold: a rebuild
+/// must give the same bytes.
+pub trait Fold: Send + Sync {
+    /// Another number than the one on disk has the half's views rebuilt.
+    fn version(&self) -> u32;
+
+    /// Applies one event.
+    fn apply(&self, meta: &Meta, event: &[u8], views: &mut dyn ReadWrite) -> Result<(), FoldError>;
+}
+
+/// The fold of each half.
+#[derive(Clone)]
+pub struct Folds {
+    /// Of the personal half.
+    pub personal: Arc<dyn Fold>,
+    /// Of the neutral half.
+    pub neutral: Arc<dyn Fold>,
+}
+
+impl Folds {
+    fn get(&self, half: Half) -> &dyn Fold {
+        match half {
+            Half::Personal => &*self.personal,
+            Half::Neutral => &*self.neutral,
+        }
+    }
+}
+
+impl std::fmt::Debug for Folds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let versions = (self.personal.version(), self.neutral.version());
+        f.debug_tuple("Folds").field(&versions.0).field(&versions.1).finish()
+    }
+}
+
+/// Where the time comes from: microseconds since 1970 UTC. May go back; the log's own time does not.
+pub type UtcUs = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Where a log lies and how large its parts grow.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The state folder; created if missing.
+    pub dir: PathBuf,
+    /// A segment's length; a new one is begun rather than to pass it. Files grow towards it by [`GROW_BYTES`].
+    pub segment_bytes: u64,
+    /// sled's cache for each half.
+    pub cache_bytes: u64,
+    /// Groups between two checkpoints; one is also made at close.
+    pub checkpoint_groups: u64,
+}
+
+/// A segment is filled with zeros this far ahead, so that most syncs change no file length.
+pub const GROW_BYTES: u64 = 1 << 20;
+
+impl Settings {
+    /// The usual sizes for a log in `dir`: segments of 64 MiB, 16 MiB of cache a half.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), segment_bytes: 64 << 20, cache_bytes: 16 << 20, checkpoint_groups: 4096 }
+    }
+}
+
+/// What opening found and did.
+#[derive(Clone, Debug, Default)]
+pub struct OpenReport {
+    /// Halves whose views were built anew, and why.
+    pub rebuilt: Vec<Rebuilt>,
+    /// Records that views were behind and that were applied to them.
+    pub caught_up: u64,
+    /// Torn tails that were cut: never acknowledged.
+    pub torn: Vec<Torn>,
+    /// Personal records without a neutral one, of this crash and all before: set aside, never folded.
+    pub orphans: Vec<Orphan>,
+    /// Halves that stay behind because their fold is locked: reading them and emitting for them is refused.
+    pub behind: Vec<Half>,
+    /// The last committed transaction.
+    pub last: Option<Meta>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A half whose views were rebuilt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Which half.
+    pub half: Half,
+    /// Why its views were not good enough.
+    pub why: String,
+    /// Records folded.
+    pub records: u64,
+}
+
+/// A torn tail that was cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// The segment.
+    pub file: PathBuf,
+    /// Where it was cut.
+    pub offset: u64,
+    /// How many bytes were not zero behind it, up to the last one.
+    pub bytes: u64,
+}
+
+/// A personal record that was never committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orphan {
+    /// The sequence it had; the number was given again since.
+    pub meta: Meta,
+    /// The segment it lies in.
+    pub file: PathBuf,
+    /// Where in it.
+    pub offset: u64,
+}
+
+/// How the log is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Whether it takes writes.
+    pub state: HealthState,
+    /// The last committed sequence that the views show.
+    pub last_seq: u64,
+    /// Halves left behind at open because their fold was locked.
+    pub behind: Vec<Half>,
+}
+
+/// Whether the log takes writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HealthState {
+    /// Reads and writes.
+    Ok,
+    /// Reads only, until it is opened again.
+    ReadOnly {
+        /// What failed.
+        why: String,
+    },
+}
+
+/// One thing of each half.
+#[derive(Clone, Copy, Debug, Default)]
+struct Halves<T> {
+    personal: T,
+    neutral: T,
+}
+
+impl<T> Halves<T> {
+    fn get(&self, half: Half) -> &T {
+        match half {
+            Half::Personal => &self.personal,
+            Half::Neutral => &self.neutral,
+        }
+    }
+
+    fn get_mut(&mut self, half: Half) -> &mut T {
+        match half {
+            Half::Personal => &mut self.personal,
+            Half::Neutral => &mut self.neutral,
+        }
+    }
+}
+
+/// The longest value of a view entry: with its frame it stays below the 4 KiB from which sled writes unsynced blob files.
+pub const VALUE_BYTES_MAX: usize = 4000;

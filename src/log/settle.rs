@@ -1,0 +1,121 @@
+//! Brings the two journals to one end before anything is folded: torn tails cut, orphans voided, anything else refused.
+//!
+//! First everything is read and judged; only when all of it is sound is the first byte changed.
+
+use super::files::io_error;
+use super::journal::Journal;
+use super::record::{Kind, NewRecord};
+use super::scan::{Scan, damaged, scan};
+use super::{GROUP_MAX, Half, Halves, Meta, OpenError, Settings, Torn};
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+
+/// Both journals, settled: ready to append, with what was read of them.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) journals: Halves<Journal>,
+    pub(super) scans: Halves<Scan>,
+    /// The last committed transaction; sequence 0 before the first.
+    pub(super) last: Meta,
+}
+
+pub(super) fn journal_dir(dir: &Path, half: Half) -> PathBuf {
+    dir.join(half.folder()).join("journal")
+}
+
+/// Reads, judges, repairs. `applied` and `checkpoint` are what the views and the checkpoints say they have reached.
+pub(super) fn settle(
+    settings: &Settings,
+    applied: Halves<u64>,
+    checkpoint: Halves<u64>,
+) -> Result<Settled, OpenError> {
+    let dirs = Halves {
+        personal: journal_dir(&settings.dir, Half::Personal),
+        neutral: journal_dir(&settings.dir, Half::Neutral),
+    };
+    let mut neutral = scan(&dirs.neutral, Half::Neutral, applied.neutral)?;
+    let mut personal = scan(&dirs.personal, Half::Personal, applied.personal)?;
+    let reached = Halves {
+        personal: applied.personal.max(checkpoint.personal),
+        neutral: applied.neutral.max(checkpoint.neutral),
+    };
+    judge(&dirs, &neutral, &personal, reached)?;
+
+    cut(neutral.torn.as_ref())?;
+    cut(personal.torn.as_ref())?;
+    let last_seq = neutral.last_seq();
+    let last_at_us = neutral.last_at_us.max(personal.last_at_us).unwrap_or(0);
+    let last = Meta { seq: last_seq, at_us: last_at_us };
+    let mut journals = Halves {
+        personal: Journal::open(&dirs.personal, Half::Personal, settings.segment_bytes, &personal)?,
+        neutral: Journal::open(&dirs.neutral, Half::Neutral, settings.segment_bytes, &neutral)?,
+    };
+    if personal.last_seq() > last_seq {
+        void(&mut journals.personal, last).map_err(io_error("write", &dirs.personal))?;
+        let torn = personal.torn.take();
+        personal = scan(&dirs.personal, Half::Personal, applied.personal)?;
+        personal.torn = torn;
+    }
+    // The first segment was made after the scan.
+    if neutral.segments.is_empty() {
+        neutral = scan(&dirs.neutral, Half::Neutral, applied.neutral)?;
+    }
+    Ok(Settled { journals, scans: Halves { personal, neutral }, last })
+}
+
+/// Refuses what no crash of ours can have left behind.
+fn judge(
+    dirs: &Halves<PathBuf>,
+    neutral: &Scan,
+    personal: &Scan,
+    reached: Halves<u64>,
+) -> Result<(), OpenError> {
+    let last_seq = neutral.last_seq();
+    // Personal views are written only after the neutral record is on disk.
+    let known = reached.neutral.max(reached.personal);
+    if last_seq < known {
+        let what = format!(
+            "the journal ends at sequence {last_seq}, but views or checkpoint know of {known}: the end is missing"
+        );
+        return Err(damaged(&neutral.last_file(&dirs.neutral), neutral.end, what));
+    }
+    if neutral.live != last_seq {
+        return Err(damaged(&neutral.last_file(&dirs.neutral), neutral.end, "sequences are missing"));
+    }
+    let orphans = personal.recent.iter().filter(|seen| seen.meta.seq > last_seq).count();
+    if orphans > GROUP_MAX {
+        let what = format!(
+            "the journal ends at sequence {last_seq}, but the personal half goes on for more than a group"
+        );
+        return Err(damaged(&neutral.last_file(&dirs.neutral), neutral.end, what));
+    }
+    let last_personal = personal.recent.iter().rev().map(|seen| seen.meta.seq).find(|seq| *seq <= last_seq);
+    let committed = personal.live.saturating_sub(super::scan::to_u64(orphans));
+    if (last_personal.unwrap_or(0), committed) != (neutral.last_paired, neutral.paired) {
+        let what = format!(
+            "the neutral journal knows of {} personal records, the last of sequence {}; here are {committed}",
+            neutral.paired, neutral.last_paired
+        );
+        return Err(damaged(&personal.last_file(&dirs.personal), personal.end, what));
+    }
+    Ok(())
+}
+
+fn cut(torn: Option<&Torn>) -> Result<(), OpenError> {
+    let Some(torn) = torn else { return Ok(()) };
+    let cut = || {
+        let file = OpenOptions::new().write(true).open(&torn.file)?;
+        file.set_len(torn.offset)?;
+        file.sync_all()
+    };
+    cut().map_err(io_error("cut the torn end of", &torn.file))
+}
+
+/// Says in the journal itself that its records after `last` were never committed; their numbers are given again.
+fn void(journal: &mut Journal, last: Meta) -> std::io::Result<()> {
+    let from = last.seq.saturating_add(1);
+    let payload = from.to_le_bytes();
+    let meta = Meta { seq: from, at_us: last.at_us };
+    journal.append(&NewRecord { meta, kind: Kind::Void, paired: false, payload: &payload })?;
+    journal.commit()
+}

@@ -1,0 +1,92 @@
+//! A decision's view of the world while it is being taken.
+
+use super::layer::{self, FoldView, Layer};
+use super::record::push_event;
+use super::{Entry, FoldError, Folds, Half, Halves, Meta, Read, View, ViewError, Views};
+
+/// One transaction under decision: what is committed, what this group has decided before, and its own events so far.
+pub struct Tx<'g> {
+    meta: Meta,
+    views: &'g Views,
+    folds: &'g Folds,
+    group: &'g Layer,
+    own: Layer,
+    payloads: Halves<Vec<u8>>,
+    emitted: Halves<bool>,
+    failed: Option<FoldError>,
+}
+
+/// What a decision left behind.
+pub(super) struct Decided {
+    pub(super) layer: Layer,
+    pub(super) payloads: Halves<Vec<u8>>,
+    pub(super) emitted: Halves<bool>,
+    pub(super) failed: Option<FoldError>,
+}
+
+impl<'g> Tx<'g> {
+    pub(super) fn new(meta: Meta, views: &'g Views, folds: &'g Folds, group: &'g Layer) -> Self {
+        Self {
+            meta,
+            views,
+            folds,
+            group,
+            own: Layer::default(),
+            payloads: Halves::default(),
+            emitted: Halves::default(),
+            failed: None,
+        }
+    }
+
+    /// The sequence and time this transaction will have, if it emits anything.
+    #[must_use]
+    pub fn meta(&self) -> Meta {
+        self.meta
+    }
+
+    /// Puts `event` into this transaction's record of `half` and applies it at once, so that [`Read`] on this
+    /// transaction shows its effect. After an error the transaction is refused whatever the decision returns.
+    pub fn emit(&mut self, half: Half, event: &[u8]) -> Result<(), FoldError> {
+        let done = match &self.failed {
+            Some(failed) => Err(failed.clone()),
+            None => self.apply(half, event),
+        };
+        self.failed = done.as_ref().err().cloned();
+        done
+    }
+
+    fn apply(&mut self, half: Half, event: &[u8]) -> Result<(), FoldError> {
+        if self.views.is_behind(half) {
+            return Err(FoldError::Locked);
+        }
+        if !push_event(self.payloads.get_mut(half), event) {
+            return Err(FoldError::TooMuch { half });
+        }
+        *self.emitted.get_mut(half) = true;
+        let mut view = FoldView::new(half, &self.meta, self.views.base(), self.group, &mut self.own);
+        self.folds.get(half).apply(&self.meta, event, &mut view)?;
+        view.done()
+    }
+
+    pub(super) fn finish(self) -> Decided {
+        Decided { layer: self.own, payloads: self.payloads, emitted: self.emitted, failed: self.failed }
+    }
+}
+
+impl Read for Tx<'_> {
+    fn get(&self, view: View, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        self.views.check(view.half)?;
+        layer::get(self.views.base(), &[&self.own, self.group], view, key)
+    }
+
+    fn scan(&self, view: View, prefix: &[u8], limit: usize) -> Result<Vec<Entry>, ViewError> {
+        self.views.check(view.half)?;
+        layer::scan(self.views.base(), &[&self.own, self.group], view, prefix, limit)
+    }
+}
+
+impl std::fmt::Debug for Tx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tx").field("meta", &self.meta).finish_non_exhaustive()
+    }
+}
