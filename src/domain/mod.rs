@@ -3,11 +3,15 @@
 //! Pure: no clock, no file, no socket, no randomness of its own. Every other room may name this
 //! one; it names none. What can happen is [`event`], the vocabulary of the journals.
 
+pub mod card;
 pub mod code;
 pub mod contact;
+pub mod customer;
+pub mod event;
 pub mod id;
-pub mod refusal;
+pub mod issue;
 pub mod person;
+pub mod refusal;
 pub mod scan;
 pub mod settings;
 pub mod time;

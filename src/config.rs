@@ -1,0 +1,283 @@
+//! The config file: text to checked settings, every mistake in one run, each naming its key.
+//!
+//! Each room owns its settings; this one only gathers them and checks what goes across rooms.
+
+use crate::domain::id::{ReaderName, RegisterName};
+use crate::domain::settings::{Keys, Mistake};
+use crate::{decode, desk, device, identify, push};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where the daemon looks when it is not told.
+pub const DEFAULT_PATH: &str = "/etc/fichad/fichad.toml";
+
+/// The most registers, readers and printers of one daemon.
+pub const REGISTERS_MAX: usize = 32;
+/// See [`REGISTERS_MAX`].
+pub const READERS_MAX: usize = 16;
+/// See [`REGISTERS_MAX`].
+pub const PRINTERS_MAX: usize = 4;
+
+/// The largest config file, in bytes.
+const FILE_BYTES_MAX: u64 = 256 * 1024;
+
+/// Everything that the daemon is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Journals, views and key files: `[store] dir`.
+    pub store: StoreSettings,
+    /// `[shop]`.
+    pub shop: desk::Settings,
+    /// `[push]`.
+    pub push: push::Settings,
+    /// `[[register]]`; empty means one, named after the host.
+    pub registers: Vec<Register>,
+    /// `[[serial]]`.
+    pub serial: Vec<device::serial::Settings>,
+    /// `[[reader]]`: what hotplug finds, adopted or routed by name.
+    pub readers: Vec<device::adopt::Settings>,
+    /// `[[printer]]`.
+    pub printers: Vec<device::printer_port::Settings>,
+    /// `[[alias]]` and `[payment]`.
+    pub rules: decode::classify::Rules,
+    /// `[scan] repeat_ms`.
+    pub repeat_window: Duration,
+}
+
+/// Where things are kept.
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    /// The state folder.
+    pub dir: PathBuf,
+    /// The vault's key: a file of mode 0400, or the name of a systemd credential.
+    pub vault_key: VaultKey,
+}
+
+/// Where the vault's key comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VaultKey {
+    /// This file, made at first start if nothing is there.
+    File(PathBuf),
+    /// `LoadCredential=` or `LoadCredentialEncrypted=` of the unit.
+    Credential(String),
+}
+
+/// One `[[register]]`.
+#[derive(Debug, Clone)]
+pub struct Register {
+    /// Its name.
+    pub name: RegisterName,
+    /// The users that may speak for it; empty: every member of `fichad-register`.
+    pub users: Vec<String>,
+    /// The readers whose scans go to it; a reader named nowhere goes to the first register.
+    pub readers: Vec<ReaderName>,
+}
+
+/// Why a config file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: cannot be read", .path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Not TOML, or with mistakes.
+    #[error("{}:\n{}", .path.display(), list(.mistakes))]
+    Wrong {
+        /// Which file.
+        path: PathBuf,
+        /// All of them.
+        mistakes: Vec<Mistake>,
+    },
+}
+
+fn list(mistakes: &[Mistake]) -> String {
+    let lines: Vec<String> = mistakes.iter().map(|mistake| format!("  {mistake}")).collect();
+    lines.join("\n")
+}
+
+/// Reads and checks the file at `path`, with the drop-ins of the folder `PATH.d` (`*.toml`, in the order of their names).
+///
+/// A drop-in adds tables of its own (`[[reader]]`, `[[serial]]`, ...) and may not set a key again.
+///
+/// # Errors
+/// [`ConfigError`] with every mistake.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let mut table = read_table(path)?;
+    let mut mistakes = Vec::new();
+    for drop_in in drop_ins(path)? {
+        merge(&mut table, read_table(&drop_in)?, &drop_in, &mut mistakes);
+    }
+    let config = read(table, &mut mistakes);
+    if mistakes.is_empty() { Ok(config) } else { Err(ConfigError::Wrong { path: path.to_owned(), mistakes }) }
+}
+
+/// Checks a file's text.
+///
+/// # Errors
+/// Every mistake in it.
+pub fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
+    let table = text.parse().map_err(|error| vec![syntax(&error)])?;
+    let mut mistakes = Vec::new();
+    let config = read(table, &mut mistakes);
+    if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
+}
+
+/// The folder of drop-ins beside a config file.
+#[must_use]
+pub fn drop_in_dir(path: &Path) -> PathBuf {
+    let mut dir = path.as_os_str().to_owned();
+    dir.push(".d");
+    dir.into()
+}
+
+fn read(table: toml::Table, mistakes: &mut Vec<Mistake>) -> Config {
+    let mut keys = Keys::new("", table, mistakes);
+    let store = keys.table("store", read_store).unwrap_or_default();
+    let no_keys = || toml::Table::new();
+    let mut unread = Vec::new();
+    let shop = keys.table("shop", desk::Settings::read);
+    let push = keys.table("push", push::Settings::read);
+    let shop = shop.unwrap_or_else(|| desk::Settings::read(&mut Keys::new("", no_keys(), &mut unread)));
+    let push = push.unwrap_or_default();
+    let registers = keys.tables("register", REGISTERS_MAX, read_register);
+    let serial = keys.tables("serial", READERS_MAX, device::serial::Settings::read);
+    let readers = keys.tables("reader", READERS_MAX, device::adopt::Settings::read);
+    let printers = keys.tables("printer", PRINTERS_MAX, device::printer_port::Settings::read);
+    let rules = decode::classify::Rules::read(&mut keys);
+    let repeat = keys.table("scan", |scan| scan.number("repeat_ms", 0..=60_000, "milliseconds")).flatten();
+    let repeat_window = repeat.map_or(identify::REPEAT_WINDOW, Duration::from_millis);
+    let config = Config { store, shop, push, registers, serial, readers, printers, rules, repeat_window };
+    check(&config, &mut keys);
+    keys.done();
+    config
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        let dir = PathBuf::from("/var/lib/fichad");
+        Self { vault_key: VaultKey::File(dir.join("vault.key")), dir }
+    }
+}
+
+fn read_store(keys: &mut Keys<'_>) -> StoreSettings {
+    let dir = keys.text("dir").map_or(StoreSettings::default().dir, PathBuf::from);
+    let file = keys.text("vault_key_file").map(|path| VaultKey::File(path.into()));
+    let credential = keys.text("vault_key_credential").map(VaultKey::Credential);
+    if file.is_some() && credential.is_some() {
+        keys.refuse("vault_key_credential", "give either this or `vault_key_file`");
+    }
+    let vault_key = file.or(credential).unwrap_or_else(|| VaultKey::File(dir.join("vault.key")));
+    StoreSettings { dir, vault_key }
+}
+
+fn read_register(keys: &mut Keys<'_>) -> Option<Register> {
+    let name = keys.parsed("name", RegisterName::new);
+    let users = keys.texts("users").unwrap_or_default();
+    let mut readers = Vec::new();
+    for reader in keys.texts("readers").unwrap_or_default() {
+        match ReaderName::new(reader) {
+            Ok(reader) => readers.push(reader),
+            Err(problem) => keys.refuse("readers", problem.to_string()),
+        }
+    }
+    let name = keys.required("name", name)?;
+    Some(Register { name, users, readers })
+}
+
+/// What no room can see alone: names given twice, routes to registers that do not exist.
+fn check(config: &Config, keys: &mut Keys<'_>) {
+    let mut registers = BTreeSet::new();
+    let mut routed = BTreeSet::new();
+    for (index, register) in config.registers.iter().enumerate() {
+        if !registers.insert(register.name.clone()) {
+            keys.refuse(&format!("register[{index}].name"), format!("`{}` is named twice", register.name));
+        }
+        for reader in &register.readers {
+            if !routed.insert(reader.clone()) {
+                let problem = format!("reader `{reader}` is routed twice; a reader has one register");
+                keys.refuse(&format!("register[{index}].readers"), problem);
+            }
+        }
+    }
+    let mut paths = BTreeSet::new();
+    for (index, serial) in config.serial.iter().enumerate() {
+        if !paths.insert(serial.path.clone()) {
+            keys.refuse(&format!("serial[{index}].path"), "is opened twice; one table for each port");
+        }
+        let register = serial.register.as_ref();
+        known_register(register, &registers, &format!("serial[{index}].register"), keys);
+    }
+    for (index, reader) in config.readers.iter().enumerate() {
+        known_register(reader.register.as_ref(), &registers, &format!("reader[{index}].register"), keys);
+    }
+    let mut printers = BTreeSet::new();
+    for (index, printer) in config.printers.iter().enumerate() {
+        if !printers.insert(printer.name.clone()) {
+            keys.refuse(&format!("printer[{index}].name"), format!("`{}` is named twice", printer.name));
+        }
+    }
+}
+
+fn known_register(
+    register: Option<&RegisterName>,
+    registers: &BTreeSet<RegisterName>,
+    key: &str,
+    keys: &mut Keys<'_>,
+) {
+    if let Some(register) = register
+        && !registers.contains(register)
+    {
+        keys.refuse(key, format!("no `[[register]]` is named `{register}`"));
+    }
+}
+
+fn read_table(path: &Path) -> Result<toml::Table, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    let wrong = |mistakes| ConfigError::Wrong { path: path.to_owned(), mistakes };
+    if size > FILE_BYTES_MAX {
+        let problem = format!("{size} bytes; at most {FILE_BYTES_MAX}");
+        return Err(wrong(vec![Mistake { key: "(file)".to_owned(), problem }]));
+    }
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    text.parse().map_err(|error| wrong(vec![syntax(&error)]))
+}
+
+fn syntax(error: &toml::de::Error) -> Mistake {
+    Mistake { key: "(syntax)".to_owned(), problem: error.to_string().trim_end().to_owned() }
+}
+
+fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let dir = drop_in_dir(path);
+    let entries = match std::fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(ConfigError::Unreadable { path: dir, source }),
+    };
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|file| file.extension().is_some_and(|ending| ending == "toml"))
+        .collect();
+    files.sort_unstable();
+    Ok(files)
+}
+
+fn merge(into: &mut toml::Table, from: toml::Table, file: &Path, mistakes: &mut Vec<Mistake>) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (None, value) => drop(into.insert(key, value)),
+            (Some(toml::Value::Array(kept)), toml::Value::Array(more)) => kept.extend(more),
+            (Some(toml::Value::Table(kept)), toml::Value::Table(more)) => merge(kept, more, file, mistakes),
+            (Some(_), _) => {
+                let problem = format!("is set in the main file and again in {}", file.display());
+                mistakes.push(Mistake { key, problem });
+            }
+        }
+    }
+}

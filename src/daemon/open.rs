@@ -1,0 +1,119 @@
+//! Opens the store: keyring, key file, both journals and their views. Runs beside the readers, which do not wait for it.
+
+use crate::config::{StoreSettings, VaultKey};
+use crate::desk::Opened;
+use crate::domain::time::Clock;
+use crate::log::{Folds, Log, OpenError, OpenReport, Settings};
+use crate::store::StoreFold;
+use crate::vault::kek::{KeySource, create_key_file};
+use crate::vault::keyring::Keyring;
+use crate::vault::keys::{KeyError, KeyFile, os_random};
+use crate::vault::{Vault, VaultFold};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The data keys of all customers, below the state folder.
+const KEY_FILE: &str = "keys";
+
+/// The folder of the hash keys, below the state folder.
+const KEYRING: &str = "keyring";
+
+/// Why the store cannot be opened. Products pass all the same.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenStoreError {
+    /// The state folder cannot be made.
+    #[error("{}: the state folder cannot be made; check who owns the folder above it", .dir.display())]
+    Dir {
+        /// The folder.
+        dir: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The keys of hashes are gone although there are journals: making new ones would cut every card from its customer.
+    #[error("{}: the keyring is missing, but journals are there; put it back from the backup", .dir.display())]
+    KeyringGone {
+        /// Where it should be.
+        dir: PathBuf,
+    },
+    /// The keys of hashes cannot be used.
+    #[error("the keyring cannot be used")]
+    Keyring(#[source] KeyError),
+    /// The vault's key is there, but cannot be used.
+    #[error("the vault's key file cannot be used")]
+    Keys(#[source] KeyError),
+    /// The journals or their views.
+    #[error("the journals cannot be opened")]
+    Log(#[source] OpenError),
+}
+
+/// Opens the store, making what a first start lacks.
+///
+/// # Errors
+/// [`OpenStoreError`]; nothing was changed that could not be opened.
+pub fn open(
+    settings: &StoreSettings,
+    credentials: Option<&Path>,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Opened, OpenReport), OpenStoreError> {
+    let dir = &settings.dir;
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|source| OpenStoreError::Dir { dir: dir.clone(), source })?;
+    let first_start = !dir.join("store").exists();
+    let keyring = open_keyring(&dir.join(KEYRING), first_start)?;
+    let keys = open_keys(settings, credentials, first_start)?;
+    let vault = Arc::new(Vault::new(keys, keyring));
+    let folds = Folds { personal: Arc::new(VaultFold(Arc::clone(&vault))), neutral: Arc::new(StoreFold) };
+    let utc = Arc::clone(clock);
+    let utc_us = Arc::new(move || utc.utc().0);
+    let (log, report) = Log::open(Settings::new(dir), folds, utc_us).map_err(OpenStoreError::Log)?;
+    Ok((Opened { log, vault }, report))
+}
+
+fn open_keyring(dir: &Path, first_start: bool) -> Result<Keyring, OpenStoreError> {
+    if dir.exists() {
+        return Keyring::open(dir).map_err(OpenStoreError::Keyring);
+    }
+    if !first_start {
+        return Err(OpenStoreError::KeyringGone { dir: dir.to_owned() });
+    }
+    let made = DirBuilder::new().mode(0o700).create(dir);
+    made.map_err(|source| OpenStoreError::Dir { dir: dir.to_owned(), source })?;
+    Keyring::create(dir, os_random).map_err(OpenStoreError::Keyring)
+}
+
+/// The key file, or `None`: the vault stays locked because its key is not there.
+fn open_keys(
+    settings: &StoreSettings,
+    credentials: Option<&Path>,
+    first_start: bool,
+) -> Result<Option<KeyFile>, OpenStoreError> {
+    let path = settings.dir.join(KEY_FILE);
+    let source = match &settings.vault_key {
+        VaultKey::File(file) => KeySource::File(file.clone()),
+        VaultKey::Credential(name) => KeySource::Credential(name.clone()),
+    };
+    if let VaultKey::File(file) = &settings.vault_key
+        && first_start
+        && !file.exists()
+        && !path.exists()
+    {
+        create_key_file(file, os_random).map_err(OpenStoreError::Keys)?;
+        tracing::info!(file = %file.display(), "made the vault's key; keep a copy of it apart from the backups");
+    }
+    let kek = match source.load(credentials) {
+        Ok(kek) => kek,
+        Err(error @ KeyError::Missing { .. }) => {
+            tracing::warn!(%error, "the vault is locked: the till works, without names");
+            return Ok(None);
+        }
+        Err(error) => return Err(OpenStoreError::Keys(error)),
+    };
+    let opened = if path.exists() { KeyFile::open(&path, &kek, os_random) } else { KeyFile::create(&path, &kek, os_random) };
+    let keys = opened.map_err(OpenStoreError::Keys)?;
+    keys.refill().map_err(OpenStoreError::Keys)?;
+    Ok(Some(keys))
+}

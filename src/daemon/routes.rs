@@ -1,0 +1,84 @@
+//! Which reader belongs to which register, and the rules that a reload may change.
+
+use crate::config::Config;
+use crate::decode::classify::Rules;
+use crate::domain::id::{ReaderName, RegisterName};
+use crate::domain::time::Uptime;
+use crate::identify::{Budget, GUESS_EVERY, GUESSES_MAX};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+/// The routes now, swapped whole on reload: a scan sees the old ones or the new ones.
+#[derive(Debug)]
+pub(super) struct Routes {
+    current: RwLock<Arc<Current>>,
+    guesses: Mutex<HashMap<RegisterName, Budget>>,
+}
+
+/// One set of routes.
+#[derive(Debug)]
+pub(super) struct Current {
+    /// In the config's order.
+    pub(super) registers: Vec<RegisterName>,
+    /// Where a reader goes that no route names.
+    first: RegisterName,
+    by_reader: HashMap<ReaderName, RegisterName>,
+    pub(super) rules: Rules,
+    pub(super) repeat_window: Duration,
+}
+
+impl Current {
+    /// Reads the routes of `config`; a daemon without registers has one, named after the host.
+    pub(super) fn new(config: &Config, host: &RegisterName) -> Self {
+        let mut registers: Vec<RegisterName> =
+            config.registers.iter().map(|register| register.name.clone()).collect();
+        let first = registers.first().unwrap_or(host).clone();
+        if registers.is_empty() {
+            registers.push(first.clone());
+        }
+        let mut by_reader = HashMap::new();
+        for serial in &config.serial {
+            by_reader.extend(serial.register.clone().map(|register| (serial.name(), register)));
+        }
+        for reader in &config.readers {
+            by_reader.extend(reader.register.clone().map(|register| (reader.name.clone(), register)));
+        }
+        for register in &config.registers {
+            by_reader.extend(register.readers.iter().map(|reader| (reader.clone(), register.name.clone())));
+        }
+        let (rules, repeat_window) = (config.rules.clone(), config.repeat_window);
+        Self { registers, first, by_reader, rules, repeat_window }
+    }
+
+    /// The one register of a reader.
+    pub(super) fn register(&self, reader: &ReaderName) -> &RegisterName {
+        self.by_reader.get(reader).unwrap_or(&self.first)
+    }
+}
+
+impl Routes {
+    pub(super) fn new(current: Current) -> Self {
+        Self { current: RwLock::new(Arc::new(current)), guesses: Mutex::default() }
+    }
+
+    /// The routes now.
+    pub(super) fn current(&self) -> Arc<Current> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts new routes in the place of the old.
+    pub(super) fn swap(&self, current: Current) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
+    }
+
+    /// Spends one of a register's guesses at codes.
+    ///
+    /// # Errors
+    /// How long to wait before the guess is answered.
+    pub(super) fn spend_guess(&self, register: &RegisterName, now: Uptime) -> Result<(), Duration> {
+        let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = || Budget::new(GUESSES_MAX, GUESS_EVERY, now);
+        guesses.entry(register.clone()).or_insert_with(full).spend(now)
+    }
+}

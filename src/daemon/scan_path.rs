@@ -1,0 +1,167 @@
+//! The scan path: what one reader's decoded scans become at its register.
+//!
+//! Runs on the reader's own thread, from decoded bytes to the frame in the register's socket: no
+//! hand-off, no wait for a disk, no lock that a writer holds for long. The visit is journalled
+//! after the frame went out.
+
+use super::routes::Routes;
+use crate::decode::{classify, symbology};
+use crate::desk::Desk;
+use crate::desk::visit::Shown;
+use crate::domain::id::{ReaderName, RegisterName, VisitId};
+use crate::domain::refusal::Refusal;
+use crate::domain::scan::{Decoded, RawScan, Reading, Rejection};
+use crate::domain::time::Uptime;
+use crate::identify::{self, Earlier, Found, Identity, Repeats};
+use crate::log::Pending;
+use crate::push::wire::{Context, Event};
+use crate::push::{Hub, Published};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What every reader's path shares.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) hub: Arc<Hub>,
+    pub(super) desk: Arc<Desk>,
+    pub(super) routes: Arc<Routes>,
+    pub(super) slow: super::slow::Slow,
+}
+
+/// One reader's way to its register.
+pub(super) struct ScanPath {
+    reader: ReaderName,
+    shared: Shared,
+    repeats: Repeats,
+}
+
+/// What became of a scan, for a reader that wants an answer.
+pub(super) enum Taken {
+    /// It made a visit: it is safe when this is.
+    Visit(Pending<(), Refusal>),
+    /// It made no visit and is with its register, or kept for it.
+    Queued,
+    /// It is lost: refused, rejected, or a visit that cannot be kept.
+    NotKept,
+}
+
+impl ScanPath {
+    pub(super) fn new(reader: ReaderName, shared: Shared) -> Self {
+        let window = shared.routes.current().repeat_window;
+        Self { reader, shared, repeats: Repeats::new(window) }
+    }
+
+    /// Takes what the reader's assembler gave.
+    pub(super) fn take(&mut self, decoded: Decoded, now: Uptime) -> Taken {
+        let routes = self.shared.routes.current();
+        let register = routes.register(&self.reader).clone();
+        let raw: RawScan = match decoded {
+            Decoded::Scan(raw) => raw,
+            Decoded::Rejected(rejection) => return self.reject(&register, rejection),
+        };
+        let _span = tracing::debug_span!("scan", reader = %self.reader, register = %register).entered();
+        match classify::classify(raw, &routes.rules) {
+            Ok(reading) => self.place(&register, &reading, now),
+            Err(rejection) => self.reject(&register, rejection),
+        }
+    }
+
+    fn place(&mut self, register: &RegisterName, reading: &Reading, now: Uptime) -> Taken {
+        match identify::identify(reading, &*self.shared.desk) {
+            Identity::Customer { found, repaired } => self.identified(register, reading, found, repaired, now),
+            Identity::Blocked(found) => {
+                let (status, reason) = (found.status.word(), found.reason.map_or("", |reason| reason.word()));
+                let (customer, card) = (found.customer, found.card);
+                self.publish(register, &Event::Blocked { customer, card, status, reason });
+                tracing::warn!(%card, status, "a card that is not honoured was shown");
+                Taken::Queued
+            }
+            Identity::Unknown => {
+                // Whoever tries codes gets slower answers; a known card and a product never wait.
+                match routes_budget(&self.shared, register, now) {
+                    Ok(()) => drop(self.publish(register, &Event::Unknown)),
+                    Err(wait) => self.shared.slow.unknown_after(wait, register, &self.reader),
+                }
+                Taken::Queued
+            }
+            Identity::Unavailable => {
+                self.publish(register, &Event::Unavailable);
+                Taken::NotKept
+            }
+            Identity::Rejected(rejection) => self.reject(register, rejection),
+            Identity::PassedOn => self.pass_on(register, reading, now),
+        }
+    }
+
+    fn identified(
+        &mut self,
+        register: &RegisterName,
+        reading: &Reading,
+        found: Found,
+        repaired: bool,
+        now: Uptime,
+    ) -> Taken {
+        let desk = Arc::clone(&self.shared.desk);
+        let (Some(file), Ok(visit)) = (desk.file(found.customer), desk.new_visit()) else {
+            self.publish(register, &Event::Unavailable);
+            return Taken::NotKept;
+        };
+        let repeat_of = self.earlier_visit(reading, now);
+        let card = Some(found.card);
+        self.publish(register, &Event::Identified { visit, card, file: &file, repaired, repeat_of });
+        self.repeats.note(&reading.data, now, Earlier::Visit(visit));
+        let shown = Shown {
+            visit,
+            customer: found.customer,
+            card: found.card,
+            register: register.clone(),
+            reader: self.reader.clone(),
+            repeat_of,
+        };
+        match desk.record_visit(shown) {
+            Ok(pending) => Taken::Visit(pending),
+            Err(refusal) => {
+                tracing::warn!(%visit, why = %refusal, "a visit cannot be kept");
+                Taken::NotKept
+            }
+        }
+    }
+
+    fn earlier_visit(&mut self, reading: &Reading, now: Uptime) -> Option<VisitId> {
+        match self.repeats.earlier(&reading.data, now)? {
+            Earlier::Visit(visit) => Some(visit),
+            Earlier::Event(_) => None,
+        }
+    }
+
+    fn pass_on(&mut self, register: &RegisterName, reading: &Reading, now: Uptime) -> Taken {
+        let repeat_of = match self.repeats.earlier(&reading.data, now) {
+            Some(Earlier::Event(seq)) => Some(seq),
+            Some(Earlier::Visit(_)) | None => None,
+        };
+        let symbology = symbology::of(reading.aim, &reading.data);
+        let event = Event::Scan {
+            data: &reading.data,
+            aim: reading.aim,
+            scan_data_type: symbology.scan_data_type,
+            repeat_of,
+        };
+        let published = self.publish(register, &event);
+        self.repeats.note(&reading.data, now, Earlier::Event(published.seq));
+        Taken::Queued
+    }
+
+    fn reject(&self, register: &RegisterName, rejection: Rejection) -> Taken {
+        self.publish(register, &Event::Rejected(rejection));
+        Taken::NotKept
+    }
+
+    fn publish(&self, register: &RegisterName, event: &Event<'_>) -> Published {
+        let lifetime: Duration = self.shared.hub.lifetime();
+        self.shared.hub.publish(register, event, Context { reader: Some(&self.reader), lifetime })
+    }
+}
+
+fn routes_budget(shared: &Shared, register: &RegisterName, now: Uptime) -> Result<(), Duration> {
+    shared.routes.spend_guess(register, now)
+}

@@ -1,0 +1,41 @@
+//! Answers to guessed codes, held back: whoever tries many gets few a minute.
+
+use crate::domain::id::{ReaderName, RegisterName};
+use crate::push::Hub;
+use crate::push::wire::{Context, Event};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+/// The most answers held back at once; a guess beyond that is not answered at all.
+const HELD_MAX: usize = 64;
+
+/// Holds answers back on the runtime, so that no reader's thread sleeps.
+#[derive(Clone)]
+pub(super) struct Slow {
+    runtime: Handle,
+    hub: Arc<Hub>,
+    places: Arc<Semaphore>,
+}
+
+impl Slow {
+    pub(super) fn new(runtime: Handle, hub: Arc<Hub>) -> Self {
+        Self { runtime, hub, places: Arc::new(Semaphore::new(HELD_MAX)) }
+    }
+
+    /// Tells `register` after `wait` that the code is unknown.
+    pub(super) fn unknown_after(&self, wait: Duration, register: &RegisterName, reader: &ReaderName) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            tracing::warn!(%register, "codes are being tried faster than they are answered");
+            return;
+        };
+        let (hub, register, reader) = (Arc::clone(&self.hub), register.clone(), reader.clone());
+        self.runtime.spawn(async move {
+            tokio::time::sleep(wait).await;
+            let lifetime = hub.lifetime();
+            hub.publish(&register, &Event::Unknown, Context { reader: Some(&reader), lifetime });
+            drop(place);
+        });
+    }
+}

@@ -1,0 +1,226 @@
+//! Cards: issue, block, replace, list.
+
+use super::person::no_such_customer;
+use super::request::{Ask, Done};
+use super::{Desk, random};
+use crate::domain::card::{CardKind, CardReason, CardStatus};
+use crate::domain::code::{Alias, CardKey};
+use crate::domain::customer::{CARDS_MAX, Customer};
+use crate::domain::event::{Outcome, StoreEvent};
+use crate::domain::id::{CardId, CustomerNumber, JobId, PrinterName};
+use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::log::Tx;
+use crate::store;
+use crate::vault::Vault;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use uuid::Uuid;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssueCard {
+    key: Uuid,
+    customer: CustomerNumber,
+    #[serde(default)]
+    alias: Option<AliasFields>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AliasFields {
+    programme: String,
+    code: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetStatus {
+    key: Uuid,
+    customer: CustomerNumber,
+    card: CardId,
+    #[serde(default)]
+    reason: Option<CardReason>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListCards {
+    customer: CustomerNumber,
+}
+
+/// The longest code of an imported card, in characters.
+const ALIAS_CHARS_MAX: usize = 64;
+
+/// A card about to be issued, decided on the committer's thread.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NewCard {
+    pub(super) customer: CustomerNumber,
+    pub(super) card: CardId,
+    pub(super) kind: CardKind,
+    pub(super) replaces: Option<(CardId, CardReason)>,
+    pub(super) job: Option<JobId>,
+}
+
+impl Desk {
+    /// `card.issue`: a card made elsewhere. A code of ours is in this answer and nowhere after; an imported code stays the customer's.
+    pub(super) async fn issue_card(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let IssueCard { key, customer, alias } = ask.fields()?;
+        let card = CardId(Uuid::new_v4());
+        if let Some(alias) = alias {
+            let alias = alias.checked()?;
+            let new = NewCard { customer, card, kind: CardKind::Alias, replaces: None, job: None };
+            let done = self.write_card(ask, key, new, Code::Alias(alias), None).await?;
+            return Ok(json!({ "card": done.outcome.card, "repeated": done.repeated }));
+        }
+        let secret = CardKey(random()?);
+        let new = NewCard { customer, card, kind: CardKind::Plastic, replaces: None, job: None };
+        let done = self.write_card(ask, key, new, Code::Ours(secret), None).await?;
+        if done.repeated {
+            let note = "the code was given in the first answer only; `card.replace` makes a new one";
+            return Ok(json!({ "card": done.outcome.card, "repeated": true, "note": note }));
+        }
+        let letters = secret.letters(self.settings.programme);
+        let digits = secret.digits();
+        Ok(json!({
+            "card": done.outcome.card, "repeated": false,
+            "letters": letters.reveal(), "digits": digits.reveal(),
+        }))
+    }
+
+    /// Issues a card, whichever way it is made.
+    pub(super) async fn write_card(
+        &self,
+        ask: &Ask<'_>,
+        key: Uuid,
+        new: NewCard,
+        code: Code,
+        printer: Option<PrinterName>,
+    ) -> Result<Done, Refusal> {
+        let vault = self.store()?.vault.clone();
+        let nonce = random()?;
+        self.write(ask, key, move |tx| decide(tx, &vault, new, &code, printer, nonce)).await
+    }
+
+    /// `card.block`.
+    pub(super) async fn block_card(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let fields: SetStatus = ask.fields()?;
+        let Some(reason) = fields.reason else {
+            let message = "say why: `LOST`, `STOLEN`, `DAMAGED`, `REQUESTED` or `MISUSE`";
+            return Err(Refusal::field("reason", message));
+        };
+        self.set_card_status(ask, fields, CardStatus::Active, CardStatus::Blocked, Some(reason)).await
+    }
+
+    /// `card.unblock`: the card was found again.
+    pub(super) async fn unblock_card(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let fields: SetStatus = ask.fields()?;
+        self.set_card_status(ask, fields, CardStatus::Blocked, CardStatus::Active, None).await
+    }
+
+    async fn set_card_status(
+        &self,
+        ask: &Ask<'_>,
+        fields: SetStatus,
+        from: CardStatus,
+        status: CardStatus,
+        reason: Option<CardReason>,
+    ) -> Result<Value, Refusal> {
+        let SetStatus { key, customer, card, .. } = fields;
+        let done = self
+            .write(ask, key, move |tx| {
+                let kept = store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
+                let now = kept.card(card).ok_or_else(no_such_card)?.status;
+                if now != from {
+                    let message = format!("the card is {}, not {}", now.word(), from.word());
+                    return Err(Refusal::new(RefusalCode::Conflict, message));
+                }
+                store::emit(tx, &StoreEvent::CardStatusSet { customer, card, status, reason })?;
+                Ok(Outcome { customer: Some(customer), card: Some(card), ..Outcome::default() })
+            })
+            .await?;
+        Ok(json!({ "card": card, "status": status.word(), "repeated": done.repeated }))
+    }
+
+    /// `card.list`.
+    pub(super) fn list_cards(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let ListCards { customer } = ask.fields()?;
+        let kept = store::customer(&self.store()?.log.views(), customer)?.ok_or_else(no_such_customer)?;
+        Ok(json!({ "cards": card_rows(&kept) }))
+    }
+}
+
+/// What a new card is found by.
+#[derive(Debug, Clone)]
+pub(super) enum Code {
+    Ours(CardKey),
+    Alias(Alias),
+}
+
+impl AliasFields {
+    fn checked(self) -> Result<Alias, Refusal> {
+        let Self { programme, code } = self;
+        let fits = |text: &str| {
+            (1..=ALIAS_CHARS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        if !fits(&programme) {
+            return Err(Refusal::field("alias.programme", "must be the name of an `[[alias]]` in the config, or `gsrn`"));
+        }
+        if !fits(&code) {
+            return Err(Refusal::field("alias.code", "must be 1 to 64 printable ASCII characters without a space"));
+        }
+        Ok(Alias { programme, code })
+    }
+}
+
+fn decide(
+    tx: &mut Tx<'_>,
+    vault: &Arc<Vault>,
+    new: NewCard,
+    code: &Code,
+    printer: Option<PrinterName>,
+    nonce: [u8; 24],
+) -> Result<Outcome, Refusal> {
+    let NewCard { customer, card, kind, replaces, job } = new;
+    let kept = store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
+    if let Some((old, _)) = replaces {
+        let old = kept.card(old).ok_or_else(no_such_card)?;
+        if old.status == CardStatus::Replaced {
+            return Err(Refusal::new(RefusalCode::Conflict, "the card was replaced before; name the newer one"));
+        }
+    }
+    if !kept.has_room_for_card() {
+        let message = format!("the customer has {CARDS_MAX} cards; block one that is not used any more");
+        return Err(Refusal::new(RefusalCode::Conflict, message));
+    }
+    let (taken, hash) = match code {
+        Code::Ours(secret) => (vault.link(tx, secret)?, vault.keyring().card_hash(secret)),
+        Code::Alias(alias) => (vault.alias_link(tx, alias)?, vault.keyring().alias_hash(alias)),
+    };
+    if taken.is_some() {
+        return Err(Refusal::new(RefusalCode::Conflict, "this code leads to a customer already"));
+    }
+    let data_key = vault.key_of(tx, customer)?.ok_or_else(no_such_customer)?;
+    vault.link_card(tx, &data_key, card, hash, nonce)?;
+    let (replaces, reason) = replaces.unzip();
+    store::emit(tx, &StoreEvent::CardIssued { customer, card, kind, replaces, reason })?;
+    if let (Some(job), Some(printer)) = (job, printer) {
+        store::emit(tx, &StoreEvent::JobQueued { job, customer, card, printer })?;
+    }
+    Ok(Outcome { customer: Some(customer), card: Some(card), job, ..Outcome::default() })
+}
+
+/// Every card kept with a customer, as rows of an answer.
+pub(super) fn card_rows(customer: &Customer) -> Vec<Value> {
+    let row = |card: &crate::domain::card::Card| {
+        json!({
+            "card": card.card, "kind": card.kind, "status": card.status, "reason": card.reason,
+            "issued_at": card.issued_at.rfc3339(), "replaced_by": card.replaced_by,
+        })
+    };
+    customer.cards.iter().map(row).collect()
+}
+
+pub(super) fn no_such_card() -> Refusal {
+    Refusal::new(RefusalCode::NotFound, "the customer has no such card; `card.list` shows those there are")
+}

@@ -1,0 +1,89 @@
+//! Notes and preferences: free text, so all of it in the vault.
+
+use super::issue::{change_till, check_text};
+use super::person::no_such_customer;
+use super::request::Ask;
+use super::{Desk, random};
+use crate::domain::event::Outcome;
+use crate::domain::id::CustomerNumber;
+use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::store;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// The longest note, in characters: sealed it still fits one value of a view.
+pub const NOTE_CHARS_MAX: usize = 600;
+
+/// The longest preference, in characters.
+pub const PREFERENCE_CHARS_MAX: usize = 60;
+
+/// The most preferences of one customer.
+pub const PREFERENCES_MAX: usize = 16;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeepNote {
+    key: Uuid,
+    customer: CustomerNumber,
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetPreference {
+    key: Uuid,
+    customer: CustomerNumber,
+    name: String,
+    /// Absent: the preference is withdrawn.
+    #[serde(default)]
+    value: Option<String>,
+}
+
+impl Desk {
+    /// `note.keep`.
+    pub(super) async fn keep_note(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let KeepNote { key, customer, text } = ask.fields()?;
+        check_text("text", Some(&text), NOTE_CHARS_MAX)?;
+        let vault = self.store()?.vault.clone();
+        let note = self.new_id()?;
+        let nonce = random()?;
+        let done = self
+            .write(ask, key, move |tx| {
+                store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
+                let data_key = vault.key_of(tx, customer)?.ok_or_else(no_such_customer)?;
+                vault.write_section(tx, &data_key, &format!("note:{note}"), text.as_bytes(), nonce)?;
+                Ok(Outcome { customer: Some(customer), note: Some(note), ..Outcome::default() })
+            })
+            .await?;
+        Ok(json!({ "note": done.outcome.note, "repeated": done.repeated }))
+    }
+
+    /// `preference.set`.
+    pub(super) async fn set_preference(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let SetPreference { key, customer, name, value } = ask.fields()?;
+        check_text("name", Some(&name), PREFERENCE_CHARS_MAX)?;
+        check_text("value", value.as_deref(), PREFERENCE_CHARS_MAX)?;
+        let vault = self.store()?.vault.clone();
+        let nonce = random()?;
+        let done = self
+            .write(ask, key, move |tx| {
+                store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
+                let mut full = false;
+                change_till(tx, &vault, customer, nonce, |till| {
+                    match value {
+                        Some(value) => drop(till.preferences.insert(name, value)),
+                        None => drop(till.preferences.remove(&name)),
+                    }
+                    full = till.preferences.len() > PREFERENCES_MAX;
+                })?;
+                if full {
+                    let message = format!("a customer has at most {PREFERENCES_MAX} preferences; withdraw one first");
+                    return Err(Refusal::new(RefusalCode::Conflict, message));
+                }
+                Ok(Outcome { customer: Some(customer), ..Outcome::default() })
+            })
+            .await?;
+        Ok(json!({ "customer": customer, "repeated": done.repeated }))
+    }
+}

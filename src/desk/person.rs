@@ -1,0 +1,233 @@
+//! Persons: enrol, find, show, change.
+
+use super::request::Ask;
+use super::{Desk, compose, random};
+use crate::domain::code::{CardKey, Parsed, Programme, parse};
+use crate::domain::customer::Customer;
+use crate::domain::event::{Outcome, StoreEvent};
+use crate::domain::id::CustomerNumber;
+use crate::domain::contact::{E164, Email};
+use crate::domain::person::Person;
+use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::log::Views;
+use crate::vault::keyring::IndexField;
+use crate::vault::lookup::{self, Query};
+use crate::vault::{self, Vault};
+use crate::{decode, store};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// The most rows that a search gives.
+pub const ROWS_MAX: usize = 5;
+
+/// The most notes that are shown with a customer.
+const NOTES_MAX: usize = 50;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Enrol {
+    key: Uuid,
+    person: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    key: Uuid,
+    customer: CustomerNumber,
+    person: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Find {
+    #[serde(default)]
+    code: Option<String>,
+    #[serde(default)]
+    phone: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Show {
+    customer: CustomerNumber,
+}
+
+impl Desk {
+    /// `customer.enrol`: a new number with a person behind it.
+    pub(super) async fn enrol(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let Enrol { key, person } = ask.fields()?;
+        if let Some(Outcome { customer, .. }) = self.done_before(ask, key)? {
+            return Ok(json!({ "customer": customer, "repeated": true }));
+        }
+        let vault = self.store()?.vault.clone();
+        let plaintext = self.sealable(&person)?;
+        let reserved = vault.key_file()?.take().ok_or_else(|| {
+            Refusal::new(RefusalCode::Busy, "no key is ready for a new customer; try again in a moment")
+        })?;
+        let customer = CustomerNumber(Uuid::new_v4());
+        let nonce = random()?;
+        let done = self
+            .write(ask, key, move |tx| {
+                let data_key = vault.assign_key(tx, customer, reserved)?;
+                vault.write_section(tx, &data_key, vault::PERSON, &plaintext, nonce)?;
+                store::emit(tx, &StoreEvent::CustomerEnrolled { customer })?;
+                Ok(Outcome { customer: Some(customer), ..Outcome::default() })
+            })
+            .await?;
+        Ok(json!({ "customer": done.outcome.customer, "repeated": done.repeated }))
+    }
+
+    /// `customer.change`: the person, written anew whole.
+    pub(super) async fn change_person(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let Change { key, customer, person } = ask.fields()?;
+        let vault = self.store()?.vault.clone();
+        let plaintext = self.sealable(&person)?;
+        let nonce = random()?;
+        let done = self
+            .write(ask, key, move |tx| {
+                let data_key = vault.key_of(tx, customer)?.ok_or_else(no_such_customer)?;
+                vault.write_section(tx, &data_key, vault::PERSON, &plaintext, nonce)?;
+                Ok(Outcome { customer: Some(customer), ..Outcome::default() })
+            })
+            .await?;
+        Ok(json!({ "customer": customer, "repeated": done.repeated }))
+    }
+
+    /// The checked person as the section that is sealed.
+    fn sealable(&self, form: &Map<String, Value>) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        let person = Person::read(form, self.settings.calling_code)
+            .map_err(|error| Refusal::field(format!("person.{}", error.field), error.problem))?;
+        for (field, value) in form {
+            // Phones and addresses are judged by their own types; a name is a free text.
+            let text = value.as_str().unwrap_or_default();
+            if decode::payment::finds_card_number(text) {
+                let message = "holds what looks like a payment card number; those are never kept";
+                return Err(Refusal::field(format!("person.{field}"), message));
+            }
+        }
+        let plaintext = serde_json::to_vec(&person);
+        let plaintext = plaintext.map_err(|_| Refusal::new(RefusalCode::Internal, "a person cannot be written"))?;
+        if plaintext.len() > vault::SECTION_BYTES_MAX {
+            return Err(Refusal::field("person", "is too long in all; shorten the longest fields"));
+        }
+        Ok(Zeroizing::new(plaintext))
+    }
+
+    /// `customer.find`: by code, phone, e-mail or name; at most [`ROWS_MAX`] masked rows.
+    pub(super) fn find(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let find: Find = ask.fields()?;
+        let opened = self.store()?;
+        self.spend_search(ask.who)?;
+        let views = opened.log.views();
+        let mut found = self.search(&opened.vault, &views, &find)?;
+        found.sort_unstable();
+        found.dedup();
+        let more = found.len() > ROWS_MAX;
+        found.truncate(ROWS_MAX);
+        let mut rows = Vec::new();
+        for number in found {
+            if let Some(customer) = store::customer(&views, number)? {
+                rows.push(row(&opened.vault, &views, &customer)?);
+            }
+        }
+        Ok(json!({ "rows": rows, "more": more }))
+    }
+
+    fn search(&self, vault: &Vault, views: &Views, find: &Find) -> Result<Vec<CustomerNumber>, Refusal> {
+        let asked = [&find.code, &find.phone, &find.email, &find.name];
+        let mut asked = asked.into_iter().flatten();
+        let (Some(_), None) = (asked.next(), asked.next()) else {
+            let message = "give exactly one of `code`, `phone`, `email` and `name`";
+            return Err(Refusal::field("", message));
+        };
+        if let Some(code) = &find.code {
+            let mut links = Vec::new();
+            for key in possible_keys(code, self.settings.programme)? {
+                links.extend(vault.link(views, &key)?.map(|link| link.customer));
+            }
+            return Ok(links);
+        }
+        let calling_code = self.settings.calling_code;
+        if let Some(phone) = &find.phone {
+            let phone = E164::parse(phone, calling_code)
+                .map_err(|error| Refusal::field("phone", error.to_string()))?;
+            return Ok(vault.find(views, &[(IndexField::Phone, phone.as_str().to_owned())])?);
+        }
+        if let Some(email) = &find.email {
+            let email = Email::parse(email).map_err(|error| Refusal::field("email", error.to_string()))?;
+            return Ok(vault.find(views, &[(IndexField::Email, email.lookup())])?);
+        }
+        let name = find.name.as_deref().unwrap_or_default();
+        let query = Query::read(name, calling_code).map_err(|error| Refusal::field("name", error.to_string()))?;
+        let mut found = Vec::new();
+        for customer in vault.find(views, query.terms())? {
+            // The index holds beginnings only; whether the rest fits, the person alone can tell.
+            let Some(data_key) = vault.key_of(views, customer)? else { continue };
+            let person = vault.person(views, &data_key)?;
+            found.extend(person.filter(|person| query.matches(person)).map(|_| customer));
+        }
+        Ok(found)
+    }
+
+    /// `customer.show`: everything that the desk may see of one customer.
+    pub(super) fn show(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let Show { customer } = ask.fields()?;
+        let opened = self.store()?;
+        let views = opened.log.views();
+        let kept = store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
+        let data_key = opened.vault.key_of(&views, customer)?;
+        let (mut person, mut notes) = (None, Vec::new());
+        if let Some(data_key) = data_key {
+            person = opened.vault.person(&views, &data_key)?;
+            notes = opened.vault.notes(&views, &data_key, NOTES_MAX)?;
+        }
+        let notes: Vec<&str> = notes.iter().map(|note| note.as_str()).collect();
+        Ok(json!({
+            "file": compose::compose(&views, &opened.vault, &kept),
+            "person": person,
+            "notes": notes,
+            "cards": super::card::card_rows(&kept),
+            "enrolled_at": kept.enrolled_at.rfc3339(),
+            "visits": kept.visits,
+            "last_visit_at": kept.last_visit.map(|(_, at)| at.rfc3339()),
+        }))
+    }
+}
+
+/// One row of a search: enough to ask the right question, not enough to copy a person.
+fn row(vault: &Vault, views: &Views, customer: &Customer) -> Result<Value, Refusal> {
+    let masked = match vault.key_of(views, customer.customer) {
+        Ok(Some(data_key)) => vault.person(views, &data_key)?.map(|person| lookup::masked(&person)),
+        Ok(None) => None,
+        Err(vault::VaultError::Locked) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(json!({
+        "customer": customer.customer,
+        "name": masked.as_ref().map(|masked| masked.name.as_str()),
+        "phone": masked.as_ref().and_then(|masked| masked.telephone.as_deref()),
+        "issues_open": customer.issues_open.len(),
+    }))
+}
+
+/// The keys that a typed code can mean: itself, or the one repair away.
+fn possible_keys(code: &str, ours: Programme) -> Result<Vec<CardKey>, Refusal> {
+    match parse(code.as_bytes(), ours) {
+        Parsed::Valid { key, .. } => Ok(vec![key]),
+        Parsed::Damaged { proposals, .. } if !proposals.is_empty() => Ok(proposals),
+        Parsed::Damaged { .. } | Parsed::NotOurs => {
+            Err(Refusal::field("code", "is no code of ours, or more than one of its characters is wrong"))
+        }
+    }
+}
+
+pub(super) fn no_such_customer() -> Refusal {
+    Refusal::new(RefusalCode::NotFound, "no customer has this number")
+}

@@ -1,0 +1,156 @@
+//! Printing a card: a new code, a new card, a job, in one transaction; then the paper.
+//!
+//! The code is made here, goes to the printer and is kept nowhere: a card that did not come out is
+//! replaced, not printed again.
+
+use super::card::{Code, NewCard};
+use super::request::Ask;
+use super::{Desk, random};
+use crate::domain::card::{CardKind, CardReason};
+use crate::domain::code::CardKey;
+use crate::domain::event::StoreEvent;
+use crate::domain::id::{CardId, CustomerNumber, JobId, PrinterName};
+use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::print::layout::CardFace;
+use crate::store;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PrintCard {
+    key: Uuid,
+    customer: CustomerNumber,
+    #[serde(default)]
+    printer: Option<PrinterName>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReplaceCard {
+    key: Uuid,
+    customer: CustomerNumber,
+    card: CardId,
+    reason: CardReason,
+    #[serde(default)]
+    printer: Option<PrinterName>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NamedJob {
+    job: JobId,
+}
+
+impl Desk {
+    /// `card.print`: one more card.
+    pub(super) async fn print_card(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let PrintCard { key, customer, printer } = ask.fields()?;
+        self.print(ask, key, customer, None, printer).await
+    }
+
+    /// `card.replace`: a new card in the place of another, which is not honoured from then on.
+    pub(super) async fn replace_card(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let ReplaceCard { key, customer, card, reason, printer } = ask.fields()?;
+        self.print(ask, key, customer, Some((card, reason)), printer).await
+    }
+
+    async fn print(
+        &self,
+        ask: &Ask<'_>,
+        key: Uuid,
+        customer: CustomerNumber,
+        replaces: Option<(CardId, CardReason)>,
+        printer: Option<PrinterName>,
+    ) -> Result<Value, Refusal> {
+        let printer = self.chosen_printer(printer)?;
+        let secret = CardKey(random()?);
+        let job = JobId(self.new_id()?);
+        let card = CardId(Uuid::new_v4());
+        let new = NewCard { customer, card, kind: CardKind::Qr, replaces, job: Some(job) };
+        let done = self.write_card(ask, key, new, Code::Ours(secret), Some(printer.clone())).await?;
+        if !done.repeated {
+            let face = self.face(customer, secret)?;
+            if let Err(refusal) = self.printers.submit(&printer, job, face) {
+                self.record_job(job, "failed", Some("not_queued"));
+                return Err(refusal);
+            }
+        }
+        let job = done.outcome.job;
+        let state = job.map(|job| store::job(&self.store()?.log.views(), job).map_err(Refusal::from)).transpose()?;
+        let state = state.flatten().map(|job| job.state);
+        Ok(json!({
+            "card": done.outcome.card, "job": job, "printer": printer, "state": state, "repeated": done.repeated,
+        }))
+    }
+
+    fn chosen_printer(&self, named: Option<PrinterName>) -> Result<PrinterName, Refusal> {
+        let mut printers = self.printers.list().into_iter().map(|(printer, _)| printer);
+        match named {
+            Some(named) if printers.any(|printer| printer == named) => Ok(named),
+            Some(_) => Err(Refusal::field("printer", "no printer has this name; `printer.list` shows those there are")),
+            None => printers.next().ok_or_else(|| {
+                Refusal::new(RefusalCode::NotFound, "no printer is set up; add a `[[printer]]` to the config")
+            }),
+        }
+    }
+
+    fn face(&self, customer: CustomerNumber, secret: CardKey) -> Result<CardFace, Refusal> {
+        let opened = self.store()?;
+        let views = opened.log.views();
+        let mut name = None;
+        if self.settings.name_on_card
+            && let Some(data_key) = opened.vault.key_of(&views, customer)?
+        {
+            name = opened.vault.person(&views, &data_key)?.map(|person| person.greeting_name());
+        }
+        let letters = secret.letters(self.settings.programme);
+        Ok(CardFace {
+            title: self.settings.shop.clone(),
+            name,
+            letters: letters.reveal().to_owned(),
+            clear: letters.reveal_grouped(),
+            digits: secret.digits().reveal().to_owned(),
+        })
+    }
+
+    /// Notes in the journal where a job stands. The paper decides, so nobody waits for this; a refused write is logged.
+    pub fn record_job(&self, job: JobId, state: &str, reason: Option<&str>) {
+        let Some(opened) = self.opened() else { return };
+        let event = StoreEvent::JobMoved { job, state: state.to_owned(), reason: reason.map(str::to_owned) };
+        let noted = opened.log.submit(move |tx| store::emit(tx, &event));
+        if let Err(error) = noted {
+            tracing::error!(%job, %error, "where a print job stands cannot be noted");
+        }
+    }
+
+    /// `printer.list`.
+    pub(super) fn list_printers(&self) -> Value {
+        let row = |(printer, condition)| json!({ "printer": printer, "condition": condition });
+        let rows: Vec<Value> = self.printers.list().into_iter().map(row).collect();
+        json!({ "printers": rows })
+    }
+
+    /// `job.show`.
+    pub(super) fn show_job(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let job = self.job(ask)?;
+        Ok(json!({
+            "job": job.job, "customer": job.customer, "card": job.card, "printer": job.printer,
+            "state": job.state, "reason": job.reason,
+        }))
+    }
+
+    /// `job.cancel`: only before the first byte went out.
+    pub(super) fn cancel_job(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let job = self.job(ask)?;
+        self.printers.cancel(&job.printer, job.job)?;
+        Ok(json!({ "job": job.job }))
+    }
+
+    fn job(&self, ask: &Ask<'_>) -> Result<store::Job, Refusal> {
+        let NamedJob { job } = ask.fields()?;
+        let views = self.store()?.log.views();
+        store::job(&views, job)?.ok_or_else(|| Refusal::new(RefusalCode::NotFound, "no print job has this id"))
+    }
+}

@@ -1,0 +1,55 @@
+//! What the rooms below say, in the words of an answer.
+
+use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::log::{FoldError, Refused, SubmitError};
+use crate::store::StoreError;
+use crate::vault::VaultError;
+
+fn internal(error: &dyn std::error::Error) -> Refusal {
+    // Our own errors name no value of a person: the log may have the chain.
+    tracing::error!(error, "a request failed");
+    Refusal::new(RefusalCode::Internal, "a fault of fichad; its log says more, `ficha doctor` what to do")
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        internal(&error)
+    }
+}
+
+impl From<VaultError> for Refusal {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Locked => Self::new(RefusalCode::Locked, error.to_string()),
+            VaultError::Erased => Self::new(RefusalCode::NotFound, error.to_string()),
+            other => internal(&other),
+        }
+    }
+}
+
+impl From<FoldError> for Refusal {
+    fn from(error: FoldError) -> Self {
+        match error {
+            FoldError::Locked => VaultError::Locked.into(),
+            other => internal(&other),
+        }
+    }
+}
+
+impl From<SubmitError> for Refusal {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Busy => Self::new(RefusalCode::Busy, "too many writes at once; try again in a moment"),
+            other => Self::new(RefusalCode::ReadOnly, other.to_string()),
+        }
+    }
+}
+
+impl From<Refused<Refusal>> for Refusal {
+    fn from(refused: Refused<Refusal>) -> Self {
+        match refused {
+            Refused::Refusal(refusal) => refusal,
+            other => Self::new(RefusalCode::ReadOnly, other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What every request has in common: its fields, and for a write its idempotency key.
+
+use super::access::Principal;
+use super::{Desk, Opened};
+use crate::domain::event::{Outcome, RequestDone, StoreEvent};
+use crate::domain::id::RegisterName;
+use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::log::{Log, Meta, Tx};
+use crate::store;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+/// One request, as the listener understood it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask<'a> {
+    pub(super) who: &'a Principal,
+    pub(super) register: Option<&'a RegisterName>,
+    pub(super) method: &'a str,
+    pub(super) params: Option<&'a RawValue>,
+}
+
+/// What a write came to.
+pub(super) struct Done {
+    pub(super) outcome: Outcome,
+    /// The same request had been carried out before; nothing new happened.
+    pub(super) repeated: bool,
+    pub(super) meta: Meta,
+}
+
+impl Ask<'_> {
+    /// The fields, or which of them is wrong. What was sent is never quoted.
+    pub(super) fn fields<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        let text = self.params.map_or("{}", RawValue::get);
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+            let path = error.path().to_string();
+            let problem = problem(&error.inner().to_string());
+            let field = if path == "." { String::new() } else { path };
+            Refusal { field: Some(field).filter(|field| !field.is_empty()), ..Refusal::field("", problem) }
+        })
+    }
+
+    /// Method and fields in one text that does not depend on white space or order.
+    fn canonical(&self) -> Result<Vec<u8>, Refusal> {
+        let fields: Value = self.fields()?;
+        let mut text = self.method.as_bytes().to_vec();
+        text.push(b'\n');
+        text.extend(fields.to_string().into_bytes());
+        Ok(text)
+    }
+
+    /// The register that the request speaks for: the one it names, or the session's.
+    pub(super) fn register(&self, named: Option<RegisterName>) -> Result<RegisterName, Refusal> {
+        named.or_else(|| self.register.cloned()).ok_or_else(|| {
+            Refusal::field("register", "name the register, or subscribe to it on this connection first")
+        })
+    }
+}
+
+/// The part of a serde message that says what would be right; the part that quotes the value is dropped.
+fn problem(message: &str) -> String {
+    let message = message.split(" at line ").next().unwrap_or_default();
+    if message.starts_with("missing field") || message.starts_with("unknown field") {
+        return message.to_owned();
+    }
+    match message.find("expected ") {
+        Some(at) => message.get(at..).unwrap_or_default().to_owned(),
+        None => "has a value that does not fit; PROTOCOL.md shows an example".to_owned(),
+    }
+}
+
+impl Desk {
+    /// Carries a write out once: the same key with the same body gives the same outcome for ever.
+    pub(super) async fn write<F>(&self, ask: &Ask<'_>, key: Uuid, decide: F) -> Result<Done, Refusal>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<Outcome, Refusal> + Send + 'static,
+    {
+        let Opened { log, vault } = self.store()?;
+        let body = vault.keyring().body_mac(&ask.canonical()?).hex();
+        commit(log, move |tx| {
+            if let Some(done) = store::request(tx, key)? {
+                return same_request(&done, &body).map(|outcome| (outcome, true));
+            }
+            let outcome = decide(tx)?;
+            store::emit(tx, &StoreEvent::RequestDone(RequestDone { key, body, outcome }))?;
+            Ok((outcome, false))
+        })
+        .await
+    }
+
+    /// What this request came to, if it was carried out before: asked first where a write has something to prepare.
+    pub(super) fn done_before(&self, ask: &Ask<'_>, key: Uuid) -> Result<Option<Outcome>, Refusal> {
+        let Opened { log, vault } = self.store()?;
+        let Some(done) = store::request(&log.views(), key)? else { return Ok(None) };
+        let body = vault.keyring().body_mac(&ask.canonical()?).hex();
+        same_request(&done, &body).map(Some)
+    }
+}
+
+fn same_request(done: &RequestDone, body: &str) -> Result<Outcome, Refusal> {
+    if done.body == body {
+        return Ok(done.outcome);
+    }
+    let message = "this key was used for another request; a new request needs a new key";
+    Err(Refusal { field: Some("key".to_owned()), ..Refusal::new(RefusalCode::Conflict, message) })
+}
+
+async fn commit<F>(log: &Log, decide: F) -> Result<Done, Refusal>
+where
+    F: FnOnce(&mut Tx<'_>) -> Result<(Outcome, bool), Refusal> + Send + 'static,
+{
+    let committed = log.submit(decide)?.await?;
+    let (outcome, repeated) = committed.value;
+    Ok(Done { outcome, repeated, meta: committed.meta })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::problem;
+
+    #[test]
+    fn a_wrong_value_is_never_quoted_back() {
+        for message in [
+            "invalid type: string \"María\", expected u64 at line 1 column 9",
+            "unknown variant `María`, expected one of `LOST`, `STOLEN` at line 1 column 9",
+            "María is no such thing",
+        ] {
+            assert!(!problem(message).contains("María"), "{}", problem(message));
+        }
+        assert_eq!(problem("missing field `key` at line 1 column 2"), "missing field `key`");
+    }
+}

@@ -1,0 +1,117 @@
+//! Visits: a customer at a register, by card or by hand.
+
+use super::person::no_such_customer;
+use super::request::Ask;
+use super::{Desk, compose};
+use crate::domain::event::{Outcome, StoreEvent};
+use crate::domain::id::{CardId, CustomerNumber, ReaderName, RegisterName, VisitId};
+use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::log::Pending;
+use crate::store::{self, VisitState};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OpenFile {
+    key: Uuid,
+    customer: CustomerNumber,
+    #[serde(default)]
+    register: Option<RegisterName>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dismiss {
+    key: Uuid,
+    visit: VisitId,
+}
+
+/// A visit that a shown card opens.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// Names it.
+    pub visit: VisitId,
+    /// Who.
+    pub customer: CustomerNumber,
+    /// The card.
+    pub card: CardId,
+    /// Where.
+    pub register: RegisterName,
+    /// By which reader.
+    pub reader: ReaderName,
+    /// The visit it repeats.
+    pub repeat_of: Option<VisitId>,
+}
+
+impl Desk {
+    /// A new visit's id.
+    ///
+    /// # Errors
+    /// Only when the kernel gives no random bytes.
+    pub fn new_visit(&self) -> Result<VisitId, Refusal> {
+        self.new_id().map(VisitId)
+    }
+
+    /// Journals a visit after its frame went out. Whoever must know when it is durable waits on what is returned.
+    ///
+    /// # Errors
+    /// When the store takes no writes: the visit happened all the same, and is only not kept.
+    pub fn record_visit(&self, shown: Shown) -> Result<Pending<(), Refusal>, Refusal> {
+        let Shown { visit, customer, card, register, reader, repeat_of } = shown;
+        let event = StoreEvent::VisitOpened {
+            visit,
+            customer,
+            card: Some(card),
+            register,
+            reader: Some(reader),
+            repeat_of,
+        };
+        Ok(self.store()?.log.submit(move |tx| store::emit(tx, &event).map_err(Refusal::from))?)
+    }
+
+    /// `file.open`: by hand, for a customer without a card or on the phone.
+    pub(super) async fn open_file(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let OpenFile { key, customer, register } = ask.fields()?;
+        let register = ask.register(register)?;
+        let visit = self.new_visit()?;
+        let done = self
+            .write(ask, key, move |tx| {
+                store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
+                let event = StoreEvent::VisitOpened {
+                    visit,
+                    customer,
+                    card: None,
+                    register,
+                    reader: None,
+                    repeat_of: None,
+                };
+                store::emit(tx, &event)?;
+                Ok(Outcome { customer: Some(customer), visit: Some(visit), ..Outcome::default() })
+            })
+            .await?;
+        let opened = self.store()?;
+        let views = opened.log.views();
+        let kept = store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
+        let file = compose::compose(&views, &opened.vault, &kept);
+        Ok(json!({ "visit": done.outcome.visit, "file": file, "repeated": done.repeated }))
+    }
+
+    /// `customer.dismiss`: the register is done with the customer.
+    pub(super) async fn dismiss(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let Dismiss { key, visit } = ask.fields()?;
+        let done = self
+            .write(ask, key, move |tx| {
+                let no_such_visit = || Refusal::new(RefusalCode::NotFound, "no visit has this id");
+                let kept = store::visit(tx, visit)?.ok_or_else(no_such_visit)?;
+                if kept.state != VisitState::Open {
+                    return Err(Refusal::new(RefusalCode::Conflict, "this visit is over already"));
+                }
+                store::emit(tx, &StoreEvent::VisitEnded { visit })?;
+                Ok(Outcome { customer: Some(kept.customer), visit: Some(visit), ..Outcome::default() })
+            })
+            .await?;
+        Ok(json!({ "visit": visit, "repeated": done.repeated }))
+    }
+}

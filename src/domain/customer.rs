@@ -1,0 +1,78 @@
+//! A customer in the neutral half: a number, cards, points, what is open. No name.
+
+use super::card::{Card, CardStatus};
+use super::id::{CardId, CustomerNumber, VisitId};
+use super::issue::Issue;
+use super::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The most cards kept with a customer; when a further one is issued, the oldest that is no longer honoured goes.
+pub const CARDS_MAX: usize = 16;
+
+/// The most issues one customer can have open at once: with the cards they are one value of a view.
+pub const OPEN_ISSUES_MAX: usize = 8;
+
+/// What is true of a customer now, whole in one value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Customer {
+    /// The number.
+    pub customer: CustomerNumber,
+    /// Since when.
+    pub enrolled_at: Timestamp,
+    /// The level reached in the programme.
+    pub level: Option<String>,
+    /// Points that can be spent now.
+    pub points: i64,
+    /// Oldest first, at most [`CARDS_MAX`].
+    pub cards: Vec<Card>,
+    /// Oldest first, at most [`OPEN_ISSUES_MAX`].
+    pub issues_open: Vec<Issue>,
+    /// How many visits there were.
+    pub visits: u64,
+    /// The last of them.
+    pub last_visit: Option<(VisitId, Timestamp)>,
+}
+
+impl Customer {
+    /// A customer without anything yet.
+    #[must_use]
+    pub fn new(customer: CustomerNumber, enrolled_at: Timestamp) -> Self {
+        Self {
+            customer,
+            enrolled_at,
+            level: None,
+            points: 0,
+            cards: Vec::new(),
+            issues_open: Vec::new(),
+            visits: 0,
+            last_visit: None,
+        }
+    }
+
+    /// The card, if it is (still) kept with the customer.
+    #[must_use]
+    pub fn card(&self, card: CardId) -> Option<&Card> {
+        self.cards.iter().find(|kept| kept.card == card)
+    }
+
+    /// The same, to change it.
+    pub fn card_mut(&mut self, card: CardId) -> Option<&mut Card> {
+        self.cards.iter_mut().find(|kept| kept.card == card)
+    }
+
+    /// Adds a card and, beyond [`CARDS_MAX`], forgets the oldest that is not honoured any more.
+    pub fn add_card(&mut self, card: Card) {
+        self.cards.push(card);
+        if self.cards.len() > CARDS_MAX
+            && let Some(oldest) = self.cards.iter().position(|kept| kept.status != CardStatus::Active)
+        {
+            self.cards.remove(oldest);
+        }
+    }
+
+    /// Whether one more card can be honoured beside those there are.
+    #[must_use]
+    pub fn has_room_for_card(&self) -> bool {
+        self.cards.iter().filter(|card| card.status == CardStatus::Active).count() < CARDS_MAX
+    }
+}

@@ -1,0 +1,175 @@
+//! Everything that can happen: the vocabulary of the two journals.
+//!
+//! Events carry results, never rules: applying one reads no clock and no config, so a journal read
+//! again in ten years gives the same state. A field is never renamed or given another meaning; a new
+//! one comes with a default. Neutral events carry no free text and nothing of a person.
+
+use super::card::{CardKind, CardReason, CardStatus};
+use super::id::{CardId, CustomerNumber, IssueId, JobId, PrinterName, ReaderName, RegisterName, VisitId};
+use super::issue::{IssueKind, IssueProduct, IssueState};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What happens in the neutral half. As JSON in the journal, so that it can be read without this program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum StoreEvent {
+    /// A request with an idempotency key was carried out.
+    RequestDone(RequestDone),
+    /// A customer number came to be.
+    CustomerEnrolled {
+        /// The new number.
+        customer: CustomerNumber,
+    },
+    /// A card was issued.
+    CardIssued {
+        /// To whom.
+        customer: CustomerNumber,
+        /// The card.
+        card: CardId,
+        /// What it is.
+        kind: CardKind,
+        /// The card whose place it takes; that one becomes `REPLACED` by this event.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaces: Option<CardId>,
+        /// Why it was replaced.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<CardReason>,
+    },
+    /// A card was blocked, or honoured again.
+    CardStatusSet {
+        /// Whose.
+        customer: CustomerNumber,
+        /// Which.
+        card: CardId,
+        /// To what.
+        status: CardStatus,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<CardReason>,
+    },
+    /// A customer stands at a register, or is on the phone.
+    VisitOpened {
+        /// Names this showing.
+        visit: VisitId,
+        /// Who.
+        customer: CustomerNumber,
+        /// The card shown; none when the file was opened by hand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        card: Option<CardId>,
+        /// Where.
+        register: RegisterName,
+        /// By which reader.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reader: Option<ReaderName>,
+        /// The visit that this one repeats, when a code was read twice in a moment.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repeat_of: Option<VisitId>,
+    },
+    /// The register is done with the customer.
+    VisitEnded {
+        /// Which.
+        visit: VisitId,
+    },
+    /// An issue was opened.
+    IssueOpened {
+        /// Whose.
+        customer: CustomerNumber,
+        /// Names it.
+        issue: IssueId,
+        /// What it is.
+        kind: IssueKind,
+        /// About what.
+        product: IssueProduct,
+    },
+    /// An issue moved on.
+    IssueMoved {
+        /// Whose.
+        customer: CustomerNumber,
+        /// Which.
+        issue: IssueId,
+        /// To what.
+        state: IssueState,
+    },
+    /// A card is to be printed.
+    JobQueued {
+        /// Names the job.
+        job: JobId,
+        /// For whom.
+        customer: CustomerNumber,
+        /// The card on it.
+        card: CardId,
+        /// Where.
+        printer: PrinterName,
+    },
+    /// A print job moved on.
+    JobMoved {
+        /// Which.
+        job: JobId,
+        /// To what: the words of `print::queue`.
+        state: String,
+        /// Why, if it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+}
+
+/// An idempotency key, kept for ever, with what its request came to: references only, the answer is made again from them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestDone {
+    /// The key that the caller chose.
+    pub key: Uuid,
+    /// Keyed hash of method and body, 32 hexadecimal digits: tells a retry from another request under the same key.
+    pub body: String,
+    /// What came to be.
+    pub outcome: Outcome,
+}
+
+/// References to what a request made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The customer it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<CustomerNumber>,
+    /// The card it made or changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<CardId>,
+    /// The issue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issue: Option<IssueId>,
+    /// The print job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
+    /// The visit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visit: Option<VisitId>,
+    /// A note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Uuid>,
+}
+
+/// What happens in the personal half: keys given out, sections sealed. Nothing of a person in clear.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum VaultEvent {
+    /// A customer was given a data key.
+    KeyAssigned {
+        /// Whose.
+        customer: CustomerNumber,
+        /// Its place in the key file.
+        slot: u32,
+        /// Its generation there.
+        generation: u32,
+    },
+    /// A section was written anew.
+    SectionSealed {
+        /// Whose.
+        customer: CustomerNumber,
+        /// Which: `person`, `till`, `card:UUID`, `note:UUID`.
+        section: String,
+        /// Counts up from 1 for each section.
+        rev: u64,
+        /// The sealed bytes as the `vault` room writes them, base64.
+        sealed: String,
+    },
+}

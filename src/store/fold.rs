@@ -1,0 +1,231 @@
+//! How each neutral event changes the views.
+
+use super::{
+    CUSTOMERS, ISSUES, ISSUES_OF, JOBS, Job, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION, VISITS, Visit,
+    VisitState, value,
+};
+use crate::domain::card::{Card, CardReason, CardStatus};
+use crate::domain::customer::Customer;
+use crate::domain::event::{Outcome, RequestDone, StoreEvent};
+use crate::domain::id::{CardId, CustomerNumber, IssueId, VisitId};
+use crate::domain::issue::{Issue, IssueState};
+use crate::domain::time::Timestamp;
+use crate::log::{Fold, FoldError, Meta, ReadWrite, View};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The fold of the neutral half. Needs no key, no clock and no config.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StoreFold;
+
+impl Fold for StoreFold {
+    fn version(&self) -> u32 {
+        VIEWS_VERSION
+    }
+
+    fn apply(&self, meta: &Meta, event: &[u8], views: &mut dyn ReadWrite) -> Result<(), FoldError> {
+        let event: StoreEvent = serde_json::from_slice(event).map_err(bad)?;
+        apply(Timestamp(meta.at_us), event, views)
+    }
+}
+
+/// The event as the journal keeps it.
+pub(super) fn encode(event: &StoreEvent) -> Result<Vec<u8>, FoldError> {
+    serde_json::to_vec(event).map_err(bad)
+}
+
+/// [`RequestDone`] in postcard, whose fields must not be left out when empty.
+#[derive(Serialize, Deserialize)]
+pub(super) struct KeptRequest {
+    body: String,
+    ids: [Option<Uuid>; 6],
+}
+
+impl KeptRequest {
+    fn new(request: &RequestDone) -> Self {
+        let Outcome { customer, card, issue, job, visit, note } = request.outcome;
+        let ids = [
+            customer.map(|id| id.0),
+            card.map(|id| id.0),
+            issue.map(|id| id.0),
+            job.map(|id| id.0),
+            visit.map(|id| id.0),
+            note,
+        ];
+        Self { body: request.body.clone(), ids }
+    }
+
+    pub(super) fn into_request(self, key: Uuid) -> RequestDone {
+        let [customer, card, issue, job, visit, note] = self.ids;
+        let outcome = Outcome {
+            customer: customer.map(CustomerNumber),
+            card: card.map(CardId),
+            issue: issue.map(IssueId),
+            job: job.map(crate::domain::id::JobId),
+            visit: visit.map(VisitId),
+            note,
+        };
+        RequestDone { key, body: self.body, outcome }
+    }
+}
+
+fn apply(at: Timestamp, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
+    match event {
+        StoreEvent::RequestDone(request) => {
+            put(views, REQUESTS, request.key.as_bytes(), &KeptRequest::new(&request))
+        }
+        StoreEvent::CustomerEnrolled { customer } => {
+            put(views, CUSTOMERS, customer.0.as_bytes(), &Customer::new(customer, at))
+        }
+        StoreEvent::CardIssued { customer, card, kind, replaces, reason } => {
+            change_customer(views, customer, |kept| {
+                if let Some(old) = replaces.and_then(|old| kept.card_mut(old)) {
+                    (old.status, old.reason, old.replaced_by) = (CardStatus::Replaced, reason, Some(card));
+                }
+                let status = CardStatus::Active;
+                kept.add_card(Card { card, kind, status, reason: None, issued_at: at, replaced_by: None });
+                Ok(())
+            })
+        }
+        StoreEvent::CardStatusSet { customer, card, status, reason } => {
+            change_customer(views, customer, |kept| set_card_status(kept, card, status, reason))
+        }
+        StoreEvent::VisitOpened { visit, customer, register, .. } => {
+            if let Some(before) =
+                value::<VisitId>(views, REGISTERS, register.as_str().as_bytes()).map_err(bad)?
+            {
+                end_visit(views, before, VisitState::Replaced)?;
+            }
+            put(views, REGISTERS, register.as_str().as_bytes(), &visit)?;
+            let kept = Visit { customer, register, opened_at: at, state: VisitState::Open };
+            put(views, VISITS, visit.0.as_bytes(), &kept)?;
+            change_customer(views, customer, |kept| {
+                kept.visits = kept.visits.saturating_add(1);
+                kept.last_visit = Some((visit, at));
+                Ok(())
+            })
+        }
+        StoreEvent::VisitEnded { visit } => {
+            let Some(kept) = value::<Visit>(views, VISITS, visit.0.as_bytes()).map_err(bad)? else {
+                return Err(unfit("a visit ends that never began"));
+            };
+            let register = kept.register.as_str().as_bytes();
+            if value::<VisitId>(views, REGISTERS, register).map_err(bad)? == Some(visit) {
+                views.remove(REGISTERS, register);
+            }
+            end_visit(views, visit, VisitState::Ended)
+        }
+        StoreEvent::IssueOpened { customer, issue, kind, product } => {
+            let state = IssueState::New;
+            let kept = Issue { issue, customer, kind, state, product, opened_at: at, moved_at: at };
+            put(views, ISSUES_OF, &issue_of(customer, issue), &())?;
+            keep_issue(views, kept)
+        }
+        StoreEvent::IssueMoved { issue, state, .. } => {
+            let Some(mut kept) = value::<Issue>(views, ISSUES, issue.0.as_bytes()).map_err(bad)? else {
+                return Err(unfit("an issue moves that was never opened"));
+            };
+            (kept.state, kept.moved_at) = (state, at);
+            keep_issue(views, kept)
+        }
+        StoreEvent::JobQueued { job, customer, card, printer } => {
+            let kept = Job { job, customer, card, printer, state: "queued".to_owned(), reason: None };
+            put(views, JOBS, job.0.as_bytes(), &kept)
+        }
+        StoreEvent::JobMoved { job, state, reason } => {
+            let Some(mut kept) = value::<Job>(views, JOBS, job.0.as_bytes()).map_err(bad)? else {
+                return Err(unfit("a job moves that was never queued"));
+            };
+            (kept.state, kept.reason) = (state, reason);
+            put(views, JOBS, job.0.as_bytes(), &kept)
+        }
+    }
+}
+
+fn set_card_status(
+    kept: &mut Customer,
+    card: CardId,
+    status: CardStatus,
+    reason: Option<CardReason>,
+) -> Result<(), FoldError> {
+    let card = kept.card_mut(card).ok_or_else(|| unfit("a card changes that is not kept"))?;
+    (card.status, card.reason) = (status, reason);
+    Ok(())
+}
+
+/// Keeps an issue whole, and with its customer while it is open.
+fn keep_issue(views: &mut dyn ReadWrite, issue: Issue) -> Result<(), FoldError> {
+    put(views, ISSUES, issue.issue.0.as_bytes(), &issue)?;
+    change_customer(views, issue.customer, |kept| {
+        let place = kept.issues_open.iter().position(|open| open.issue == issue.issue);
+        match (place.and_then(|place| kept.issues_open.get_mut(place)), issue.state.is_open()) {
+            (Some(open), true) => *open = issue,
+            (None, true) => kept.issues_open.push(issue),
+            (_, false) => kept.issues_open.retain(|open| open.issue != issue.issue),
+        }
+        Ok(())
+    })
+}
+
+fn end_visit(views: &mut dyn ReadWrite, visit: VisitId, state: VisitState) -> Result<(), FoldError> {
+    let Some(mut kept) = value::<Visit>(views, VISITS, visit.0.as_bytes()).map_err(bad)? else {
+        return Ok(());
+    };
+    kept.state = state;
+    put(views, VISITS, visit.0.as_bytes(), &kept)
+}
+
+fn issue_of(customer: CustomerNumber, issue: IssueId) -> [u8; 32] {
+    let mut key = [0; 32];
+    let (left, right) = key.split_at_mut(16);
+    left.copy_from_slice(customer.0.as_bytes());
+    right.copy_from_slice(issue.0.as_bytes());
+    key
+}
+
+fn change_customer(
+    views: &mut dyn ReadWrite,
+    customer: CustomerNumber,
+    change: impl FnOnce(&mut Customer) -> Result<(), FoldError>,
+) -> Result<(), FoldError> {
+    let Some(mut kept) = value::<Customer>(views, CUSTOMERS, customer.0.as_bytes()).map_err(bad)? else {
+        return Err(unfit("an event names a customer who was never enrolled"));
+    };
+    change(&mut kept)?;
+    put(views, CUSTOMERS, customer.0.as_bytes(), &kept)
+}
+
+fn put<T: Serialize>(views: &mut dyn ReadWrite, view: View, key: &[u8], value: &T) -> Result<(), FoldError> {
+    views.put(view, key, &postcard::to_stdvec(value).map_err(bad)?);
+    Ok(())
+}
+
+/// An event that does not fit what the views hold.
+fn unfit(what: &str) -> FoldError {
+    FoldError::Event { what: what.to_owned() }
+}
+
+fn bad(error: impl Into<BadCause>) -> FoldError {
+    FoldError::Event { what: error.into().0 }
+}
+
+/// The text of what went wrong; a serde error of ours never quotes a value, for no event field is free text.
+struct BadCause(String);
+
+impl From<serde_json::Error> for BadCause {
+    fn from(error: serde_json::Error) -> Self {
+        Self(format!("an event of another version: {error}"))
+    }
+}
+
+impl From<postcard::Error> for BadCause {
+    fn from(error: postcard::Error) -> Self {
+        Self(format!("a view's value cannot be written: {error}"))
+    }
+}
+
+impl From<StoreError> for BadCause {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -1,0 +1,197 @@
+//! The neutral half: customers, cards, issues and visits, without a name among them.
+//!
+//! [`StoreFold`] turns events into views; the functions below read them. A view's value is written
+//! whole, so that whoever reads one sees a state that was. Views are in postcard: compact, and never
+//! kept for long, for another [`VIEWS_VERSION`] makes them anew from the journal, which is JSON.
+
+mod fold;
+
+pub use fold::StoreFold;
+
+use crate::domain::customer::Customer;
+use crate::domain::event::{RequestDone, StoreEvent};
+use crate::domain::id::{CardId, CustomerNumber, IssueId, JobId, PrinterName, RegisterName, VisitId};
+use crate::domain::issue::Issue;
+use crate::domain::time::Timestamp;
+use crate::log::{FoldError, Half, Read, Tx, View, ViewError};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+/// Counts up whenever a view's layout changes: views of another number are made anew.
+pub const VIEWS_VERSION: u32 = 1;
+
+const fn neutral(number: u8) -> View {
+    View { half: Half::Neutral, number }
+}
+
+const CUSTOMERS: View = neutral(0);
+const ISSUES: View = neutral(1);
+const REQUESTS: View = neutral(2);
+const VISITS: View = neutral(3);
+/// The visit that is open at each register.
+const REGISTERS: View = neutral(4);
+const JOBS: View = neutral(5);
+/// Customer number, then issue id: every issue a customer ever had.
+const ISSUES_OF: View = neutral(6);
+
+/// A view that cannot be read or does not hold what it should.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The view itself fails.
+    #[error("a view of the store cannot be read; `ficha doctor` says what to do")]
+    View(#[from] ViewError),
+    /// The value is whole but not of this version.
+    #[error(
+        "a value in the store's views is of another layout; stop fichad, delete the folder store/views, start it again"
+    )]
+    Layout(#[source] postcard::Error),
+}
+
+/// A visit as the views keep it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visit {
+    /// Who.
+    pub customer: CustomerNumber,
+    /// Where.
+    pub register: RegisterName,
+    /// Since when.
+    pub opened_at: Timestamp,
+    /// Whether the register is still busy with it.
+    pub state: VisitState,
+}
+
+/// Whether a visit still stands for whoever is at the counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VisitState {
+    /// It does.
+    Open,
+    /// The register ended it.
+    Ended,
+    /// Another customer came.
+    Replaced,
+}
+
+/// A print job as the views keep it: no code, no name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Names it.
+    pub job: JobId,
+    /// For whom.
+    pub customer: CustomerNumber,
+    /// The card on it.
+    pub card: CardId,
+    /// Where.
+    pub printer: PrinterName,
+    /// The words of `print::queue`.
+    pub state: String,
+    /// Why it failed.
+    pub reason: Option<String>,
+}
+
+/// A customer, whole.
+///
+/// # Errors
+/// [`StoreError`] when the view cannot be read.
+pub fn customer(
+    views: &(impl Read + ?Sized),
+    customer: CustomerNumber,
+) -> Result<Option<Customer>, StoreError> {
+    value(views, CUSTOMERS, customer.0.as_bytes())
+}
+
+/// An issue, open or closed.
+///
+/// # Errors
+/// [`StoreError`] when the view cannot be read.
+pub fn issue(views: &(impl Read + ?Sized), issue: IssueId) -> Result<Option<Issue>, StoreError> {
+    value(views, ISSUES, issue.0.as_bytes())
+}
+
+/// Every issue of a customer, oldest first, at most `limit`.
+///
+/// # Errors
+/// [`StoreError`] when a view cannot be read.
+pub fn issues_of(
+    views: &(impl Read + ?Sized),
+    customer: CustomerNumber,
+    limit: usize,
+) -> Result<Vec<Issue>, StoreError> {
+    let mut issues = Vec::new();
+    for (key, _) in views.scan(ISSUES_OF, customer.0.as_bytes(), limit)? {
+        let id = key.get(16..).and_then(|id| Uuid::from_slice(id).ok()).map(IssueId);
+        if let Some(id) = id {
+            issues.extend(issue(views, id)?);
+        }
+    }
+    Ok(issues)
+}
+
+/// What a request with this idempotency key came to, if there was one.
+///
+/// # Errors
+/// [`StoreError`] when the view cannot be read.
+pub fn request(views: &(impl Read + ?Sized), key: Uuid) -> Result<Option<RequestDone>, StoreError> {
+    let kept: Option<fold::KeptRequest> = value(views, REQUESTS, key.as_bytes())?;
+    Ok(kept.map(|kept| kept.into_request(key)))
+}
+
+/// A visit.
+///
+/// # Errors
+/// [`StoreError`] when the view cannot be read.
+pub fn visit(views: &(impl Read + ?Sized), visit: VisitId) -> Result<Option<Visit>, StoreError> {
+    value(views, VISITS, visit.0.as_bytes())
+}
+
+/// The visit that is open at a register.
+///
+/// # Errors
+/// [`StoreError`] when the view cannot be read.
+pub fn visit_at(
+    views: &(impl Read + ?Sized),
+    register: &RegisterName,
+) -> Result<Option<VisitId>, StoreError> {
+    value(views, REGISTERS, register.as_str().as_bytes())
+}
+
+/// A print job.
+///
+/// # Errors
+/// [`StoreError`] when the view cannot be read.
+pub fn job(views: &(impl Read + ?Sized), job: JobId) -> Result<Option<Job>, StoreError> {
+    value(views, JOBS, job.0.as_bytes())
+}
+
+/// Print jobs, newest first, at most `limit` (ids are UUID version 7: their order is that of time).
+///
+/// # Errors
+/// [`StoreError`] when the view cannot be read.
+pub fn jobs_unfinished(views: &(impl Read + ?Sized), limit: usize) -> Result<Vec<Job>, StoreError> {
+    let mut jobs = Vec::new();
+    for (_, bytes) in views.scan(JOBS, &[], limit)? {
+        let job: Job = postcard::from_bytes(&bytes).map_err(StoreError::Layout)?;
+        if matches!(job.state.as_str(), "queued" | "sending" | "sent") {
+            jobs.push(job);
+        }
+    }
+    Ok(jobs)
+}
+
+/// Adds `event` to a transaction.
+///
+/// # Errors
+/// [`FoldError`] when it does not fit the state: then the transaction must be refused.
+pub fn emit(tx: &mut Tx<'_>, event: &StoreEvent) -> Result<(), FoldError> {
+    tx.emit(Half::Neutral, &fold::encode(event)?)
+}
+
+fn value<T: DeserializeOwned>(
+    views: &(impl Read + ?Sized),
+    view: View,
+    key: &[u8],
+) -> Result<Option<T>, StoreError> {
+    let Some(bytes) = views.get(view, key)? else { return Ok(None) };
+    postcard::from_bytes(&bytes).map(Some).map_err(StoreError::Layout)
+}

@@ -1,0 +1,161 @@
+//! How each personal event changes the views: sections kept sealed, links and indexes derived by opening them.
+
+use super::keyring::IndexField;
+use super::keys::KeyRef;
+use super::lookup;
+use super::{
+    Aad, CardSection, CustomerKey, INDEX, KEYS, LINKS, Link, PERSON, SECTIONS, VIEWS_VERSION, Vault,
+    VaultError, parse_kept, seal, section_key,
+};
+use crate::domain::event::VaultEvent;
+use crate::domain::id::{CardId, CustomerNumber};
+use crate::domain::person::Person;
+use crate::log::{Fold, FoldError, Half, Meta, ReadWrite, Tx};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// The fold of the personal half: needs the vault's keys, for links and indexes are derived by opening sections.
+#[derive(Debug, Clone)]
+pub struct VaultFold(pub Arc<Vault>);
+
+impl Fold for VaultFold {
+    fn version(&self) -> u32 {
+        VIEWS_VERSION
+    }
+
+    fn apply(&self, _: &Meta, event: &[u8], views: &mut dyn ReadWrite) -> Result<(), FoldError> {
+        // The text of a serde error may quote what it stumbled over: a sealed text at worst, but still not ours to show.
+        let event = serde_json::from_slice(event)
+            .map_err(|_| unfit("a vault event of another version"))?;
+        match event {
+            VaultEvent::KeyAssigned { customer, slot, generation } => {
+                let place = postcard::to_stdvec(&KeyRef { slot, generation });
+                let place = place.map_err(|error| unfit(error))?;
+                views.put(KEYS, customer.0.as_bytes(), &place);
+                Ok(())
+            }
+            VaultEvent::SectionSealed { customer, section, rev, sealed } => {
+                let sealed = BASE64.decode(sealed);
+                let sealed = sealed.map_err(|_| unfit("a sealed section is not base64"))?;
+                let mut kept = rev.to_be_bytes().to_vec();
+                kept.extend_from_slice(&sealed);
+                let change = Change { customer, section: &section, kept: &kept };
+                change.apply(&self.0, views).map_err(refused)
+            }
+        }
+    }
+}
+
+/// Adds `event` to a transaction.
+pub(super) fn emit(tx: &mut Tx<'_>, event: &VaultEvent) -> Result<(), FoldError> {
+    let event = serde_json::to_vec(event).map_err(|error| unfit(error))?;
+    tx.emit(Half::Personal, &event)
+}
+
+/// An event that cannot be applied. No text of ours quotes a value.
+pub(super) fn unfit(what: impl ToString) -> FoldError {
+    FoldError::Event { what: what.to_string() }
+}
+
+fn refused(error: VaultError) -> FoldError {
+    match error {
+        VaultError::Locked => FoldError::Locked,
+        VaultError::View(error) => FoldError::View(error),
+        other => unfit(other),
+    }
+}
+
+struct Change<'a> {
+    customer: CustomerNumber,
+    section: &'a str,
+    kept: &'a [u8],
+}
+
+impl Change<'_> {
+    fn apply(&self, vault: &Vault, views: &mut dyn ReadWrite) -> Result<(), VaultError> {
+        let place = section_key(self.customer, self.section);
+        match vault.key_of(views, self.customer) {
+            Ok(Some(key)) => self.derive(vault, &key, views, &place)?,
+            Ok(None) => return Err(VaultError::Layout { what: "section without a key" }),
+            // Erased: the section stays unreadable, and nothing may lead to it.
+            Err(VaultError::Erased) => {}
+            Err(error) => return Err(error),
+        }
+        views.put(SECTIONS, &place, self.kept);
+        Ok(())
+    }
+
+    fn derive(
+        &self,
+        vault: &Vault,
+        key: &CustomerKey,
+        views: &mut dyn ReadWrite,
+        place: &[u8],
+    ) -> Result<(), VaultError> {
+        if let Some(card) = self.section.strip_prefix("card:") {
+            let card: CardId = card.parse().map_err(|_| VaultError::Layout { what: "card section" })?;
+            return self.link(key, card, views);
+        }
+        if self.section == PERSON {
+            let before = views.get(SECTIONS, place)?;
+            self.index(vault, key, before.as_deref(), views)?;
+        }
+        Ok(())
+    }
+
+    fn link(&self, key: &CustomerKey, card: CardId, views: &mut dyn ReadWrite) -> Result<(), VaultError> {
+        let plaintext = self.open(key, self.kept)?;
+        let layout = || VaultError::Layout { what: "card section" };
+        let section: CardSection = serde_json::from_slice(&plaintext).map_err(|_| layout())?;
+        let link = Link { customer: self.customer, card };
+        let link = postcard::to_stdvec(&link).map_err(|_| layout())?;
+        for hash in section.hashes {
+            let hash = super::Hash16::from_hex(&hash).ok_or_else(layout)?;
+            views.put(LINKS, &hash.0, &link);
+        }
+        Ok(())
+    }
+
+    fn index(
+        &self,
+        vault: &Vault,
+        key: &CustomerKey,
+        before: Option<&[u8]>,
+        views: &mut dyn ReadWrite,
+    ) -> Result<(), VaultError> {
+        let vault_terms = |kept: &[u8]| -> Result<Vec<(IndexField, String)>, VaultError> {
+            let plaintext = self.open(key, kept)?;
+            let person: Person = serde_json::from_slice(&plaintext)
+                .map_err(|_| VaultError::Layout { what: "person" })?;
+            Ok(lookup::terms(&person))
+        };
+        let old = before.map(vault_terms).transpose()?.unwrap_or_default();
+        let new = vault_terms(self.kept)?;
+        for (field, text) in &old {
+            for hash in vault.keyring.indexes(*field, text) {
+                views.remove(INDEX, &index_key(&hash, self.customer));
+            }
+        }
+        for (field, text) in &new {
+            let newest = vault.keyring.indexes(*field, text).into_iter().next();
+            if let Some(hash) = newest {
+                views.put(INDEX, &index_key(&hash, self.customer), &[]);
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&self, key: &CustomerKey, kept: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let (rev, sealed) = parse_kept(kept)?;
+        let aad = Aad { customer: self.customer, section: self.section, rev };
+        seal::open(&key.dek, &aad, &sealed).map_err(VaultError::Seal)
+    }
+}
+
+fn index_key(hash: &super::Hash16, customer: CustomerNumber) -> Vec<u8> {
+    let mut key = hash.0.to_vec();
+    key.extend_from_slice(customer.0.as_bytes());
+    key
+}
