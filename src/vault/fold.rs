@@ -27,8 +27,7 @@ impl Fold for VaultFold {
 
     fn apply(&self, _: &Meta, event: &[u8], views: &mut dyn ReadWrite) -> Result<(), FoldError> {
         // The text of a serde error may quote what it stumbled over: a sealed text at worst, but still not ours to show.
-        let event = serde_json::from_slice(event)
-            .map_err(|_| unfit("a vault event of another version"))?;
+        let event = serde_json::from_slice(event).map_err(|_| unfit("a vault event of another version"))?;
         match event {
             VaultEvent::KeyAssigned { customer, slot, generation } => {
                 let place = postcard::to_stdvec(&KeyRef { slot, generation });
@@ -127,8 +126,8 @@ impl Change<'_> {
     ) -> Result<(), VaultError> {
         let vault_terms = |kept: &[u8]| -> Result<Vec<(IndexField, String)>, VaultError> {
             let plaintext = self.open(key, kept)?;
-            let person: Person = serde_json::from_slice(&plaintext)
-                .map_err(|_| VaultError::Layout { what: "person" })?;
+            let person: Person =
+                serde_json::from_slice(&plaintext).map_err(|_| VaultError::Layout { what: "person" })?;
             Ok(lookup::terms(&person))
         };
         let old = before.map(vault_terms).transpose()?.unwrap_or_default();

@@ -39,6 +39,23 @@ const SALT: &[u8] = b"ficha keyring 1";
 #[serde(transparent)]
 pub struct Hash16(pub [u8; 16]);
 
+impl Hash16 {
+    /// 32 hexadecimal digits, as an event keeps it.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        format!("{:032x}", u128::from_be_bytes(self.0))
+    }
+
+    /// Reads what [`Self::hex`] wrote.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        if text.len() != 32 {
+            return None;
+        }
+        u128::from_str_radix(text, 16).ok().map(|number| Self(number.to_be_bytes()))
+    }
+}
+
 /// Shows nothing: equal hashes in a log would link two lines to one person.
 impl fmt::Debug for Hash16 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,13 +1,377 @@
-//! The personal half of what is kept: sealed for each customer, in its own folder, under its own key.
+//! The personal half: names, texts and the links from cards and persons to customer numbers.
 //!
-//! Names, addresses, phone numbers and all free text live here and nowhere else, so that a stolen or
-//! restored copy of anything else leads to nobody. It never logs what it opens, and never keeps a key in sled,
-//! a journal or a snapshot.
+//! Every section is sealed with a data key of its customer alone; destroying that key is erasure.
+//! What must be found without opening every section (cards, phones, e-mails, names) stands in views
+//! as keyed hashes, derived when a section is folded in. Nothing here knows points or purchases.
+//!
+//! Invariant: no value of this room is written in clear, and none is shown by `Debug`.
 
 mod files;
-
 pub mod kek;
 pub mod keyring;
 pub mod keys;
 pub mod lookup;
 pub mod seal;
+
+mod fold;
+
+pub use fold::VaultFold;
+
+use crate::domain::code::{Alias, CardKey};
+use crate::domain::event::VaultEvent;
+use crate::domain::id::{CardId, CustomerNumber, IssueId};
+use crate::domain::person::Person;
+use crate::log::{FoldError, Half, Read, Tx, View, ViewError};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use keyring::{Hash16, Keyring};
+use keys::{Dek, KeyError, KeyFile, KeyRef};
+use seal::{Aad, SealError, Sealed};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// Counts up whenever a view's layout or a look-up rule changes: views of another number are made anew.
+pub const VIEWS_VERSION: u32 = 1;
+
+const fn personal(number: u8) -> View {
+    View { half: Half::Personal, number }
+}
+
+/// Customer number → its place in the key file.
+const KEYS: View = personal(0);
+/// Customer number, then section name → revision and sealed bytes.
+const SECTIONS: View = personal(1);
+/// Hash of a card's key or alias → customer and card.
+const LINKS: View = personal(2);
+/// Hash of a phone, e-mail or part of a name, then customer number → nothing.
+const INDEX: View = personal(3);
+
+/// The section that holds the person.
+pub const PERSON: &str = "person";
+/// The section that holds what a till is shown beside the name.
+pub const TILL: &str = "till";
+
+/// The most customers that one look-up considers; more is «narrow it down».
+pub const FOUND_MAX: usize = 50;
+
+/// The longest plaintext of a section: padded and sealed it still fits one value of a view.
+pub const SECTION_BYTES_MAX: usize = 3_800;
+
+/// Why something of the vault cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VaultError {
+    /// No key: names and texts are out of reach, everything else goes on.
+    #[error("the vault is locked: its key is not there; `ficha doctor` says where it is looked for")]
+    Locked,
+    /// The customer's key was destroyed: an erased person.
+    #[error("this customer's data was erased")]
+    Erased,
+    /// The key file fails.
+    #[error("the vault's key file cannot be used")]
+    Key(#[source] KeyError),
+    /// A section does not open under its customer's key: damaged, or moved from elsewhere.
+    #[error("a sealed section does not open; `ficha doctor` says what to do")]
+    Seal(#[source] SealError),
+    /// The view itself fails.
+    #[error("a view of the vault cannot be read; `ficha doctor` says what to do")]
+    View(#[from] ViewError),
+    /// What was opened, or a view's value, is of another layout.
+    #[error("a record of the vault is of another layout ({what})")]
+    Layout {
+        /// Which kind of record.
+        what: &'static str,
+    },
+}
+
+impl From<KeyError> for VaultError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Destroyed { .. } => Self::Erased,
+            other => Self::Key(other),
+        }
+    }
+}
+
+/// Where a card leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Whose card it is.
+    pub customer: CustomerNumber,
+    /// Which.
+    pub card: CardId,
+}
+
+/// What a till is shown beside the name: hints of issues, preferences.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Till {
+    /// By issue, at most 80 characters each.
+    #[serde(default)]
+    pub hints: BTreeMap<IssueId, String>,
+    /// By name of the preference.
+    #[serde(default)]
+    pub preferences: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Till {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Till({} hints, {} preferences)", self.hints.len(), self.preferences.len())
+    }
+}
+
+/// The plaintext of a section `card:…`: one hash for each version of the keyring that has seen the card.
+#[derive(Serialize, Deserialize)]
+struct CardSection {
+    hashes: Vec<String>,
+}
+
+/// A customer's data key, fetched once for several sections.
+#[derive(Debug)]
+pub struct CustomerKey {
+    customer: CustomerNumber,
+    dek: Dek,
+}
+
+/// The keys of the personal half. What they open lies in the log's views.
+#[derive(Debug)]
+pub struct Vault {
+    keys: Option<KeyFile>,
+    keyring: Keyring,
+}
+
+impl Vault {
+    /// A vault over its key file (`None`: locked) and the keyring of hashes.
+    #[must_use]
+    pub fn new(keys: Option<KeyFile>, keyring: Keyring) -> Self {
+        Self { keys, keyring }
+    }
+
+    /// Whether names and texts are out of reach.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.keys.is_none()
+    }
+
+    /// The keys of hashes: they work while the vault is locked.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// The key file.
+    ///
+    /// # Errors
+    /// [`VaultError::Locked`].
+    pub fn key_file(&self) -> Result<&KeyFile, VaultError> {
+        self.keys.as_ref().ok_or(VaultError::Locked)
+    }
+
+    /// The data key of a customer; `None` if nothing personal is kept of them.
+    ///
+    /// # Errors
+    /// [`VaultError::Locked`], [`VaultError::Erased`], or a failing view or key file.
+    pub fn key_of(
+        &self,
+        views: &(impl Read + ?Sized),
+        customer: CustomerNumber,
+    ) -> Result<Option<CustomerKey>, VaultError> {
+        let keys = self.key_file()?;
+        let Some(place) = views.get(KEYS, customer.0.as_bytes())? else { return Ok(None) };
+        let layout = VaultError::Layout { what: "key place" };
+        let place: KeyRef = postcard::from_bytes(&place).map_err(|_| layout)?;
+        let dek = keys.dek(place)?;
+        Ok(Some(CustomerKey { customer, dek }))
+    }
+
+    /// Opens a section with a key fetched before; gives its revision and plaintext.
+    ///
+    /// # Errors
+    /// [`VaultError::Seal`] for a section that does not open, or a failing view.
+    pub fn section(
+        &self,
+        views: &(impl Read + ?Sized),
+        key: &CustomerKey,
+        section: &str,
+    ) -> Result<Option<(u64, Zeroizing<Vec<u8>>)>, VaultError> {
+        let Some(kept) = views.get(SECTIONS, &section_key(key.customer, section))? else { return Ok(None) };
+        let (rev, sealed) = parse_kept(&kept)?;
+        let aad = Aad { customer: key.customer, section, rev };
+        let plaintext = seal::open(&key.dek, &aad, &sealed).map_err(VaultError::Seal)?;
+        Ok(Some((rev, plaintext)))
+    }
+
+    /// The person.
+    ///
+    /// # Errors
+    /// As [`Self::section`].
+    pub fn person(
+        &self,
+        views: &(impl Read + ?Sized),
+        key: &CustomerKey,
+    ) -> Result<Option<Person>, VaultError> {
+        let Some((_, plaintext)) = self.section(views, key, PERSON)? else { return Ok(None) };
+        serde_json::from_slice(&plaintext).map(Some).map_err(|_| VaultError::Layout { what: "person" })
+    }
+
+    /// What the till is shown beside the name; empty if nothing was ever kept.
+    ///
+    /// # Errors
+    /// As [`Self::section`].
+    pub fn till(&self, views: &(impl Read + ?Sized), key: &CustomerKey) -> Result<Till, VaultError> {
+        let Some((_, plaintext)) = self.section(views, key, TILL)? else { return Ok(Till::default()) };
+        serde_json::from_slice(&plaintext).map_err(|_| VaultError::Layout { what: "till" })
+    }
+
+    /// The notes kept with a customer, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Self::section`].
+    pub fn notes(
+        &self,
+        views: &(impl Read + ?Sized),
+        key: &CustomerKey,
+        limit: usize,
+    ) -> Result<Vec<Zeroizing<String>>, VaultError> {
+        let mut notes = Vec::new();
+        for (place, kept) in views.scan(SECTIONS, &section_key(key.customer, "note:"), limit)? {
+            let name = place.get(16..).and_then(|name| std::str::from_utf8(name).ok());
+            let section = name.ok_or(VaultError::Layout { what: "section name" })?;
+            let (rev, sealed) = parse_kept(&kept)?;
+            let aad = Aad { customer: key.customer, section, rev };
+            let plaintext = seal::open(&key.dek, &aad, &sealed).map_err(VaultError::Seal)?;
+            let text = std::str::from_utf8(&plaintext).map_err(|_| VaultError::Layout { what: "note" })?;
+            notes.push(Zeroizing::new(text.to_owned()));
+        }
+        Ok(notes)
+    }
+
+    /// Where a card of ours leads, tried under every version of the keyring, newest first.
+    ///
+    /// # Errors
+    /// A failing view.
+    pub fn link(&self, views: &(impl Read + ?Sized), card: &CardKey) -> Result<Option<Link>, VaultError> {
+        first_link(views, &self.keyring.card_hashes(card))
+    }
+
+    /// Where an imported card leads.
+    ///
+    /// # Errors
+    /// A failing view.
+    pub fn alias_link(
+        &self,
+        views: &(impl Read + ?Sized),
+        alias: &Alias,
+    ) -> Result<Option<Link>, VaultError> {
+        first_link(views, &self.keyring.alias_hashes(alias))
+    }
+
+    /// Customers that every one of `terms` leads to, at most [`FOUND_MAX`].
+    ///
+    /// # Errors
+    /// A failing view.
+    pub fn find(
+        &self,
+        views: &(impl Read + ?Sized),
+        terms: &[(keyring::IndexField, String)],
+    ) -> Result<Vec<CustomerNumber>, VaultError> {
+        let mut found: Option<Vec<CustomerNumber>> = None;
+        for (field, text) in terms {
+            let mut hits = Vec::new();
+            for hash in self.keyring.indexes(*field, text) {
+                // One term may fit many; the terms together must not.
+                for (key, _) in views.scan(INDEX, &hash.0, FOUND_MAX.saturating_mul(20))? {
+                    let customer = key.get(16..).and_then(|id| uuid::Uuid::from_slice(id).ok());
+                    hits.extend(customer.map(CustomerNumber));
+                }
+            }
+            found = Some(match found {
+                None => hits,
+                Some(before) => before.into_iter().filter(|customer| hits.contains(customer)).collect(),
+            });
+        }
+        let mut found = found.unwrap_or_default();
+        found.truncate(FOUND_MAX);
+        Ok(found)
+    }
+
+    /// Gives a new customer the data key that was reserved for them, within a transaction.
+    ///
+    /// # Errors
+    /// [`FoldError`] when the transaction must be refused.
+    pub fn assign_key(
+        &self,
+        tx: &mut Tx<'_>,
+        customer: CustomerNumber,
+        (place, dek): (KeyRef, Dek),
+    ) -> Result<CustomerKey, FoldError> {
+        let event = VaultEvent::KeyAssigned { customer, slot: place.slot, generation: place.generation };
+        fold::emit(tx, &event)?;
+        Ok(CustomerKey { customer, dek })
+    }
+
+    /// Seals `plaintext` as the next revision of a section, within a transaction. `nonce` is random and never used again.
+    ///
+    /// # Errors
+    /// [`FoldError`] when the transaction must be refused.
+    pub fn write_section(
+        &self,
+        tx: &mut Tx<'_>,
+        key: &CustomerKey,
+        section: &str,
+        plaintext: &[u8],
+        nonce: [u8; 24],
+    ) -> Result<(), FoldError> {
+        let kept = tx.get(SECTIONS, &section_key(key.customer, section))?;
+        let before = kept.map(|kept| parse_kept(&kept)).transpose();
+        let before = before.map_err(fold::unfit)?.map_or(0, |(rev, _)| rev);
+        let rev = before.saturating_add(1);
+        let aad = Aad { customer: key.customer, section, rev };
+        let sealed = seal::seal(&key.dek, &aad, plaintext, nonce).map_err(fold::unfit)?;
+        let sealed = BASE64.encode(sealed.as_bytes());
+        let section = section.to_owned();
+        fold::emit(tx, &VaultEvent::SectionSealed { customer: key.customer, section, rev, sealed })
+    }
+
+    /// Links a card of ours to its customer, within a transaction.
+    ///
+    /// # Errors
+    /// [`FoldError`] when the transaction must be refused.
+    pub fn link_card(
+        &self,
+        tx: &mut Tx<'_>,
+        key: &CustomerKey,
+        card: CardId,
+        hash: Hash16,
+        nonce: [u8; 24],
+    ) -> Result<(), FoldError> {
+        let section = CardSection { hashes: vec![hash.hex()] };
+        let plaintext = serde_json::to_vec(&section).map_err(|error| fold::unfit(error))?;
+        self.write_section(tx, key, &format!("card:{card}"), &plaintext, nonce)
+    }
+}
+
+fn first_link(views: &(impl Read + ?Sized), hashes: &[Hash16]) -> Result<Option<Link>, VaultError> {
+    for hash in hashes {
+        if let Some(kept) = views.get(LINKS, &hash.0)? {
+            let link = postcard::from_bytes(&kept).map_err(|_| VaultError::Layout { what: "link" })?;
+            return Ok(Some(link));
+        }
+    }
+    Ok(None)
+}
+
+fn section_key(customer: CustomerNumber, section: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(section.len().saturating_add(16));
+    key.extend_from_slice(customer.0.as_bytes());
+    key.extend_from_slice(section.as_bytes());
+    key
+}
+
+/// A section's value in the view: revision, eight bytes big-endian, then the sealed bytes.
+fn parse_kept(kept: &[u8]) -> Result<(u64, Sealed), VaultError> {
+    let layout = VaultError::Layout { what: "section" };
+    let (rev, sealed) = kept.split_first_chunk::<8>().ok_or(layout)?;
+    Ok((u64::from_be_bytes(*rev), Sealed::from_kept(sealed)))
+}

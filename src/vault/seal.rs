@@ -59,6 +59,12 @@ impl Aad<'_> {
 pub struct Sealed(Vec<u8>);
 
 impl Sealed {
+    /// Takes what was kept; whether it is whole, [`open`] tells.
+    #[must_use]
+    pub fn from_kept(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
     /// The whole of it, as kept.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
