@@ -247,7 +247,11 @@ mod tests {
         };
         assert_eq!(damaged(vec![key(1)], true), Identity::Customer { found: live, repaired: true });
         assert_eq!(damaged(vec![key(1), key(2)], true), Identity::Rejected(Rejection::BadCheck));
-        assert_eq!(damaged(vec![key(3)], true), Identity::Rejected(Rejection::BadCheck), "a blocked card is not live");
+        assert_eq!(
+            damaged(vec![key(3)], true),
+            Identity::Rejected(Rejection::BadCheck),
+            "a blocked card is not live"
+        );
         assert_eq!(damaged(vec![key(9)], false), Identity::PassedOn, "a stranger's code is no spoilt card");
         assert_eq!(identify(&reading(ReadingKind::Card(key(3))), &map), Identity::Blocked(lost));
         assert_eq!(identify(&reading(ReadingKind::Card(key(9))), &map), Identity::Unknown);
