@@ -2,15 +2,20 @@
 
 pub mod domain;
 
-pub mod log;
+pub mod device;
 
 pub mod decode;
 
-pub mod print;
+pub mod identify;
 
-pub mod device;
+pub mod log;
+
+pub mod store;
+
+pub mod vault;
 
 pub mod desk;
 
 pub mod push;
-pub mod vault;
+
+pub mod print;

@@ -11,11 +11,11 @@
 pub mod classify;
 pub mod framing;
 pub mod gs1;
-pub mod payment;
-pub mod symbology;
 pub mod hid;
 pub mod keyboard;
 pub mod magstripe;
+pub mod payment;
+pub mod symbology;
 
 use crate::domain::scan::Decoded;
 use crate::domain::time::Uptime;

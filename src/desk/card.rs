@@ -164,10 +164,16 @@ impl AliasFields {
             (1..=ALIAS_CHARS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
         };
         if !fits(&programme) {
-            return Err(Refusal::field("alias.programme", "must be the name of an `[[alias]]` in the config, or `gsrn`"));
+            return Err(Refusal::field(
+                "alias.programme",
+                "must be the name of an `[[alias]]` in the config, or `gsrn`",
+            ));
         }
         if !fits(&code) {
-            return Err(Refusal::field("alias.code", "must be 1 to 64 printable ASCII characters without a space"));
+            return Err(Refusal::field(
+                "alias.code",
+                "must be 1 to 64 printable ASCII characters without a space",
+            ));
         }
         Ok(Alias { programme, code })
     }
@@ -186,7 +192,10 @@ fn decide(
     if let Some((old, _)) = replaces {
         let old = kept.card(old).ok_or_else(no_such_card)?;
         if old.status == CardStatus::Replaced {
-            return Err(Refusal::new(RefusalCode::Conflict, "the card was replaced before; name the newer one"));
+            return Err(Refusal::new(
+                RefusalCode::Conflict,
+                "the card was replaced before; name the newer one",
+            ));
         }
     }
     if !kept.has_room_for_card() {

@@ -92,17 +92,20 @@ impl Desk {
     ) -> Result<Option<Found>, Unavailable> {
         let opened = self.opened().ok_or(Unavailable)?;
         let views = opened.log.views();
-        let unavailable = |error: &dyn std::error::Error| {
-            tracing::error!(error, "a card cannot be looked up");
-            Unavailable
-        };
-        let Some(link) = link(opened, &views).map_err(|error| unavailable(&error))? else { return Ok(None) };
-        let kept = store::customer(&views, link.customer).map_err(|error| unavailable(&error))?;
-        let found = Found { customer: link.customer, card: link.card, status: CardStatus::Replaced, reason: None };
+        let Some(link) = link(opened, &views).map_err(unavailable)? else { return Ok(None) };
+        let kept = store::customer(&views, link.customer).map_err(unavailable)?;
+        let found =
+            Found { customer: link.customer, card: link.card, status: CardStatus::Replaced, reason: None };
         Ok(kept.map(|kept| match kept.card(link.card) {
             Some(card) => Found { status: card.status, reason: card.reason, ..found },
             // Only cards that are no longer honoured are ever forgotten (see `Customer::add_card`).
             None => found,
         }))
     }
+}
+
+fn unavailable(error: impl std::error::Error + 'static) -> Unavailable {
+    let error: &(dyn std::error::Error + 'static) = &error;
+    tracing::error!(error, "a card cannot be looked up");
+    Unavailable
 }

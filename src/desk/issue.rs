@@ -209,7 +209,10 @@ fn check_product(product: &IssueProduct) -> Result<(), Refusal> {
     if let Some(gtin) = &product.gtin
         && !decode::gs1::gtin_ok(gtin.as_bytes())
     {
-        return Err(Refusal::field("product.gtin", "must be 8, 12, 13 or 14 digits with a right check digit"));
+        return Err(Refusal::field(
+            "product.gtin",
+            "must be 8, 12, 13 or 14 digits with a right check digit",
+        ));
     }
     // A serial number is judged by its own type: sixteen digits of it are no payment card.
     for (field, text) in [("product.model", &product.model), ("product.serial", &product.serial)] {

@@ -1,7 +1,258 @@
 //! What a register or a member of staff may ask for.
 //!
-//! One file a noun; each request is a decision over the current state that gives events or a
-//! refusal. `access` guards each of them. Nothing here opens a socket, a device or a file.
+//! One file a noun; each write is a decision over the current state that gives events or a refusal,
+//! made on the committer's thread, so that two clerks cannot do one thing twice. [`access`] guards
+//! each of them. Nothing here opens a socket, a device or a file.
 
 pub mod access;
+mod card;
+pub mod compose;
 pub mod file;
+mod issue;
+mod note;
+mod person;
+mod print_job;
+mod refused;
+mod request;
+pub mod visit;
+
+use crate::domain::code::Programme;
+use crate::domain::contact::CallingCode;
+use crate::domain::id::{JobId, PrinterName, RegisterName};
+use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::time::{Clock, Uptime};
+use crate::identify::Budget;
+use crate::log::Log;
+use crate::print::CardFace;
+use crate::vault::Vault;
+use access::{Principal, Role};
+use request::Ask;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Searches by name, phone, e-mail or code that one user may make at once before being asked to wait.
+pub const SEARCHES_MAX: u32 = 30;
+
+/// After this time one more is free again.
+pub const SEARCH_EVERY: Duration = Duration::from_secs(2);
+
+/// The most users whose searches are counted apart; beyond, the count starts anew.
+const SEARCHERS_MAX: usize = 256;
+
+const TILL: &[Role] = &[Role::Register, Role::Desk, Role::Manager];
+const DESK: &[Role] = &[Role::Desk, Role::Manager];
+const ANYONE: &[Role] = &[Role::Register, Role::Desk, Role::Manager, Role::Auditor];
+
+/// Every request with the roles that may make it: the whole surface on one screen.
+pub const METHODS: &[(&str, &[Role])] = &[
+    ("customer.find", TILL),
+    ("customer.enrol", TILL),
+    ("customer.show", DESK),
+    ("customer.change", DESK),
+    ("customer.dismiss", TILL),
+    ("file.open", TILL),
+    ("card.issue", DESK),
+    ("card.print", TILL),
+    ("card.block", TILL),
+    ("card.unblock", DESK),
+    ("card.replace", TILL),
+    ("card.list", TILL),
+    ("issue.open", TILL),
+    ("issue.update", TILL),
+    ("issue.close", TILL),
+    ("issue.list", TILL),
+    ("note.keep", DESK),
+    ("preference.set", TILL),
+    ("printer.list", ANYONE),
+    ("job.show", TILL),
+    ("job.cancel", TILL),
+];
+
+/// Where print jobs go. `daemon` has the real one.
+pub trait Printers: Send + Sync {
+    /// Every printer with its condition, in the config's order.
+    fn list(&self) -> Vec<(PrinterName, String)>;
+
+    /// Queues a card; what happens to it is told as events of the job.
+    ///
+    /// # Errors
+    /// [`RefusalCode::NotFound`] for an unknown printer, [`RefusalCode::Busy`] when its queue is full.
+    fn submit(&self, printer: &PrinterName, job: JobId, face: CardFace) -> Result<(), Refusal>;
+
+    /// Takes a job back that has not begun to print.
+    ///
+    /// # Errors
+    /// [`RefusalCode::Conflict`] when it has, [`RefusalCode::NotFound`] when there is none.
+    fn cancel(&self, printer: &PrinterName, job: JobId) -> Result<(), Refusal>;
+}
+
+/// The store, once it is open.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// Both journals and their views.
+    pub log: Log,
+    /// The keys of the personal half.
+    pub vault: Arc<Vault>,
+}
+
+/// Answers requests and composes files.
+pub struct Desk {
+    opened: OnceLock<Opened>,
+    clock: Arc<dyn Clock>,
+    printers: Arc<dyn Printers>,
+    settings: Settings,
+    searches: Mutex<HashMap<u32, Budget>>,
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").field("open", &self.opened.get().is_some()).finish_non_exhaustive()
+    }
+}
+
+/// What the shop is called and how it writes phones.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Printed at the head of a card.
+    pub shop: Option<String>,
+    /// The country calling code of phones typed without one, such as `34`.
+    pub calling_code: Option<CallingCode>,
+    /// The programme's symbol in the card code.
+    pub programme: Programme,
+    /// Whether the customer's name is printed on the card.
+    pub name_on_card: bool,
+}
+
+impl Settings {
+    /// Reads `[shop]`.
+    pub fn read(keys: &mut crate::domain::settings::Keys<'_>) -> Self {
+        let shop = keys.text("name");
+        let calling_code = keys.parsed("calling_code", str::parse);
+        let programme = keys.parsed("programme", |text| {
+            let mut letters = text.chars();
+            let one = letters.next().filter(|_| letters.next().is_none());
+            let programme = one.and_then(Programme::new);
+            programme.ok_or("must be one Crockford base-32 symbol, such as `0`")
+        });
+        let name_on_card = keys.flag("name_on_card").unwrap_or(true);
+        Self { shop, calling_code, programme: programme.unwrap_or_default(), name_on_card }
+    }
+}
+
+impl Desk {
+    /// A desk whose store is still opening: writes are refused, products go on.
+    #[must_use]
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>, printers: Arc<dyn Printers>) -> Self {
+        Self { opened: OnceLock::new(), clock, printers, settings, searches: Mutex::default() }
+    }
+
+    /// Hands the desk its store. Only the first call counts.
+    pub fn open(&self, opened: Opened) {
+        if self.opened.set(opened).is_err() {
+            tracing::warn!("the store was opened twice");
+        }
+    }
+
+    /// The store, if it is open.
+    #[must_use]
+    pub fn opened(&self) -> Option<&Opened> {
+        self.opened.get()
+    }
+
+    fn store(&self) -> Result<&Opened, Refusal> {
+        let starting = "the store is still opening; products go on, try again in a moment";
+        self.opened.get().ok_or_else(|| Refusal::new(RefusalCode::ReadOnly, starting))
+    }
+
+    /// Answers one request of `who`, who speaks for `register` if they subscribed to one.
+    ///
+    /// # Errors
+    /// The refusal that the caller is sent.
+    pub async fn call(
+        &self,
+        who: &Principal,
+        register: Option<&RegisterName>,
+        method: &str,
+        params: Option<&RawValue>,
+    ) -> Result<Value, Refusal> {
+        let Some((method, roles)) = METHODS.iter().find(|(name, _)| *name == method) else {
+            let message = "no such method; PROTOCOL.md lists them";
+            return Err(Refusal::new(RefusalCode::UnknownMethod, message));
+        };
+        if !who.has_any(roles) {
+            return Err(forbidden(roles));
+        }
+        let ask = Ask { who, register, method, params };
+        match *method {
+            "customer.find" => self.find(&ask),
+            "customer.enrol" => self.enrol(&ask).await,
+            "customer.show" => self.show(&ask),
+            "customer.change" => self.change_person(&ask).await,
+            "customer.dismiss" => self.dismiss(&ask).await,
+            "file.open" => self.open_file(&ask).await,
+            "card.issue" => self.issue_card(&ask).await,
+            "card.print" => self.print_card(&ask).await,
+            "card.block" => self.block_card(&ask).await,
+            "card.unblock" => self.unblock_card(&ask).await,
+            "card.replace" => self.replace_card(&ask).await,
+            "card.list" => self.list_cards(&ask),
+            "issue.open" => self.open_issue(&ask).await,
+            "issue.update" => self.update_issue(&ask).await,
+            "issue.close" => self.close_issue(&ask).await,
+            "issue.list" => self.list_issues(&ask),
+            "note.keep" => self.keep_note(&ask).await,
+            "preference.set" => self.set_preference(&ask).await,
+            "printer.list" => Ok(self.list_printers()),
+            "job.show" => self.show_job(&ask),
+            "job.cancel" => self.cancel_job(&ask),
+            _ => Err(Refusal::new(RefusalCode::Internal, "a method is listed that nobody answers")),
+        }
+    }
+
+    /// Counts a search of this user.
+    fn spend_search(&self, who: &Principal) -> Result<(), Refusal> {
+        let now: Uptime = self.clock.uptime();
+        let mut searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
+        if searches.len() >= SEARCHERS_MAX {
+            searches.clear();
+        }
+        let budget = searches.entry(who.uid).or_insert_with(|| Budget::new(SEARCHES_MAX, SEARCH_EVERY, now));
+        budget.spend(now).map_err(|wait| {
+            let message =
+                format!("too many searches; the next is free in {} s", wait.as_secs().saturating_add(1));
+            Refusal::new(RefusalCode::Busy, message)
+        })
+    }
+
+    /// A UUID version 7 of this moment.
+    fn new_id(&self) -> Result<Uuid, Refusal> {
+        let millis = u64::try_from(self.clock.utc().0).unwrap_or(0).checked_div(1000).unwrap_or(0);
+        Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random()?).into_uuid())
+    }
+}
+
+fn forbidden(roles: &[Role]) -> Refusal {
+    let groups: Vec<&str> = access::ROLE_GROUPS
+        .iter()
+        .filter(|(role, _)| roles.contains(role))
+        .map(|(_, group)| *group)
+        .collect();
+    let message = format!(
+        "this needs one of the groups {}; add the user with `usermod -aG GROUP USER` and connect again",
+        groups.join(", ")
+    );
+    Refusal::new(RefusalCode::Forbidden, message)
+}
+
+/// `N` bytes from the kernel.
+fn random<const N: usize>() -> Result<[u8; N], Refusal> {
+    let mut bytes = [0; N];
+    let failed = |_| Refusal::new(RefusalCode::Internal, "the kernel gives no random bytes");
+    getrandom::fill(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}

@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// The longest note, in characters: sealed it still fits one value of a view.
-pub const NOTE_CHARS_MAX: usize = 600;
+const NOTE_CHARS_MAX: usize = 600;
 
 /// The longest preference, in characters.
-pub const PREFERENCE_CHARS_MAX: usize = 60;
+const PREFERENCE_CHARS_MAX: usize = 60;
 
 /// The most preferences of one customer.
-pub const PREFERENCES_MAX: usize = 16;
+const PREFERENCES_MAX: usize = 16;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,7 +78,8 @@ impl Desk {
                     full = till.preferences.len() > PREFERENCES_MAX;
                 })?;
                 if full {
-                    let message = format!("a customer has at most {PREFERENCES_MAX} preferences; withdraw one first");
+                    let message =
+                        format!("a customer has at most {PREFERENCES_MAX} preferences; withdraw one first");
                     return Err(Refusal::new(RefusalCode::Conflict, message));
                 }
                 Ok(Outcome { customer: Some(customer), ..Outcome::default() })

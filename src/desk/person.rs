@@ -3,10 +3,10 @@
 use super::request::Ask;
 use super::{Desk, compose, random};
 use crate::domain::code::{CardKey, Parsed, Programme, parse};
+use crate::domain::contact::{E164, Email};
 use crate::domain::customer::Customer;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::CustomerNumber;
-use crate::domain::contact::{E164, Email};
 use crate::domain::person::Person;
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::log::Views;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// The most rows that a search gives.
-pub const ROWS_MAX: usize = 5;
+const ROWS_MAX: usize = 5;
 
 /// The most notes that are shown with a customer.
 const NOTES_MAX: usize = 50;
@@ -113,7 +113,8 @@ impl Desk {
             }
         }
         let plaintext = serde_json::to_vec(&person);
-        let plaintext = plaintext.map_err(|_| Refusal::new(RefusalCode::Internal, "a person cannot be written"))?;
+        let plaintext =
+            plaintext.map_err(|_| Refusal::new(RefusalCode::Internal, "a person cannot be written"))?;
         if plaintext.len() > vault::SECTION_BYTES_MAX {
             return Err(Refusal::field("person", "is too long in all; shorten the longest fields"));
         }
@@ -148,11 +149,8 @@ impl Desk {
             return Err(Refusal::field("", message));
         };
         if let Some(code) = &find.code {
-            let mut links = Vec::new();
-            for key in possible_keys(code, self.settings.programme)? {
-                links.extend(vault.link(views, &key)?.map(|link| link.customer));
-            }
-            return Ok(links);
+            let link = vault.link(views, &meant_key(code, self.settings.programme)?)?;
+            return Ok(link.map(|link| link.customer).into_iter().collect());
         }
         let calling_code = self.settings.calling_code;
         if let Some(phone) = &find.phone {
@@ -165,7 +163,8 @@ impl Desk {
             return Ok(vault.find(views, &[(IndexField::Email, email.lookup())])?);
         }
         let name = find.name.as_deref().unwrap_or_default();
-        let query = Query::read(name, calling_code).map_err(|error| Refusal::field("name", error.to_string()))?;
+        let query =
+            Query::read(name, calling_code).map_err(|error| Refusal::field("name", error.to_string()))?;
         let mut found = Vec::new();
         for customer in vault.find(views, query.terms())? {
             // The index holds beginnings only; whether the rest fits, the person alone can tell.
@@ -217,12 +216,11 @@ fn row(vault: &Vault, views: &Views, customer: &Customer) -> Result<Value, Refus
     }))
 }
 
-/// The keys that a typed code can mean: itself, or the one repair away.
-fn possible_keys(code: &str, ours: Programme) -> Result<Vec<CardKey>, Refusal> {
+/// The key that a typed code means: its own, or the one a single repair away.
+fn meant_key(code: &str, ours: Programme) -> Result<CardKey, Refusal> {
     match parse(code.as_bytes(), ours) {
-        Parsed::Valid { key, .. } => Ok(vec![key]),
-        Parsed::Damaged { proposals, .. } if !proposals.is_empty() => Ok(proposals),
-        Parsed::Damaged { .. } | Parsed::NotOurs => {
+        Parsed::Valid(key) | Parsed::Damaged { proposal: Some(key), .. } => Ok(key),
+        Parsed::Damaged { proposal: None, .. } | Parsed::NotOurs => {
             Err(Refusal::field("code", "is no code of ours, or more than one of its characters is wrong"))
         }
     }

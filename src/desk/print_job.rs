@@ -11,7 +11,7 @@ use crate::domain::code::CardKey;
 use crate::domain::event::StoreEvent;
 use crate::domain::id::{CardId, CustomerNumber, JobId, PrinterName};
 use crate::domain::refusal::{Refusal, RefusalCode};
-use crate::print::layout::CardFace;
+use crate::print::CardFace;
 use crate::store;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -78,7 +78,8 @@ impl Desk {
             }
         }
         let job = done.outcome.job;
-        let state = job.map(|job| store::job(&self.store()?.log.views(), job).map_err(Refusal::from)).transpose()?;
+        let state =
+            job.map(|job| store::job(&self.store()?.log.views(), job).map_err(Refusal::from)).transpose()?;
         let state = state.flatten().map(|job| job.state);
         Ok(json!({
             "card": done.outcome.card, "job": job, "printer": printer, "state": state, "repeated": done.repeated,
@@ -89,7 +90,10 @@ impl Desk {
         let mut printers = self.printers.list().into_iter().map(|(printer, _)| printer);
         match named {
             Some(named) if printers.any(|printer| printer == named) => Ok(named),
-            Some(_) => Err(Refusal::field("printer", "no printer has this name; `printer.list` shows those there are")),
+            Some(_) => Err(Refusal::field(
+                "printer",
+                "no printer has this name; `printer.list` shows those there are",
+            )),
             None => printers.next().ok_or_else(|| {
                 Refusal::new(RefusalCode::NotFound, "no printer is set up; add a `[[printer]]` to the config")
             }),
@@ -151,6 +155,7 @@ impl Desk {
     fn job(&self, ask: &Ask<'_>) -> Result<store::Job, Refusal> {
         let NamedJob { job } = ask.fields()?;
         let views = self.store()?.log.views();
-        store::job(&views, job)?.ok_or_else(|| Refusal::new(RefusalCode::NotFound, "no print job has this id"))
+        store::job(&views, job)?
+            .ok_or_else(|| Refusal::new(RefusalCode::NotFound, "no print job has this id"))
     }
 }

@@ -5,7 +5,7 @@ use crate::log::{FoldError, Refused, SubmitError};
 use crate::store::StoreError;
 use crate::vault::VaultError;
 
-fn internal(error: &dyn std::error::Error) -> Refusal {
+fn internal(error: &(dyn std::error::Error + 'static)) -> Refusal {
     // Our own errors name no value of a person: the log may have the chain.
     tracing::error!(error, "a request failed");
     Refusal::new(RefusalCode::Internal, "a fault of fichad; its log says more, `ficha doctor` what to do")
@@ -39,7 +39,9 @@ impl From<FoldError> for Refusal {
 impl From<SubmitError> for Refusal {
     fn from(error: SubmitError) -> Self {
         match error {
-            SubmitError::Busy => Self::new(RefusalCode::Busy, "too many writes at once; try again in a moment"),
+            SubmitError::Busy => {
+                Self::new(RefusalCode::Busy, "too many writes at once; try again in a moment")
+            }
             other => Self::new(RefusalCode::ReadOnly, other.to_string()),
         }
     }

@@ -5,7 +5,7 @@ use super::{Desk, Opened};
 use crate::domain::event::{Outcome, RequestDone, StoreEvent};
 use crate::domain::id::RegisterName;
 use crate::domain::refusal::{Refusal, RefusalCode};
-use crate::log::{Log, Meta, Tx};
+use crate::log::{Log, Tx};
 use crate::store;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -26,7 +26,6 @@ pub(super) struct Done {
     pub(super) outcome: Outcome,
     /// The same request had been carried out before; nothing new happened.
     pub(super) repeated: bool,
-    pub(super) meta: Meta,
 }
 
 impl Ask<'_> {
@@ -113,7 +112,7 @@ where
 {
     let committed = log.submit(decide)?.await?;
     let (outcome, repeated) = committed.value;
-    Ok(Done { outcome, repeated, meta: committed.meta })
+    Ok(Done { outcome, repeated })
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ mod hid;
 #[cfg(test)]
 mod keyboard;
 #[cfg(test)]
-mod magstripe;
-//! Integration tests: the whole of a room, on real files and sockets.
-
 mod log;
+#[cfg(test)]
+mod magstripe;
+#[cfg(test)]
+mod tree;

@@ -17,10 +17,19 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("desk", &["store", "vault", "log", "identify", "decode", "print", "domain"]),
     ("push", &["desk", "domain"]),
     ("config", &["decode", "desk", "device", "identify", "push", "domain"]),
-    ("daemon", &["config", "decode", "desk", "device", "identify", "log", "print", "push", "store", "vault", "domain"]),
+    (
+        "daemon",
+        &[
+            "config", "decode", "desk", "device", "identify", "log", "print", "push", "store", "vault",
+            "domain",
+        ],
+    ),
     (
         "cli",
-        &["daemon", "config", "decode", "desk", "device", "identify", "log", "print", "push", "store", "vault", "domain"],
+        &[
+            "daemon", "config", "decode", "desk", "device", "identify", "log", "print", "push", "store",
+            "vault", "domain",
+        ],
     ),
 ];
 
