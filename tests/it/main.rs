@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod captures;
 #[cfg(test)]
+mod desk;
+#[cfg(test)]
 mod hid;
 #[cfg(test)]
 mod keyboard;

@@ -1,0 +1,323 @@
+//! The desk over a real store in a temporary folder.
+
+use fichad::desk::access::{Principal, Role};
+use fichad::desk::{Desk, Opened, Printers, Settings};
+use fichad::domain::code::Programme;
+use fichad::domain::id::{JobId, PrinterName, RegisterName};
+use fichad::domain::refusal::{Refusal, RefusalCode};
+use fichad::domain::time::{Clock, Timestamp, Uptime};
+use fichad::identify::{Directory, Found};
+use fichad::log::{Folds, Log};
+use fichad::print::CardFace;
+use fichad::store::StoreFold;
+use fichad::vault::kek::{KeySource, create_key_file};
+use fichad::vault::keyring::Keyring;
+use fichad::vault::keys::{KeyFile, os_random};
+use fichad::vault::{Vault, VaultFold};
+use serde_json::{Value, json, value::to_raw_value};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// A clock that a test moves by hand.
+#[derive(Default)]
+struct TestClock(Mutex<Duration>);
+
+impl Clock for TestClock {
+    fn uptime(&self) -> Uptime {
+        *self.0.lock().unwrap()
+    }
+    fn utc(&self) -> Timestamp {
+        Timestamp(1_800_000_000_000_000).after(self.uptime())
+    }
+}
+
+/// Keeps the faces it is given, as paper would.
+#[derive(Default)]
+struct Tray(Mutex<Vec<CardFace>>);
+
+impl Printers for Tray {
+    fn list(&self) -> Vec<(PrinterName, String)> {
+        vec![(PrinterName::new("counter").unwrap(), "ready".to_owned())]
+    }
+    fn submit(&self, _: &PrinterName, _: JobId, face: CardFace) -> Result<(), Refusal> {
+        self.0.lock().unwrap().push(face);
+        Ok(())
+    }
+    fn cancel(&self, _: &PrinterName, _: JobId) -> Result<(), Refusal> {
+        Err(Refusal::new(RefusalCode::Conflict, "it is printed already"))
+    }
+}
+
+struct Shop {
+    desk: Desk,
+    tray: Arc<Tray>,
+    runtime: tokio::runtime::Runtime,
+}
+
+fn open(dir: &Path, locked: bool) -> Opened {
+    let (kek_file, keyring) = (dir.join("vault.key"), dir.join("keyring"));
+    if !kek_file.exists() {
+        create_key_file(&kek_file, os_random).unwrap();
+        std::fs::create_dir(&keyring).unwrap();
+        Keyring::create(&keyring, os_random).unwrap();
+        KeyFile::create(&dir.join("keys"), &KeySource::File(kek_file.clone()).load(None).unwrap(), os_random)
+            .unwrap();
+    }
+    let keys = (!locked).then(|| {
+        let kek = KeySource::File(kek_file).load(None).unwrap();
+        let keys = KeyFile::open(&dir.join("keys"), &kek, os_random).unwrap();
+        keys.refill().unwrap();
+        keys
+    });
+    let vault = Arc::new(Vault::new(keys, Keyring::open(&keyring).unwrap()));
+    let folds = Folds { personal: Arc::new(VaultFold(Arc::clone(&vault))), neutral: Arc::new(StoreFold) };
+    let clock = TestClock::default();
+    let utc = Arc::new(move || clock.utc().0);
+    let (log, _) = Log::open(fichad::log::Settings::new(dir), folds, utc).unwrap();
+    Opened { log, vault }
+}
+
+fn shop_in(dir: &Path, locked: bool) -> Shop {
+    let tray = Arc::new(Tray::default());
+    let settings = Settings {
+        shop: Some("Casa Prueba".to_owned()),
+        calling_code: "34".parse().ok(),
+        programme: Programme::default(),
+        name_on_card: true,
+    };
+    let desk = Desk::new(settings, Arc::new(TestClock::default()), tray.clone());
+    desk.open(open(dir, locked));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    Shop { desk, tray, runtime }
+}
+
+impl Shop {
+    fn call_as(&self, roles: &[Role], method: &str, params: &Value) -> Result<Value, Refusal> {
+        let who = Principal { uid: 1000, pid: None, roles: roles.iter().copied().collect::<BTreeSet<_>>() };
+        let params = to_raw_value(params).unwrap();
+        let register = RegisterName::new("till-1").unwrap();
+        self.runtime.block_on(self.desk.call(&who, Some(&register), method, Some(&params)))
+    }
+
+    fn call(&self, method: &str, params: &Value) -> Result<Value, Refusal> {
+        self.call_as(&[Role::Register, Role::Desk], method, params)
+    }
+
+    fn enrol(&self, given: &str, family: &str, phone: &str) -> Value {
+        let person = json!({ "givenName": given, "familyName": family, "telephone": [{ "e164": phone }] });
+        let done = self.call("customer.enrol", &json!({ "key": Uuid::new_v4(), "person": person })).unwrap();
+        done["customer"].clone()
+    }
+
+    /// What a scan of the last printed card finds.
+    fn scan_last(&self) -> Option<Found> {
+        let face = self.tray.0.lock().unwrap().last().unwrap().clone();
+        let ours = Programme::default();
+        let fichad::domain::code::Parsed::Valid(key) =
+            fichad::domain::code::parse(face.letters.as_bytes(), ours)
+        else {
+            panic!("the printed letters are no code of ours")
+        };
+        self.desk.card(&key).unwrap()
+    }
+}
+
+fn with_key(mut params: Value) -> Value {
+    params["key"] = json!(Uuid::new_v4());
+    params
+}
+
+#[test]
+fn a_printed_card_leads_to_its_customer_until_it_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let customer = shop.enrol("María", "García", "600 123 456");
+    let first = shop.call("card.print", &with_key(json!({ "customer": customer }))).unwrap();
+    assert_eq!(json!(shop.scan_last().unwrap().customer), customer);
+    let face = shop.tray.0.lock().unwrap()[0].clone();
+    assert_eq!((face.title.as_deref(), face.name.as_deref()), (Some("Casa Prueba"), Some("María García")));
+
+    let lost = json!({ "customer": customer, "card": first["card"], "reason": "LOST" });
+    let blocked = shop.call("card.block", &with_key(lost.clone())).unwrap();
+    assert_eq!(blocked["status"], "BLOCKED");
+    let refused = shop.call("card.block", &with_key(lost.clone())).unwrap_err();
+    assert_eq!(refused.code, RefusalCode::Conflict);
+    assert_eq!(shop.scan_last().unwrap().status.word(), "BLOCKED");
+
+    shop.call("card.replace", &with_key(lost)).unwrap();
+    assert_eq!(shop.scan_last().unwrap().status.word(), "ACTIVE");
+    let cards = shop.call("card.list", &json!({ "customer": customer })).unwrap();
+    let states: Vec<&str> =
+        cards["cards"].as_array().unwrap().iter().map(|card| card["status"].as_str().unwrap()).collect();
+    assert_eq!(states, ["REPLACED", "ACTIVE"]);
+}
+
+#[test]
+fn a_request_is_carried_out_once_for_its_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let enrol = with_key(json!({ "person": { "givenName": "Ana" } }));
+    let first = shop.call("customer.enrol", &enrol).unwrap();
+    let again = shop.call("customer.enrol", &enrol).unwrap();
+    assert_eq!((first["customer"].clone(), false), (again["customer"].clone(), first["repeated"] == true));
+    assert_eq!(again["repeated"], true);
+    let mut other = enrol;
+    other["person"]["givenName"] = json!("Eva");
+    let refused = shop.call("customer.enrol", &other).unwrap_err();
+    assert_eq!((refused.code, refused.field.as_deref()), (RefusalCode::Conflict, Some("key")));
+
+    let print = with_key(json!({ "customer": first["customer"] }));
+    let printed = shop.call("card.print", &print).unwrap();
+    let reprinted = shop.call("card.print", &print).unwrap();
+    assert_eq!(printed["job"], reprinted["job"]);
+    assert_eq!(shop.tray.0.lock().unwrap().len(), 1, "a retry prints no second card");
+}
+
+#[test]
+fn people_are_found_by_what_they_say_and_shown_masked() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let maria = shop.enrol("María", "García López", "600 123 456");
+    shop.enrol("Mario", "Gil", "600 654 321");
+    let find = |by: &str, what: &str| shop.call("customer.find", &json!({ by: what })).unwrap();
+    for (by, what) in
+        [("phone", "+34600123456"), ("name", "garcia"), ("name", "lópez maria"), ("name", "GARC")]
+    {
+        let found = find(by, what);
+        assert_eq!(found["rows"].as_array().unwrap().len(), 1, "{by} {what}");
+        assert_eq!(found["rows"][0]["customer"], maria, "{by} {what}");
+        let row = found["rows"][0].to_string();
+        assert!(!row.contains("García") && !row.contains("600123456"), "a row is masked");
+    }
+    assert_eq!(find("name", "mari")["rows"].as_array().unwrap().len(), 2);
+    assert_eq!(find("name", "garnett")["rows"], json!([]));
+    let refused = shop.call("customer.find", &json!({ "name": "a", "phone": "b" })).unwrap_err();
+    assert_eq!(refused.code, RefusalCode::InvalidParams);
+}
+
+#[test]
+fn searches_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let mut refused = None;
+    for _ in 0..=fichad::desk::SEARCHES_MAX {
+        refused = shop.call("customer.find", &json!({ "name": "nobody" })).err();
+    }
+    assert_eq!(refused.unwrap().code, RefusalCode::Busy);
+}
+
+#[test]
+fn an_issue_shows_at_the_till_until_it_is_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let customer = shop.enrol("Ana", "Sanz", "+34911111111");
+    let open = json!({
+        "customer": customer, "kind": "WARRANTY", "hint": "drum replaced, customer collects",
+        "product": { "gtin": "4006381333931", "model": "WM-14", "serial": "4111111111111111" },
+    });
+    let issue = shop.call("issue.open", &with_key(open)).unwrap()["issue"].clone();
+    let file = shop.call("file.open", &with_key(json!({ "customer": customer }))).unwrap();
+    assert_eq!(file["file"]["name"], "Ana Sanz");
+    assert_eq!(file["file"]["issues"][0]["hint"], "drum replaced, customer collects");
+    assert_eq!(file["file"]["issues"][0]["model"], "WM-14");
+
+    let skip = json!({ "issue": issue, "state": "FOLLOW_UP" });
+    assert_eq!(shop.call("issue.update", &with_key(skip)).unwrap_err().code, RefusalCode::Conflict);
+    let closed = shop.call("issue.close", &with_key(json!({ "issue": issue }))).unwrap();
+    assert_eq!(closed["state"], "CLOSED");
+    let file = shop.call("file.open", &with_key(json!({ "customer": customer }))).unwrap();
+    assert_eq!((file["file"]["issues_open"].clone(), file["file"]["issues"].clone()), (json!(0), json!([])));
+    let listed = shop.call("issue.list", &json!({ "customer": customer })).unwrap();
+    assert_eq!(listed["issues"][0]["state"], "CLOSED");
+}
+
+#[test]
+fn payment_cards_are_refused_in_every_free_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let customer = shop.enrol("Ana", "Sanz", "+34911111111");
+    let text = "paid with 4111 1111 1111 1111";
+    for (method, params, field) in [
+        ("note.keep", json!({ "customer": customer, "text": text }), "text"),
+        ("preference.set", json!({ "customer": customer, "name": "pays", "value": text }), "value"),
+        ("issue.open", json!({ "customer": customer, "kind": "COMPLAINT", "hint": text }), "hint"),
+        ("customer.enrol", json!({ "person": { "givenName": text } }), "person.givenName"),
+    ] {
+        let refused = shop.call(method, &with_key(params)).unwrap_err();
+        assert_eq!(refused.field.as_deref(), Some(field), "{method}");
+        assert!(!refused.to_string().contains("4111"), "{method}");
+    }
+}
+
+#[test]
+fn roles_keep_registers_out_of_the_desk() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let customer = shop.enrol("Ana", "Sanz", "+34911111111");
+    let show = json!({ "customer": customer });
+    assert_eq!(
+        shop.call_as(&[Role::Register], "customer.show", &show).unwrap_err().code,
+        RefusalCode::Forbidden
+    );
+    assert_eq!(shop.call_as(&[], "customer.find", &show).unwrap_err().code, RefusalCode::Forbidden);
+    let shown = shop.call_as(&[Role::Desk], "customer.show", &show).unwrap();
+    assert_eq!(shown["person"]["familyName"], "Sanz");
+    assert_eq!(shop.call("no.such", &show).unwrap_err().code, RefusalCode::UnknownMethod);
+}
+
+#[test]
+fn a_locked_vault_answers_cards_without_names_and_refuses_new_persons() {
+    let dir = tempfile::tempdir().unwrap();
+    let customer = {
+        let shop = shop_in(dir.path(), false);
+        let customer = shop.enrol("Ana", "Sanz", "+34911111111");
+        shop.call("card.print", &with_key(json!({ "customer": customer }))).unwrap();
+        customer
+    };
+    let shop = shop_in(dir.path(), true);
+    let file = shop.call("file.open", &with_key(json!({ "customer": customer }))).unwrap();
+    assert_eq!(
+        (file["file"]["name"].clone(), file["file"]["vault_locked"].clone()),
+        (Value::Null, json!(true))
+    );
+    let refused = shop.call("customer.enrol", &with_key(json!({ "person": { "givenName": "Eva" } })));
+    assert_eq!(refused.unwrap_err().code, RefusalCode::Locked);
+}
+
+#[test]
+fn nothing_of_a_person_or_a_code_is_in_any_file_in_clear() {
+    let dir = tempfile::tempdir().unwrap();
+    let letters = {
+        let shop = shop_in(dir.path(), false);
+        let customer = shop.enrol("Xiomara", "Quijote", "600 123 456");
+        shop.call("card.print", &with_key(json!({ "customer": customer }))).unwrap();
+        let hint = json!({ "customer": customer, "kind": "COMPLAINT", "hint": "zanahoria" });
+        shop.call("issue.open", &with_key(hint)).unwrap();
+        let note = json!({ "customer": customer, "text": "berenjena" });
+        shop.call("note.keep", &with_key(note)).unwrap();
+        shop.tray.0.lock().unwrap()[0].letters.clone()
+    };
+    let mut files = 0;
+    let mut folders = vec![dir.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            files += 1;
+            let bytes = std::fs::read(&path).unwrap();
+            for secret in
+                ["Xiomara", "Quijote", "quijote", "600123456", "zanahoria", "berenjena", letters.as_str()]
+            {
+                let there = bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+                assert!(!there, "{secret} stands in {}", path.display());
+            }
+        }
+    }
+    assert!(files > 6, "only {files} files were searched");
+}
