@@ -15,3 +15,4 @@ mod log;
 mod magstripe;
 #[cfg(test)]
 mod tree;
+mod vault_keys;

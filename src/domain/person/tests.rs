@@ -1,1 +1,110 @@
+use super::*;
+use serde_json::json;
 
+fn read(form: &Value) -> Result<Person, PersonError> {
+    Person::read(form.as_object().unwrap(), "34".parse().ok())
+}
+
+fn maria() -> Person {
+    read(&json!({
+        "honorificPrefix": "Doña", "givenName": " María  José ", "familyName": "García", "familyName2": "López",
+        "telephone": [{"e164": "600 123 456", "type": "cell"}, {"e164": "+44 20 7946 0958"}],
+        "email": [{"addr": "maria@example.com"}], "knowsLanguage": ["es", "pt-BR"], "org": null, "preferredName": " ",
+    }))
+    .unwrap()
+}
+
+#[test]
+fn a_form_becomes_a_person() {
+    let person = maria();
+    assert_eq!(person.given_name.as_deref(), Some("María José"));
+    assert_eq!(person.telephone[0].e164.as_str(), "+34600123456");
+    assert_eq!(person.telephone[0].kind, Some(TelephoneKind::Cell));
+    assert_eq!((person.org, person.preferred_name), (None, None));
+}
+
+#[test]
+fn a_person_is_kept_in_the_words_of_schema_org() {
+    let person = maria();
+    let kept = serde_json::to_value(&person).unwrap();
+    assert_eq!(
+        kept,
+        json!({
+            "honorificPrefix": "Doña", "givenName": "María José", "familyName": "García", "familyName2": "López",
+            "telephone": [{"e164": "+34600123456", "type": "cell"}, {"e164": "+442079460958"}],
+            "email": [{"addr": "maria@example.com"}], "knowsLanguage": ["es", "pt-BR"],
+        })
+    );
+    assert_eq!(serde_json::from_value::<Person>(kept).unwrap(), person);
+    assert!(serde_json::from_value::<Person>(json!({"givenName": "Ana", "age": 7})).is_err());
+}
+
+#[track_caller]
+fn refused(form: &Value, field: &str, problem: &str) {
+    let error = read(form).unwrap_err();
+    assert_eq!(error.field, field);
+    assert!(error.problem.contains(problem), "{error}");
+    assert!(!error.to_string().contains("Secret"), "{error}");
+}
+
+#[test]
+fn every_field_has_limits_and_names_itself() {
+    let long = "Secret".repeat(17);
+    refused(&json!({"givenName": long}), "givenName", "at most 100 characters");
+    assert!(read(&json!({"givenName": "ñ".repeat(100)})).is_ok());
+    refused(&json!({"familyName": "Secret\u{1b}[2J"}), "familyName", "control character");
+    refused(&json!({"org": "Secret\u{202e}"}), "org", "control character");
+    refused(&json!({"givenName": "a\nb"}), "givenName", "control character");
+    refused(&json!({"givenName": ["Secret"]}), "givenName", "must be a text");
+    refused(&json!({"givenName": "Ana", "age": 7}), "age", "not a field");
+    refused(&json!({"honorificPrefix": "Dr."}), "givenName", "is missing");
+    refused(&json!({"givenName": "  "}), "givenName", "is missing");
+    let phone = |item: Value| json!({"givenName": "Ana", "telephone": [{"e164": "600123456"}, item]});
+    refused(&phone(json!({"e164": "Secret"})), "telephone[1].e164", "not a digit");
+    refused(&phone(json!({"e164": 600_123_456})), "telephone[1].e164", "must be a text");
+    refused(&phone(json!({"e164": "600123456", "type": "Secret"})), "telephone[1].type", "`cell`");
+    refused(&phone(json!({"number": "600123456"})), "telephone[1].number", "not a field");
+    refused(&phone(json!({})), "telephone[1].e164", "is empty");
+    refused(&phone(json!("Secret")), "telephone[1]", "must be an object");
+    refused(&json!({"org": "x", "telephone": "Secret"}), "telephone", "must be a list");
+    let many = json!({"org": "x", "email": vec![json!({"addr": "a@b.co"}); 6]});
+    refused(&many, "email", "at most 5");
+    refused(&json!({"org": "x", "email": [{"addr": "Secret"}]}), "email[0].addr", "one @");
+    refused(&json!({"org": "x", "knowsLanguage": ["Secret language"]}), "knowsLanguage[0]", "language tag");
+}
+
+#[test]
+fn an_organisation_is_enough() {
+    let person = read(&json!({"org": "Talleres Ruiz"})).unwrap();
+    assert_eq!(
+        (person.greeting_name(), person.sort_name()),
+        ("Talleres Ruiz".into(), "Talleres Ruiz".into())
+    );
+}
+
+#[track_caller]
+fn names(form: Value, greeting: &str, sort: &str) {
+    let person = read(&form).unwrap();
+    assert_eq!((person.greeting_name().as_str(), person.sort_name().as_str()), (greeting, sort));
+}
+
+#[test]
+fn names_are_said_and_sorted() {
+    names(
+        json!({"givenName": "María", "familyName": "García", "familyName2": "López"}),
+        "María García",
+        "García López, María",
+    );
+    names(
+        json!({"givenName": "José", "additionalName": "Luis", "familyName": "Ruiz", "preferredName": "Pepe"}),
+        "Pepe",
+        "Ruiz, José Luis",
+    );
+    names(json!({"givenName": "小明", "familyName": "王"}), "王小明", "王小明");
+    names(json!({"givenName": "민준", "familyName": "김"}), "김민준", "김민준");
+    names(json!({"givenName": "राजेश", "familyName": "कुमार"}), "राजेश कुमार", "कुमार, राजेश");
+    names(json!({"givenName": "Ming", "familyName": "王"}), "Ming 王", "王, Ming");
+    names(json!({"givenName": "Işıl"}), "Işıl", "Işıl");
+    names(json!({"familyName": "Ruiz"}), "Ruiz", "Ruiz");
+    names(json!({"preferredName": "Pepe"}), "Pepe", "Pepe");
+}

@@ -1,1 +1,116 @@
+use super::super::keys::os_random;
+use super::*;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
+fn card(byte: u8) -> CardKey {
+    CardKey([byte; 10])
+}
+
+fn alias(programme: &str, code: &str) -> Alias {
+    Alias { programme: programme.to_owned(), code: code.to_owned() }
+}
+
+fn hex(hash: Hash16) -> String {
+    hash.0.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes a keyring of these versions, newest first, as a later change of keys will.
+fn with_versions(folder: &Path, versions: &[(u32, [u8; KEY_BYTES])]) -> Keyring {
+    let key = kek::read_own_key(&key_path(folder)).unwrap();
+    let plain: Vec<u8> =
+        versions.iter().flat_map(|(number, key)| [number.to_le_bytes().as_slice(), key].concat()).collect();
+    fs::write(folder.join("keyring"), encode(&key, &[5; NONCE_BYTES], &plain).unwrap()).unwrap();
+    Keyring::open(folder).unwrap()
+}
+
+/// Computed with Python's hmac and hashlib from RFC 5869 and RFC 2104, not by this code.
+#[test]
+fn hashes_are_the_known_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    Keyring::create(folder.path(), os_random).unwrap();
+    let key: [u8; KEY_BYTES] = std::array::from_fn(|index| u8::try_from(index).unwrap());
+    let keys = with_versions(folder.path(), &[(1, key)]);
+    let code = CardKey(std::array::from_fn(|index| u8::try_from(index).unwrap()));
+    assert_eq!(hex(keys.card_hash(&code)), "7e841f34fbc481cd849270ef33f2b5bd");
+    let gsrn = alias("gsrn", "801812345678901234");
+    assert_eq!(hex(keys.alias_hash(&gsrn)), "ad463d6347ef1f4590e249f8ca098fce");
+    let index = |field, term| hex(keys.index(field, term));
+    assert_eq!(index(IndexField::Phone, "+34600123456"), "f002cff85ce0f59c84680dd1431f4e2b");
+    assert_eq!(index(IndexField::Email, "maria@example.com"), "76f0a9da343e322a0204b548828cb069");
+    assert_eq!(index(IndexField::Name, "garc"), "31b6e51df1816fdd518863ccec985824");
+    assert_eq!(hex(keys.body_mac(b"{}")), "d150263be7c17aa1776c4307a8fe9b17");
+}
+
+#[test]
+fn it_opens_as_it_was_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = Keyring::create(folder.path(), os_random).unwrap();
+    let opened = Keyring::open(folder.path()).unwrap();
+    assert_eq!(made.card_hash(&card(1)), opened.card_hash(&card(1)));
+    assert_ne!(opened.card_hash(&card(1)), opened.card_hash(&card(2)));
+    assert_eq!(opened.newest(), 1);
+    let mode = |name| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode("keyring.key"), mode("keyring")), (0o400, 0o600));
+    let other = tempfile::tempdir().unwrap();
+    let other = Keyring::create(other.path(), os_random).unwrap();
+    assert_ne!(made.card_hash(&card(1)), other.card_hash(&card(1)));
+}
+
+#[test]
+fn a_programme_is_part_of_an_alias() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Keyring::create(folder.path(), os_random).unwrap();
+    assert_ne!(keys.alias_hash(&alias("a", "b1")), keys.alias_hash(&alias("ab", "1")));
+    assert_ne!(keys.index(IndexField::Name, "1"), keys.index(IndexField::Phone, "1"));
+}
+
+#[test]
+fn older_versions_are_still_looked_up() {
+    let folder = tempfile::tempdir().unwrap();
+    Keyring::create(folder.path(), os_random).unwrap();
+    let old = with_versions(folder.path(), &[(1, [1; KEY_BYTES])]);
+    let new = with_versions(folder.path(), &[(2, [2; KEY_BYTES]), (1, [1; KEY_BYTES])]);
+    assert_eq!(new.newest(), 2);
+    let hashes = new.card_hashes(&card(7));
+    assert_eq!(hashes, [new.card_hash(&card(7)), old.card_hash(&card(7))]);
+    assert_ne!(hashes[0], hashes[1]);
+    assert_eq!(new.alias_hashes(&alias("a", "1"))[1], old.alias_hash(&alias("a", "1")));
+    assert_eq!(new.indexes(IndexField::Name, "garc")[1], old.index(IndexField::Name, "garc"));
+    assert!(new.body_mac_fits(b"{}", &old.body_mac(b"{}")));
+    assert!(!new.body_mac_fits(b"{ }", &old.body_mac(b"{}")));
+}
+
+#[test]
+fn a_wrong_key_and_damage_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    Keyring::create(folder.path(), os_random).unwrap();
+    let path = folder.path().join("keyring");
+    let whole = fs::read(&path).unwrap();
+    for at in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[at] ^= 4;
+        fs::write(&path, changed).unwrap();
+        let error = Keyring::open(folder.path()).unwrap_err();
+        assert!(matches!(error, KeyError::HeaderDamaged { .. }), "byte {at}: {error}");
+    }
+    fs::write(&path, &whole).unwrap();
+    let key = key_path(folder.path());
+    fs::remove_file(&key).unwrap();
+    assert!(matches!(Keyring::open(folder.path()), Err(KeyError::Missing { .. })));
+    kek::create_key_file(&key, os_random).unwrap();
+    assert!(matches!(Keyring::open(folder.path()), Err(KeyError::WrongKey { .. })));
+}
+
+#[test]
+fn it_is_made_once() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(Keyring::open(folder.path()), Err(KeyError::NoKeyFile { .. })));
+    // A start that was cut short after the first of the two files.
+    kek::create_key_file(&key_path(folder.path()), os_random).unwrap();
+    let keys = Keyring::create(folder.path(), os_random).unwrap();
+    assert!(matches!(Keyring::create(folder.path(), os_random), Err(KeyError::AlreadyThere { .. })));
+    assert_eq!(Keyring::open(folder.path()).unwrap().card_hash(&card(1)), keys.card_hash(&card(1)));
+    fs::set_permissions(key_path(folder.path()), fs::Permissions::from_mode(0o440)).unwrap();
+    assert!(matches!(Keyring::open(folder.path()), Err(KeyError::Exposed { .. })));
+}
