@@ -59,6 +59,8 @@ impl E164 {
     ///
     /// Spaces, dots, hyphens, slashes and parentheses go, and so does the trunk prefix that a country uses inside.
     /// A national number that repeats its calling code without `+` is not recognised as such: no form tells them apart.
+    /// Argentine mobile numbers have two forms that no prefix rule joins (15 inside, 9 from abroad): write those with `+`.
+    /// Of libphonenumber's 978 example numbers, national and international, these are the only ones that come out otherwise.
     ///
     /// ```
     /// # use fichad::domain::contact::E164;
