@@ -16,3 +16,6 @@ mod magstripe;
 #[cfg(test)]
 mod tree;
 mod vault_keys;
+//! Tests of the whole library: one binary, so that it links once.
+
+mod print;
