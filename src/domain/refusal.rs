@@ -20,6 +20,8 @@ pub struct Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefusalCode {
+    /// JSON-RPC -32700: what came is not JSON in UTF-8.
+    NotJson,
     /// JSON-RPC -32600: send a proper request.
     InvalidRequest,
     /// JSON-RPC -32601: this method does not exist here.
@@ -47,6 +49,7 @@ impl RefusalCode {
     #[must_use]
     pub fn number(self) -> i32 {
         match self {
+            Self::NotJson => -32700,
             Self::InvalidRequest => -32600,
             Self::UnknownMethod => -32601,
             Self::InvalidParams => -32602,
@@ -64,6 +67,7 @@ impl RefusalCode {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
+            Self::NotJson => "not_json",
             Self::InvalidRequest => "invalid_request",
             Self::UnknownMethod => "unknown_method",
             Self::InvalidParams => "invalid_params",

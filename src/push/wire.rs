@@ -1,4 +1,16 @@
 //! The messages as they stand on the socket. Pure: bytes to types and back.
+//!
+//! JSON-RPC 2.0, one message a line, UTF-8, LF at its end (a CR before it is let pass). PROTOCOL.md has every
+//! message with an example, and a test holds the two together. No socket, no clock, no log here: a line
+//! can hold a name or a product, so its text goes nowhere but to the peer.
+
+mod call;
+mod encode;
+mod request;
+
+pub use call::{CLIENT_NAME_CHARS_MAX, Call, METHODS, PROTOCOL, Position, Target};
+pub use encode::{EVENT_TYPES, Missed, Stamp, event, missed, notice, refusal, result};
+pub use request::{BadRequest, ID_BYTES_MAX, INTEGER_MAX, REQUEST_BYTES_MAX, Request, parse};
 
 use crate::desk::file::CustomerFile;
 use crate::domain::id::{CardId, CustomerNumber, JobId, PrinterName, ReaderName, VisitId};
@@ -61,6 +73,22 @@ pub enum Event<'a> {
     },
     /// Anything else that a till should know, already composed by `daemon` as a JSON object (store, vault, readers).
     State(&'a RawValue),
+}
+
+impl Event<'_> {
+    /// The `type` on the wire, one of [`EVENT_TYPES`].
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Identified { .. } => "identified",
+            Self::Unknown => "unknown",
+            Self::Blocked { .. } => "blocked",
+            Self::Scan { .. } => "scan",
+            Self::Rejected(_) => "rejected",
+            Self::Job { .. } => "job",
+            Self::State(_) => "state",
+        }
+    }
 }
 
 /// Where an event comes from and how long it means anything.
