@@ -19,3 +19,6 @@ mod vault_keys;
 //! Tests of the whole library: one binary, so that it links once.
 
 mod print;
+//! Tests of the parts together, in one binary.
+
+mod push;
