@@ -1,0 +1,30 @@
+//! The guest's program: plays the scenarios and prints a line for each.
+//!
+//! `vm [PART]` plays those whose name contains PART. Lines that the host reads begin with `vm| `, so that the kernel's
+//! messages on the same console cannot be taken for one.
+
+use simulators::scenarios;
+use std::io::{Write as _, stdout};
+
+fn main() -> std::io::Result<()> {
+    let part = std::env::args().nth(1).unwrap_or_default();
+    let (mut passed, mut failed) = (0_usize, 0_usize);
+    for scenario in scenarios::all().into_iter().filter(|scenario| scenario.name.contains(&part)) {
+        let outcome = scenario.run();
+        let took = outcome.took.as_secs_f64();
+        let mut out = stdout().lock();
+        match outcome.failure {
+            None => {
+                passed += 1;
+                writeln!(out, "vm| ok   {} ({took:.1} s)", scenario.name)?;
+            }
+            Some(reason) => {
+                failed += 1;
+                writeln!(out, "vm| FAIL {} ({took:.1} s): {reason}", scenario.name)?;
+                outcome.trace.iter().try_for_each(|line| writeln!(out, "vm|      {line}"))?;
+            }
+        }
+        out.flush()?;
+    }
+    writeln!(stdout(), "vm| end {passed} {failed}")
+}

@@ -1,0 +1,115 @@
+//! Starts `fichad` in the guest, as init would: a config file, a folder of its own, its output in the trace.
+
+use crate::trace::Trace;
+use crate::{Result, nodes};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// The release binary, as the initramfs holds it.
+const PROGRAM: &str = "/usr/bin/fichad";
+
+/// From start to a socket that answers; a tenth of a second on real hardware.
+const START_WITHIN: Duration = Duration::from_secs(20);
+
+/// From SIGTERM to its end; the daemon's own limit is 5 s.
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+
+/// A daemon at work. Dropping it stops it.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    trace: Trace,
+    socket: PathBuf,
+}
+
+/// Starts the daemon with `config`, and returns when its socket is there.
+///
+/// # Errors
+/// When it ends before that, or takes too long.
+pub fn start(folder: &Path, socket: &Path, config: &str, trace: &Trace) -> Result<Daemon> {
+    fs::create_dir_all(folder)?;
+    let file = folder.join("fichad.toml");
+    fs::write(&file, config)?;
+    trace.note("fichad", &format!("config: {}", config.replace('\n', " | ")));
+    let mut child = Command::new(PROGRAM)
+        .arg("--config")
+        .arg(&file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("{PROGRAM}: {e}"))?;
+    follow(child.stdout.take(), trace);
+    follow(child.stderr.take(), trace);
+    let mut daemon = Daemon { child, trace: trace.clone(), socket: socket.to_owned() };
+    let mut ended = None;
+    nodes::wait("fichad's socket", START_WITHIN, || {
+        ended = daemon.child.try_wait().ok().flatten();
+        (daemon.socket.exists() || ended.is_some()).then_some(())
+    })?;
+    ended.map_or(Ok(daemon), |status| Err(format!("fichad ended at its start: {status}").into()))
+}
+
+fn follow(pipe: Option<impl Read + Send + 'static>, trace: &Trace) {
+    let trace = trace.clone();
+    thread::spawn(move || {
+        for line in
+            pipe.into_iter().flat_map(|pipe| BufReader::new(pipe).lines()).map_while(std::io::Result::ok)
+        {
+            trace.note("fichad", &line);
+        }
+    });
+}
+
+impl Daemon {
+    /// Its socket for registers.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Waits until the daemon has `node` open.
+    ///
+    /// # Errors
+    /// When it has not `within` that time.
+    pub fn wait_opened(&self, node: &Path, within: Duration) -> Result<()> {
+        let open = format!("/proc/{}/fd", self.child.id());
+        nodes::wait(&format!("fichad to open {}", node.display()), within, || {
+            let mut links =
+                fs::read_dir(&open).ok()?.flatten().filter_map(|fd| fs::read_link(fd.path()).ok());
+            links.any(|link| link == node).then_some(())
+        })
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill(Pid::from_raw(i32::try_from(self.child.id())?), signal)?)
+    }
+
+    /// Ends it as systemd does, and says whether it went cleanly.
+    ///
+    /// # Errors
+    /// When it does not end in time, or not with 0.
+    pub fn stop(mut self) -> Result<()> {
+        self.signal(Signal::SIGTERM)?;
+        let child = &mut self.child;
+        let status = nodes::wait("fichad to end", STOP_WITHIN, || child.try_wait().ok().flatten())?;
+        if status.success() { Ok(()) } else { Err(format!("fichad ended with {status}").into()) }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Ok(Some(_)) = self.child.try_wait() {
+            return;
+        }
+        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
+            self.trace.note("fichad", &format!("while killing it: {error}"));
+        }
+    }
+}

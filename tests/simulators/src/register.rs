@@ -1,0 +1,133 @@
+//! A register: the only file here that knows fichad's protocol and its config keys.
+//!
+//! JSON-RPC 2.0, one message a line, as `src/push/PROTOCOL.md` of the daemon says it.
+
+use crate::Result;
+use crate::trace::Trace;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The register of every scenario.
+const NAME: &str = "till-1";
+
+/// Events kept while an answer is waited for.
+const BACKLOG_MAX: usize = 256;
+
+/// A config for one scenario: its own folder and socket, one register, and what `devices` adds.
+#[must_use]
+pub fn config(folder: &Path, socket: &Path, devices: &str) -> String {
+    let (folder, socket) = (folder.display(), socket.display());
+    format!(
+        "[store]\nfolder = \"{folder}/store\"\n\n[vault]\nfolder = \"{folder}/vault\"\n\n\
+         [push]\nsocket = \"{socket}\"\n\n[[register]]\nname = \"{NAME}\"\n\n{devices}"
+    )
+}
+
+/// A keyboard-mode reader, adopted by its serial number.
+#[must_use]
+pub fn adopted_keyboard(serial: &str) -> String {
+    format!("[[reader]]\nidentity = \"usb:05e0:1200:{serial}\"\nlayout = \"us\"\nregister = \"{NAME}\"\n")
+}
+
+/// A session with the daemon.
+#[derive(Debug)]
+pub struct Register {
+    lines: BufReader<UnixStream>,
+    next_id: u64,
+    events: VecDeque<Value>,
+    trace: Trace,
+}
+
+impl Register {
+    /// Connects, says hello and subscribes to the register's events.
+    ///
+    /// # Errors
+    /// When the daemon refuses, or does not answer `within` that time.
+    pub fn connect(socket: &Path, within: Duration, trace: &Trace) -> Result<Self> {
+        let stream =
+            UnixStream::connect(socket).map_err(|e| format!("connecting to {}: {e}", socket.display()))?;
+        let lines = BufReader::new(stream);
+        let mut register = Self { lines, next_id: 1, events: VecDeque::new(), trace: trace.clone() };
+        register.request("hello", &json!({ "client": "vm" }), within)?;
+        register.request("subscribe", &json!({ "register": NAME }), within)?;
+        Ok(register)
+    }
+
+    /// Asks, and gives the result.
+    ///
+    /// # Errors
+    /// When the answer is an error, or does not come `within` that time.
+    pub fn request(&mut self, method: &str, params: &Value, within: Duration) -> Result<Value> {
+        let id = self.next_id;
+        self.next_id += 1;
+        let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        self.trace.note("register", &format!("> {request}"));
+        self.lines.get_mut().write_all(format!("{request}\n").as_bytes())?;
+        let end = Instant::now() + within;
+        loop {
+            let message = self.line(method, end)?;
+            if message.get("id") == Some(&json!(id)) {
+                let result = message.get("result").cloned();
+                return result.ok_or_else(|| format!("{method}: {message}").into());
+            }
+            self.keep(message);
+        }
+    }
+
+    /// Waits for an event of this type whose data `fits`; others are passed over.
+    ///
+    /// # Errors
+    /// When none comes `within` that time.
+    pub fn event(&mut self, kind: &str, within: Duration, fits: impl Fn(&Value) -> bool) -> Result<Value> {
+        let end = Instant::now() + within;
+        let what = format!("event {kind}");
+        loop {
+            let message = match self.events.pop_front() {
+                Some(message) => message,
+                None => self.line(&what, end)?,
+            };
+            let is_event = message.get("method").is_some_and(|method| method == "event");
+            let is_kind = message.pointer("/params/type").is_some_and(|found| found == kind);
+            if let Some(data) =
+                message.pointer("/params/data").filter(|data| is_event && is_kind && fits(data))
+            {
+                return Ok(data.clone());
+            }
+        }
+    }
+
+    /// Waits for the scan of a code that is not a card.
+    ///
+    /// # Errors
+    /// When it does not come `within` that time.
+    pub fn scan(&mut self, code: &str, within: Duration) -> Result<()> {
+        self.event("scan", within, |data| data.get("code").is_some_and(|found| found == code)).map(|_| ())
+    }
+
+    fn keep(&mut self, message: Value) {
+        if self.events.len() == BACKLOG_MAX {
+            self.events.pop_front();
+        }
+        self.events.push_back(message);
+    }
+
+    fn line(&mut self, what: &str, end: Instant) -> Result<Value> {
+        let left = end.saturating_duration_since(Instant::now());
+        let late = || format!("the register waited too long for {what}");
+        if left.is_zero() {
+            return Err(late().into());
+        }
+        self.lines.get_ref().set_read_timeout(Some(left))?;
+        let mut line = String::new();
+        let length = self.lines.read_line(&mut line).map_err(|e| format!("{}: {e}", late()))?;
+        if length == 0 {
+            return Err(format!("the daemon hung up on the register, which waited for {what}").into());
+        }
+        self.trace.note("register", &format!("< {}", line.trim_end()));
+        Ok(serde_json::from_str(&line)?)
+    }
+}

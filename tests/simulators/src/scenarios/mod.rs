@@ -1,0 +1,57 @@
+//! The scenarios: what is played, and what must come of it. Each is on its own, with a port and a folder of its own.
+
+mod fichad;
+mod kernel;
+
+use crate::Result;
+use crate::trace::Trace;
+use std::time::{Duration, Instant};
+
+/// Room for one step on a slow, shared machine under software emulation; on real hardware each takes milliseconds.
+const STEP: Duration = Duration::from_secs(20);
+
+/// Something to play, and how it is called: `group/name`.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// What result lines and `--only` call it.
+    pub name: &'static str,
+    play: fn(&Trace) -> Result<()>,
+}
+
+/// How a scenario went.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Why it failed, if it did.
+    pub failure: Option<String>,
+    /// How long it took.
+    pub took: Duration,
+    /// Everything that happened, for a failed one.
+    pub trace: Vec<String>,
+}
+
+/// All scenarios, in the order they are played: the plain kernel first, so that a broken rig is not blamed on the daemon.
+#[must_use]
+pub fn all() -> Vec<Scenario> {
+    [kernel::SCENARIOS, fichad::SCENARIOS].concat()
+}
+
+impl Scenario {
+    /// Plays it. A panic is a failure like any other.
+    #[must_use]
+    pub fn run(&self) -> Outcome {
+        let (start, trace, play) = (Instant::now(), Trace::default(), self.play);
+        let played = trace.clone();
+        let result = std::thread::spawn(move || play(&played)).join();
+        let failure = match result {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("panicked".to_owned()),
+        };
+        Outcome { failure, took: start.elapsed(), trace: trace.lines() }
+    }
+}
+
+/// Fails with both values when they differ.
+fn expect<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, wanted: &T) -> Result<()> {
+    if got == wanted { Ok(()) } else { Err(format!("{what}: got {got:?}, wanted {wanted:?}").into()) }
+}
