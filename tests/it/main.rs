@@ -22,3 +22,6 @@ mod print;
 //! Tests of the parts together, in one binary.
 
 mod push;
+//! Tests of the whole: one binary, a module for each subject.
+
+mod systemd;
