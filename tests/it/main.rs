@@ -25,3 +25,9 @@ mod push;
 //! Tests of the whole: one binary, a module for each subject.
 
 mod systemd;
+//! Everything that needs more than one module: real descriptors, captures, whole scans.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod codes;
+mod decode;
+mod serial;
