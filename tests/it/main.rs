@@ -30,4 +30,5 @@ mod systemd;
 
 mod codes;
 mod decode;
+mod fuzz;
 mod serial;
