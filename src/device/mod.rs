@@ -6,6 +6,7 @@
 
 pub mod evdev;
 pub mod hidraw;
+pub mod hotplug;
 pub mod keymap;
 pub mod port;
 pub mod reader;

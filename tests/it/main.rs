@@ -8,6 +8,8 @@ mod desk;
 #[cfg(test)]
 mod hid;
 #[cfg(test)]
+mod hotplug;
+#[cfg(test)]
 mod keyboard;
 #[cfg(test)]
 mod log;
