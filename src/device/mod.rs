@@ -13,3 +13,5 @@ pub mod reader;
 pub mod replay;
 pub mod serial;
 pub mod sys;
+
+pub mod printer_port;

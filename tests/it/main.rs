@@ -34,3 +34,4 @@ mod codes;
 mod decode;
 mod fuzz;
 mod serial;
+mod printer_port;

@@ -17,7 +17,7 @@ pub(super) struct Printing {
     pub(super) touched: bool,
     pub(super) drained: bool,
     pub(super) moved_at: Uptime,
-    processed: bool,
+    pub(super) processed: bool,
     /// A whole round of good answers began after everything was taken.
     pub(super) healthy: bool,
     pub(super) proof_by: Uptime,
@@ -130,10 +130,11 @@ impl Queue {
         if matches!(state, JobState::Processed | JobState::Sent) && printing.token.is_some() {
             self.tells_printed = self.tells_printed.or(Some(false));
         }
-        let torn = !printing.drained;
+        let drained = printing.drained;
         self.finish(state);
-        if torn {
-            self.torn = true;
+        // One that never answers gives no hint that anything was lost, and would be padded for ever.
+        self.torn = !drained || (state == JobState::Unknown && self.speaks);
+        if self.torn {
             self.close(Phase::Waiting { until: now.saturating_add(self.limits.recheck) });
         } else {
             self.next(now);

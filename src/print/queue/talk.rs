@@ -129,8 +129,9 @@ impl Queue {
             Phase::Parting { .. } => return,
             Phase::Checking(_) | Phase::Probing { .. } | Phase::Measuring { .. } => {}
             Phase::Printing(printing) if printing.touched => {
-                self.torn = !printing.drained;
-                self.finish(JobState::Unknown);
+                // Taken by the kernel is not taken by the printer: where it broke off nobody knows.
+                self.torn = !printing.processed;
+                self.finish(if printing.processed { JobState::Processed } else { JobState::Unknown });
             }
             Phase::Printing(_) => self.tell_front(JobState::Queued),
         }
