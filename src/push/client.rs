@@ -130,7 +130,9 @@ impl Client {
         let id = self.last_id;
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": to_value(params)? }))?;
         loop {
-            let Some(message) = self.message(Some(ANSWER_SILENCE_MAX))? else { return Err(ClientError::Silent) };
+            let Some(message) = self.message(Some(ANSWER_SILENCE_MAX))? else {
+                return Err(ClientError::Silent);
+            };
             match message.get("id") {
                 None => self.keep(message)?,
                 Some(Value::Null) => return Err(refused(&message)),
@@ -213,7 +215,9 @@ impl Client {
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                     return Ok(None);
                 }
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(ClientError::Closed),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return Err(ClientError::Closed);
+                }
                 Err(error) => return Err(error.into()),
             }
         }

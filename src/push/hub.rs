@@ -262,7 +262,8 @@ impl Hub {
         }
         let listening = state.subscribers.iter().any(|subscriber| Arc::ptr_eq(&subscriber.out, out));
         if !listening && state.subscribers.len() >= SUBSCRIBERS_MAX {
-            let message = format!("{SUBSCRIBERS_MAX} programs listen to `{register}` already: stop one of them");
+            let message =
+                format!("{SUBSCRIBERS_MAX} programs listen to `{register}` already: stop one of them");
             return Err(Refusal::new(RefusalCode::Busy, message));
         }
         let elsewhere = after.is_some_and(|after| after.stream != self.stream);
@@ -285,15 +286,13 @@ impl Hub {
     }
 
     /// Lets `out` look on at all registers, from `reply` on.
-    pub(super) fn watch(
-        &self,
-        out: &Arc<Out>,
-        who: &Principal,
-        reply: Option<Frame>,
-    ) -> Result<(), Refusal> {
+    pub(super) fn watch(&self, out: &Arc<Out>, who: &Principal, reply: Option<Frame>) -> Result<(), Refusal> {
         if !who.has_any(&[Role::Manager]) {
             let message = "only a manager (group fichad-manager) may watch all registers: name one";
-            return Err(Refusal { field: Some("register".to_owned()), ..Refusal::new(RefusalCode::Forbidden, message) });
+            return Err(Refusal {
+                field: Some("register".to_owned()),
+                ..Refusal::new(RefusalCode::Forbidden, message)
+            });
         }
         let mut watchers = self.watchers();
         if let Some(reply) = &reply {

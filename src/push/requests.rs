@@ -118,7 +118,10 @@ impl Session {
         };
         let Some(name) = name else {
             if after.is_some() {
-                return Err(Refusal::field("after", "is for one register: nothing is replayed to who watches all"));
+                return Err(Refusal::field(
+                    "after",
+                    "is for one register: nothing is replayed to who watches all",
+                ));
             }
             self.must_not_hold_another(None)?;
             self.hub.watch(&self.out, &self.principal, answer("*", None))?;
@@ -144,17 +147,25 @@ impl Session {
             return Ok(());
         }
         let held = held.map_or("all registers".to_owned(), |name| format!("`{name}`"));
-        let message = format!("this session listens to {held}: `unsubscribe` first, or open another connection");
+        let message =
+            format!("this session listens to {held}: `unsubscribe` first, or open another connection");
         Err(Refusal { field: Some("register".to_owned()), ..Refusal::new(RefusalCode::Conflict, message) })
     }
 
     fn ack(&self, seq: u64, stream: Option<StreamId>) -> Result<(), Refusal> {
         if stream.is_some_and(|stream| stream != self.hub.stream) {
-            let message = "that event is from an earlier run of the daemon, and needs no acknowledging any more";
-            return Err(Refusal { field: Some("stream".to_owned()), ..Refusal::new(RefusalCode::Conflict, message) });
+            let message =
+                "that event is from an earlier run of the daemon, and needs no acknowledging any more";
+            return Err(Refusal {
+                field: Some("stream".to_owned()),
+                ..Refusal::new(RefusalCode::Conflict, message)
+            });
         }
         let register = self.register().ok_or_else(|| {
-            Refusal::new(RefusalCode::Conflict, "this session listens to no register: `subscribe` to one first")
+            Refusal::new(
+                RefusalCode::Conflict,
+                "this session listens to no register: `subscribe` to one first",
+            )
         })?;
         register.ack(seq)
     }

@@ -223,19 +223,19 @@ mod tests {
                     Step::Push { lifetime_s } => {
                         let (seq, lifetime) = (ring.next_seq(), Duration::from_secs(lifetime_s));
                         ring.push(frame(seq), lifetime, now);
-                        all.insert(seq, now + lifetime);
+                        all.insert(seq, now.saturating_add(lifetime));
                     }
                     Step::Ack { seq } => {
                         prop_assert_eq!(ring.ack(seq).is_ok(), seq <= last);
                         if seq <= last { acked = acked.max(seq) }
                     }
-                    Step::Wait { s } => now += Duration::from_secs(s),
+                    Step::Wait { s } => now = now.saturating_add(Duration::from_secs(s)),
                     Step::Replay { after } => {
                         let got = ring.replay(after, now);
                         prop_assert_eq!(got.is_ok(), after.unwrap_or_default() <= last);
                         let Ok(got) = got else { continue };
                         let base = after.unwrap_or_default().max(acked);
-                        let due = all.range(base + 1..);
+                        let due = all.range(base.saturating_add(1)..);
                         let (live, gone): (Vec<_>, Vec<_>) = due.partition(|(_, until)| **until > now);
                         let live: Vec<u64> = live.into_iter().map(|(seq, _)| *seq).collect();
                         prop_assert_eq!(seqs(&got.frames), live);

@@ -128,7 +128,11 @@ impl Session {
         }
         if out.overflowed() {
             self.hub.counters.sessions_slow.add(1);
-            tracing::warn!(uid = self.principal.uid, pid = self.principal.pid, "session closed: its peer does not read");
+            tracing::warn!(
+                uid = self.principal.uid,
+                pid = self.principal.pid,
+                "session closed: its peer does not read"
+            );
         }
     }
 

@@ -209,8 +209,7 @@ impl Hub {
         };
         self.counters.sessions_opened.add(1);
         tracing::debug!(uid = principal.uid, pid = principal.pid, "session opened");
-        let session =
-            Session::new(Arc::clone(self), Arc::clone(service), stream, principal, tasks.clone());
+        let session = Session::new(Arc::clone(self), Arc::clone(service), stream, principal, tasks.clone());
         let stop = stop.clone();
         tasks.spawn(async move {
             session.run(stop).await;
@@ -246,7 +245,8 @@ mod tests {
         let second = bind(&path).unwrap();
         StdStream::connect(&path).unwrap();
         drop(second);
-        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["fichad.sock"]);
         fs::remove_file(&path).unwrap();
         fs::write(&path, "notes").unwrap();

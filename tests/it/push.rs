@@ -1,9 +1,16 @@
 //! Registers at a real Unix socket: what they get, what they miss, and what they cannot do to one another.
 
-
-
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test says what is wrong by failing"
+)]
 
 mod faults;
+mod fuzz;
 mod load;
 mod protocol;
 mod replay;
@@ -65,7 +72,10 @@ fn a_manager_watches_all_registers_and_acknowledges_nothing() {
     watcher.call("subscribe", json!({ "register": "*" })).unwrap();
     assert_eq!(rig.scan("till-1", "1").delivered, Delivered::Kept, "a watcher is no till");
     rig.scan("till-2", "2");
-    assert_eq!((event(&mut watcher)["register"].clone(), event(&mut watcher)["register"].clone()), ("till-1".into(), "till-2".into()));
+    assert_eq!(
+        (event(&mut watcher)["register"].clone(), event(&mut watcher)["register"].clone()),
+        ("till-1".into(), "till-2".into())
+    );
     watcher.call("ack", json!({ "seq": 1 })).unwrap_err();
     drop(watcher);
     let mut till = rig.subscribed("till-1");
@@ -75,7 +85,8 @@ fn a_manager_watches_all_registers_and_acknowledges_nothing() {
 #[test]
 fn a_reload_keeps_sessions_and_ends_what_may_not_go_on() {
     let rig = Rig::new(&["till-1", "till-2", "till-3"]);
-    let (mut one, mut two, mut three) = (rig.subscribed("till-1"), rig.subscribed("till-2"), rig.subscribed("till-3"));
+    let (mut one, mut two, mut three) =
+        (rig.subscribed("till-1"), rig.subscribed("till-2"), rig.subscribed("till-3"));
     rig.scan("till-1", "1");
     let mut next = policy(&["till-1", "till-3", "till-4"]);
     next.registers[1].1 = vec![u32::MAX - 1];

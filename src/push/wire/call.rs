@@ -100,7 +100,8 @@ fn hello(members: &mut Members<'_>) -> Result<Call, Refusal> {
         fits.then(|| name.into_owned())
     });
     let client = client?.map_err(|()| Refusal::field("client", "must be a text of at most 64 characters"))?;
-    let problem = || Refusal::field("protocol", format!("this server speaks protocol version {PROTOCOL} only"));
+    let problem =
+        || Refusal::field("protocol", format!("this server speaks protocol version {PROTOCOL} only"));
     let protocol = optional(members, "protocol", whole)?.map_err(|()| problem())?;
     if protocol.is_some_and(|version| version != PROTOCOL) {
         return Err(problem());
@@ -117,9 +118,8 @@ fn subscribe(members: &mut Members<'_>) -> Result<Call, Refusal> {
     let target = register?.map_err(|()| problem())?.unwrap_or(Target::TheOnlyOne);
     let after = match members.take("after")? {
         None => None,
-        Some(raw) if raw.get().starts_with('{') => Some(fields(Some(raw), position).map_err(|refusal| Refusal {
-            field: Some(format!("after.{}", refusal.field.unwrap_or_default())),
-            ..refusal
+        Some(raw) if raw.get().starts_with('{') => Some(fields(Some(raw), position).map_err(|refusal| {
+            Refusal { field: Some(format!("after.{}", refusal.field.unwrap_or_default())), ..refusal }
         })?),
         Some(_) => return Err(Refusal::field("after", "must be an object with `stream` and `seq`")),
     };
@@ -175,7 +175,11 @@ mod tests {
     #[test]
     fn good_fields() {
         let (till, stream) = (RegisterName::new("till-1").unwrap(), STREAM.parse().unwrap());
-        check("hello", r#"{"client":"POS 3","protocol":1}"#, Ok(Call::Hello { client: Some("POS 3".into()) }));
+        check(
+            "hello",
+            r#"{"client":"POS 3","protocol":1}"#,
+            Ok(Call::Hello { client: Some("POS 3".into()) }),
+        );
         check("ping", "{}", Ok(Call::Ping));
         check("unsubscribe", "{}", Ok(Call::Unsubscribe));
         check("subscribe", "{}", Ok(Call::Subscribe { target: Target::TheOnlyOne, after: None }));
@@ -185,7 +189,11 @@ mod tests {
             &format!(r#"{{"register":"till-1","after":{{"stream":"{STREAM}","seq":7}}}}"#),
             Ok(Call::Subscribe { target: Target::Register(till), after: Some(Position { stream, seq: 7 }) }),
         );
-        check("ack", r#"{"seq":9007199254740991}"#, Ok(Call::Ack { seq: 9_007_199_254_740_991, stream: None }));
+        check(
+            "ack",
+            r#"{"seq":9007199254740991}"#,
+            Ok(Call::Ack { seq: 9_007_199_254_740_991, stream: None }),
+        );
         assert!(Call::parse("customer.find", None).is_none());
         assert!(METHODS.iter().all(|method| Call::parse(method, None).is_some()));
     }

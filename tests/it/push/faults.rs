@@ -25,8 +25,18 @@ fn every_fault_is_named_and_the_connection_lives() {
         (request(r#""method":"ping","params":{"x":1}"#), -32602, "invalid_params", Some("x")),
         (request(r#""method":"hello","params":{"protocol":9}"#), -32602, "invalid_params", Some("protocol")),
         (request(r#""method":"subscribe""#), -32602, "invalid_params", Some("register")),
-        (request(r#""method":"subscribe","params":{"register":"till-9"}"#), -32002, "not_found", Some("register")),
-        (request(r#""method":"subscribe","params":{"register":"till-1","after":{"seq":1}}"#), -32602, "invalid_params", Some("after.stream")),
+        (
+            request(r#""method":"subscribe","params":{"register":"till-9"}"#),
+            -32002,
+            "not_found",
+            Some("register"),
+        ),
+        (
+            request(r#""method":"subscribe","params":{"register":"till-1","after":{"seq":1}}"#),
+            -32602,
+            "invalid_params",
+            Some("after.stream"),
+        ),
         (request(r#""method":"ack","params":{"seq":1}"#), -32003, "conflict", None),
         (request(r#""method":"ack","params":{"seq":"1"}"#), -32602, "invalid_params", Some("seq")),
     ];

@@ -41,7 +41,9 @@ fn who_never_reads_is_closed_and_nobody_else_notices() {
     // It comes back and is told the rest.
     drop(slow);
     let mut again = rig.client();
-    again.call("subscribe", json!({ "register": "till-1", "after": { "stream": rig.stream, "seq": last } })).unwrap();
+    again
+        .call("subscribe", json!({ "register": "till-1", "after": { "stream": rig.stream, "seq": last } }))
+        .unwrap();
     let first = event(&mut again);
     let next = if first["type"] == "missed" { first["from_seq"].clone() } else { first["seq"].clone() };
     assert_eq!(next, last + 1);
@@ -54,10 +56,11 @@ fn a_flood_of_requests_waits_in_its_own_socket() {
     let mut flood = rig.raw();
     flood.stream.set_nonblocking(true).unwrap();
     let line = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"hello\"}\n";
-    // Until neither side takes any more: the server has stopped reading, as its answers are not read.
+    // Until the socket has been full for so many rounds that the server has surely stopped reading, as its answers
+    // are not read. It reads some lines a turn, and others have their turns between: up to 50 rounds were seen.
     let (mut sent, mut full) = (0_usize, 0);
     let mut other = rig.subscribed("till-2");
-    while full < 50 {
+    while full < 500 {
         match std::io::Write::write(&mut flood.stream, &line[sent % line.len()..]) {
             Ok(count) => (sent, full) = (sent + count, 0),
             Err(error) => {
@@ -102,7 +105,8 @@ fn only_so_many_requests_are_worked_on_at_once() {
     rig.service.gate.add_permits(1);
     until("one more begins", || begun() == REQUESTS_IN_FLIGHT_MAX + 1);
     rig.service.gate.add_permits(REQUESTS_IN_FLIGHT_MAX + 2);
-    let mut ids: Vec<u64> = (0..REQUESTS_IN_FLIGHT_MAX + 3).map(|_| raw.line().unwrap()["id"].as_u64().unwrap()).collect();
+    let mut ids: Vec<u64> =
+        (0..REQUESTS_IN_FLIGHT_MAX + 3).map(|_| raw.line().unwrap()["id"].as_u64().unwrap()).collect();
     ids.sort_unstable();
     assert_eq!(ids, (0..11).collect::<Vec<u64>>());
 }
@@ -119,7 +123,8 @@ fn events_of_eight_threads_and_answers_never_mix() {
     let asking = std::thread::spawn(move || {
         for id in 0..EACH {
             let padding = "p".repeat(id * 7 % 900);
-            writeln!(writer, r#"{{"jsonrpc":"2.0","id":{id},"method":"echo","params":{{"p":"{padding}"}}}}"#).unwrap();
+            writeln!(writer, r#"{{"jsonrpc":"2.0","id":{id},"method":"echo","params":{{"p":"{padding}"}}}}"#)
+                .unwrap();
         }
     });
     let (mut answers, mut seqs) = (Vec::new(), BTreeMap::<String, u64>::new());

@@ -61,7 +61,9 @@ impl Service for TestService {
                     self.gate.acquire().await.unwrap().forget();
                     json!("done")
                 }
-                _ => return Err(Refusal::new(RefusalCode::UnknownMethod, format!("`{method}` is no method"))),
+                _ => {
+                    return Err(Refusal::new(RefusalCode::UnknownMethod, format!("`{method}` is no method")));
+                }
             };
             Ok(serde_json::value::to_raw_value(&result).unwrap())
         })
@@ -144,8 +146,12 @@ impl Rig {
     /// A product at a register.
     pub(crate) fn scan(&self, at: &str, data: &str) -> Published {
         let reader = ReaderName::new("usb:0c2e:0b81:123").unwrap();
-        let event =
-            Event::Scan { data: data.as_bytes(), aim: Some(*b"]E0"), scan_data_type: "SCAN_SDT_EAN13", repeat_of: None };
+        let event = Event::Scan {
+            data: data.as_bytes(),
+            aim: Some(*b"]E0"),
+            scan_data_type: "SCAN_SDT_EAN13",
+            repeat_of: None,
+        };
         self.hub.publish(&register(at), &event, Context { reader: Some(&reader), lifetime: LIFETIME })
     }
 
@@ -222,7 +228,7 @@ pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
         if condition() {
             return;
         }
-        drop(never.recv_timeout(Duration::from_millis(1)));
+        never.recv_timeout(Duration::from_millis(1)).unwrap_err();
     }
     panic!("waited in vain until {what}");
 }

@@ -1,0 +1,103 @@
+//! The body of the fuzz target for the wire, and a run of it on random input.
+
+use base64::Engine;
+use fichad::domain::id::StreamId;
+use fichad::domain::refusal::{Refusal, RefusalCode};
+use fichad::domain::time::Timestamp;
+use fichad::push::wire::{self, Call, Context, Event, Stamp};
+use proptest::prelude::*;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Takes any bytes as a line from a peer and as a scan. Panics where a promise of the wire does not hold.
+pub(crate) fn wire_bytes(bytes: &[u8]) {
+    match wire::parse(bytes) {
+        Ok(request) => {
+            // What was understood, written again, is understood the same.
+            let (method, params) = (&*request.method, request.params);
+            let again =
+                serde_json::json!({ "jsonrpc": "2.0", "id": request.id, "method": method, "params": params });
+            let again = again.to_string().replace(",\"params\":null", "");
+            assert_eq!(wire::parse(again.as_bytes()).unwrap().method, method);
+            if let Some(Err(refusal)) = Call::parse(method, params) {
+                one_line(&wire::refusal(request.id, &refusal));
+            }
+        }
+        Err(bad) => {
+            assert!(matches!(bad.refusal.code, RefusalCode::NotJson | RefusalCode::InvalidRequest));
+            one_line(&wire::refusal(bad.id, &bad.refusal));
+        }
+    }
+    let register = super::rig::register("till-1");
+    let stamp = Stamp { stream: StreamId(uuid::Uuid::nil()), seq: 1, register: &register, at: Timestamp(0) };
+    let scan = Event::Scan { data: bytes, aim: None, scan_data_type: "SCAN_SDT_UNKNOWN", repeat_of: None };
+    let got = one_line(&wire::event(&scan, Context { reader: None, lifetime: Duration::ZERO }, stamp));
+    let params = &got["params"];
+    // What was scanned comes out whole, one way or the other, and never in a form that a terminal obeys.
+    let data = match params["scan_data"].as_str() {
+        Some(text) => {
+            assert!(
+                !text.contains('\u{1b}')
+                    && !params["scan_data_label"].as_str().unwrap().contains(char::is_control)
+            );
+            text.as_bytes().to_vec()
+        }
+        None => {
+            let base64 = params["scan_data_base64"].as_str().unwrap();
+            base64::engine::general_purpose::STANDARD.decode(base64).unwrap()
+        }
+    };
+    assert_eq!(data, bytes);
+}
+
+fn one_line(line: &[u8]) -> Value {
+    assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
+    serde_json::from_slice(line).unwrap()
+}
+
+/// Something that is nearly a request, more often than random bytes are.
+fn nearly() -> impl Strategy<Value = Vec<u8>> {
+    let word = prop_oneof![
+        Just("\"jsonrpc\":\"2.0\""),
+        Just("\"id\":1"),
+        Just("\"id\":null"),
+        Just("\"method\":\"ack\""),
+        Just("\"method\":\"subscribe\""),
+        Just("\"params\":{\"seq\":1}"),
+        Just("\"params\":{\"after\":{}}"),
+        Just("{"),
+        Just("}"),
+        Just("["),
+        Just("\\u0000"),
+        Just("\u{1d}"),
+    ];
+    let words = proptest::collection::vec(word, 0..6).prop_map(|words| words.join(","));
+    prop_oneof![
+        words.clone().prop_map(|text| format!("{{{text}}}").into_bytes()),
+        words.prop_map(String::into_bytes)
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        wire_bytes(&bytes);
+    }
+
+    #[test]
+    fn any_text(text in "\\PC{0,40}[\\x00-\\x7f]{0,10}") {
+        wire_bytes(text.as_bytes());
+    }
+
+    #[test]
+    fn nearly_a_request(bytes in nearly()) {
+        wire_bytes(&bytes);
+    }
+
+    #[test]
+    fn a_refusal_is_read_as_it_was_written(message in "\\PC*", field in "\\PC*") {
+        let line = wire::refusal(None, &Refusal::field(field.clone(), message.clone()));
+        let got = one_line(&line);
+        prop_assert_eq!((&got["error"]["message"], &got["error"]["data"]["field"]), (&message.into(), &field.into()));
+    }
+}
