@@ -155,22 +155,26 @@ impl Out {
         self.lock().overflowed
     }
 
+    /// Sends waiting frames until the socket is full (`WouldBlock`) or none waits. The lock is let go after each, so that a
+    /// reader's thread with an event for this session waits for one system call at most.
     fn flush(&self) -> io::Result<()> {
+        while self.flush_one()? {}
+        Ok(())
+    }
+
+    fn flush_one(&self) -> io::Result<bool> {
         let mut state = self.lock();
-        while let Some(frame) = state.backlog.front() {
-            let sent = self.write(frame.get(state.first_sent..).unwrap_or_default())?;
-            let done = state.first_sent.saturating_add(sent) >= frame.len();
-            state.bytes = state.bytes.saturating_sub(sent);
-            self.drained.notify_waiters();
-            if !done {
-                state.first_sent = state.first_sent.saturating_add(sent);
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            state.first_sent = 0;
+        let Some(frame) = state.backlog.front() else { return Ok(false) };
+        let sent = self.write(frame.get(state.first_sent..).unwrap_or_default())?;
+        let first_sent = state.first_sent.saturating_add(sent);
+        let whole = first_sent >= frame.len();
+        state.bytes = state.bytes.saturating_sub(sent);
+        if whole {
             state.backlog.pop_front();
         }
+        state.first_sent = if whole { 0 } else { first_sent };
         self.drained.notify_waiters();
-        Ok(())
+        if whole { Ok(true) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
     /// How much of `bytes` the socket took; 0 when it is full.

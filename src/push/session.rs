@@ -209,3 +209,71 @@ impl Drop for Session {
         self.leave();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::access::{Policy, ROLE_GROUPS};
+    use crate::domain::id::StreamId;
+    use crate::domain::time::{Clock, Timestamp, Uptime};
+    use crate::push::Settings;
+    use crate::push::client::{Client, ClientError};
+    use serde_json::json;
+
+    struct Still;
+
+    impl Clock for Still {
+        fn uptime(&self) -> Uptime {
+            Duration::ZERO
+        }
+        fn utc(&self) -> Timestamp {
+            Timestamp(0)
+        }
+    }
+
+    /// A service that nobody without a role may reach.
+    struct Unreached;
+
+    impl Service for Unreached {
+        fn call<'a>(&'a self, _: &'a Caller, method: &'a str, _: Option<&'a RawValue>) -> Answer<'a> {
+            panic!("`{method}` reached the service");
+        }
+        fn states(&self) -> Box<RawValue> {
+            RawValue::NULL.to_owned()
+        }
+        fn timeline(&self) -> Option<u64> {
+            None
+        }
+    }
+
+    // Not among the socket tests: those run as root in some places, and root has every role.
+    #[tokio::test]
+    async fn a_peer_without_a_role_may_say_hello_and_is_told_what_it_lacks() {
+        let till = RegisterName::new("till-1").unwrap();
+        let policy = Policy { own_uid: 1, role_gids: Vec::new(), registers: vec![(till, Vec::new())] };
+        let hub = Hub::new(Settings::default(), StreamId(uuid::Uuid::nil()), Arc::new(Still), policy);
+        let principal = hub.principal(1000, None, &[100]);
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let theirs = theirs.into_std().unwrap();
+        theirs.set_nonblocking(false).unwrap();
+        let session =
+            Session::new(Arc::clone(&hub), Arc::new(Unreached), ours, principal, TaskTracker::new());
+        let asking = tokio::task::spawn_blocking(move || {
+            let mut client = Client::over(theirs);
+            let hello = client.call("hello", json!({})).unwrap();
+            assert_eq!((&hello["roles"], &hello["registers"]), (&json!([]), &json!([])));
+            for method in ["subscribe", "unsubscribe", "ack", "ping", "customer.find"] {
+                let refused = client.call(method, json!({})).unwrap_err();
+                assert!(matches!(&refused, ClientError::Refused { reason, .. } if reason == "forbidden"));
+                let said = refused.to_string();
+                let named = ROLE_GROUPS.iter().all(|(_, group)| said.contains(group));
+                assert!(
+                    named && said.contains("sudo usermod --append --groups fichad-register USER"),
+                    "{said}"
+                );
+            }
+        });
+        session.run(CancellationToken::new()).await;
+        asking.await.unwrap();
+    }
+}

@@ -12,6 +12,7 @@
 mod faults;
 mod fuzz;
 mod load;
+mod properties;
 mod protocol;
 mod replay;
 mod rig;
@@ -55,7 +56,8 @@ fn hello_says_who_is_there_and_what_may_be_done() {
 fn the_service_is_told_which_register_asks() {
     let rig = Rig::new(&["till-1", "till-2"]);
     let mut client = rig.client();
-    assert_eq!(client.call("who", json!({})).unwrap()["register"], json!(null));
+    let uid = nix::unistd::getuid().as_raw();
+    assert_eq!(client.call("who", json!({})).unwrap(), json!({ "uid": uid, "register": null }));
     client.call("subscribe", json!({ "register": "till-2" })).unwrap();
     assert_eq!(client.call("who", json!({})).unwrap()["register"], "till-2");
     client.call("subscribe", json!({ "register": "till-1" })).unwrap_err();

@@ -1,11 +1,10 @@
-//! The body of the fuzz target for the wire, and a run of it on random input.
+//! The body of a fuzz target for the wire: nothing of the test binary is used, so that such a target can include this file.
 
 use base64::Engine;
-use fichad::domain::id::StreamId;
-use fichad::domain::refusal::{Refusal, RefusalCode};
+use fichad::domain::id::{RegisterName, StreamId};
+use fichad::domain::refusal::RefusalCode;
 use fichad::domain::time::Timestamp;
 use fichad::push::wire::{self, Call, Context, Event, Stamp};
-use proptest::prelude::*;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ pub(crate) fn wire_bytes(bytes: &[u8]) {
             one_line(&wire::refusal(bad.id, &bad.refusal));
         }
     }
-    let register = super::rig::register("till-1");
+    let register = RegisterName::new("till-1").unwrap();
     let stamp = Stamp { stream: StreamId(uuid::Uuid::nil()), seq: 1, register: &register, at: Timestamp(0) };
     let scan = Event::Scan { data: bytes, aim: None, scan_data_type: "SCAN_SDT_UNKNOWN", repeat_of: None };
     let got = one_line(&wire::event(&scan, Context { reader: None, lifetime: Duration::ZERO }, stamp));
@@ -50,54 +49,8 @@ pub(crate) fn wire_bytes(bytes: &[u8]) {
     assert_eq!(data, bytes);
 }
 
-fn one_line(line: &[u8]) -> Value {
+/// The line as JSON; it must be one.
+pub(crate) fn one_line(line: &[u8]) -> Value {
     assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
     serde_json::from_slice(line).unwrap()
-}
-
-/// Something that is nearly a request, more often than random bytes are.
-fn nearly() -> impl Strategy<Value = Vec<u8>> {
-    let word = prop_oneof![
-        Just("\"jsonrpc\":\"2.0\""),
-        Just("\"id\":1"),
-        Just("\"id\":null"),
-        Just("\"method\":\"ack\""),
-        Just("\"method\":\"subscribe\""),
-        Just("\"params\":{\"seq\":1}"),
-        Just("\"params\":{\"after\":{}}"),
-        Just("{"),
-        Just("}"),
-        Just("["),
-        Just("\\u0000"),
-        Just("\u{1d}"),
-    ];
-    let words = proptest::collection::vec(word, 0..6).prop_map(|words| words.join(","));
-    prop_oneof![
-        words.clone().prop_map(|text| format!("{{{text}}}").into_bytes()),
-        words.prop_map(String::into_bytes)
-    ]
-}
-
-proptest! {
-    #[test]
-    fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        wire_bytes(&bytes);
-    }
-
-    #[test]
-    fn any_text(text in "\\PC{0,40}[\\x00-\\x7f]{0,10}") {
-        wire_bytes(text.as_bytes());
-    }
-
-    #[test]
-    fn nearly_a_request(bytes in nearly()) {
-        wire_bytes(&bytes);
-    }
-
-    #[test]
-    fn a_refusal_is_read_as_it_was_written(message in "\\PC*", field in "\\PC*") {
-        let line = wire::refusal(None, &Refusal::field(field.clone(), message.clone()));
-        let got = one_line(&line);
-        prop_assert_eq!((&got["error"]["message"], &got["error"]["data"]["field"]), (&message.into(), &field.into()));
-    }
 }

@@ -1,7 +1,7 @@
 //! Slow, flooding and many: nobody makes another one wait.
 
 use super::rig::{Rig, event, register, until};
-use fichad::push::{Delivered, OUT_BACKLOG_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
+use fichad::push::{Delivered, OUT_BACKLOG_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, SUBSCRIBERS_MAX};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -156,4 +156,56 @@ fn events_of_eight_threads_and_answers_never_mix() {
     answers.sort_unstable();
     assert_eq!(answers, (0..400).collect::<Vec<u64>>());
     assert_eq!(seqs.values().copied().collect::<Vec<_>>(), [1600, 1600]);
+}
+
+#[test]
+fn what_waited_for_a_slow_reader_comes_whole_and_in_order() {
+    let rig = Rig::new(&["till-1"]);
+    let mut slow = rig.raw();
+    slow.send(r#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{}}"#);
+    assert_eq!(slow.line().unwrap()["id"], 1);
+    let product = "x".repeat(700);
+    let queued = (1..2000).find(|_| rig.scan("till-1", &product).delivered == Delivered::Queued);
+    // Some more behind it, and an answer at the very end.
+    let last = (0..100).map(|_| rig.scan("till-1", &product).seq).max().unwrap();
+    slow.send(r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#);
+    assert!(queued.is_some_and(|queued| queued < last));
+    let mut seqs = Vec::new();
+    let after = loop {
+        let line = slow.line().unwrap();
+        match line["params"]["seq"].as_u64() {
+            Some(seq) => seqs.push(seq),
+            None => break line,
+        }
+    };
+    assert_eq!(after["id"], 2);
+    assert_eq!(seqs, (1..=last).collect::<Vec<u64>>());
+    // The backlog is gone, so the next one is written by the publishing thread again.
+    assert_eq!(rig.scan("till-1", "1").delivered, Delivered::Sent);
+}
+
+#[test]
+fn a_request_in_work_ends_though_its_peer_is_gone() {
+    let rig = Rig::new(&["till-1"]);
+    let mut raw = rig.raw();
+    raw.send(r#"{"jsonrpc":"2.0","id":1,"method":"slow"}"#);
+    until("it is in work", || rig.service.begun.load(Ordering::SeqCst) == 1);
+    drop(raw);
+    until("the session is over", || rig.hub.sessions() == 0);
+    rig.service.gate.add_permits(1);
+    until("it has been done", || rig.service.finished.load(Ordering::SeqCst) == 1);
+}
+
+#[test]
+fn a_register_has_room_for_so_many_programs() {
+    let rig = Rig::new(&["till-1"]);
+    let mut taken: Vec<_> = (0..SUBSCRIBERS_MAX).map(|_| rig.subscribed("till-1")).collect();
+    let mut one_more = rig.client();
+    let refused = one_more.call("subscribe", json!({})).unwrap_err();
+    assert!(refused.to_string().contains("till-1"));
+    taken[0].call("unsubscribe", json!({})).unwrap();
+    one_more.call("subscribe", json!({})).unwrap();
+    rig.scan("till-1", "1");
+    assert_eq!(event(&mut one_more)["seq"], 1);
+    assert!(taken.iter_mut().skip(1).all(|client| event(client)["seq"] == 1));
 }

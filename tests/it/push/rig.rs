@@ -47,6 +47,7 @@ impl Clock for TestClock {
 pub(crate) struct TestService {
     pub(crate) gate: Semaphore,
     pub(crate) begun: AtomicUsize,
+    pub(crate) finished: AtomicUsize,
 }
 
 impl Service for TestService {
@@ -59,6 +60,7 @@ impl Service for TestService {
                 "long" => json!("x".repeat(params.map_or(0, |params| params.get().len() * 1000))),
                 "slow" => {
                     self.gate.acquire().await.unwrap().forget();
+                    self.finished.fetch_add(1, Ordering::SeqCst);
                     json!("done")
                 }
                 _ => {
@@ -109,7 +111,11 @@ impl Rig {
         let stream = StreamId(uuid::Uuid::now_v7());
         let as_clock: Arc<dyn Clock> = clock.clone();
         let hub = Hub::new(Settings::default(), stream, as_clock, policy(registers));
-        let service = Arc::new(TestService { gate: Semaphore::new(0), begun: AtomicUsize::new(0) });
+        let service = Arc::new(TestService {
+            gate: Semaphore::new(0),
+            begun: AtomicUsize::new(0),
+            finished: AtomicUsize::new(0),
+        });
         let stop = CancellationToken::new();
         let server = std::thread::spawn({
             let (hub, stop, service) = (Arc::clone(&hub), stop.clone(), service.clone());
