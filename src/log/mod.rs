@@ -14,7 +14,8 @@
 //! <dir>/vault/...                 personal half, the same
 //!
 //! a view entry in sled      key:   | view number u8 | key |
-//!                           value: | seq u64 | crc32 of key, seq, value | value |
+//!                           value: | seq u64 | crc32 u32 (key, seq, form, value) | form u8 | value |
+//! a value over 3 KiB        form 1, value: | length u32 |, its parts under | 80 | view number | key | seq | index |
 //! the position, key FF 'a'  value: the same frame around | seq u64 | record crc u32 | fold version u32 | format u32 |
 //! ```
 //!
@@ -64,6 +65,8 @@ pub const QUEUE_MAX: usize = 1024;
 pub const VIEW_NUMBER_MAX: u8 = 31;
 /// The longest key of a view entry, so that a few always fit one page of the view store.
 pub const KEY_BYTES_MAX: usize = 512;
+/// The longest value of a view entry. From 3 KiB on it lies in several sled entries; whoever reads it sees it whole.
+pub const VALUE_BYTES_MAX: usize = 256 << 10;
 
 /// The two halves that commit together: personal is written first, neutral last, and neutral is the commit point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -303,6 +306,3 @@ impl<T> Halves<T> {
         }
     }
 }
-
-/// The longest value of a view entry: with its frame it stays below the 4 KiB from which sled writes unsynced blob files.
-pub const VALUE_BYTES_MAX: usize = 4000;

@@ -29,16 +29,19 @@ pub(super) struct Opened {
 pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenError> {
     let lock = lock(&settings.dir)?;
     let (mut checkpoints, mut found) =
-        (Halves::default(), Halves { personal: Err(None), neutral: Err(None) });
+        (Halves::default(), Halves { personal: Err(Bad::default()), neutral: Err(Bad::default()) });
     for half in Half::ALL {
         create_dir(&settings.dir.join(half.folder())).map_err(io_error("create", &settings.dir))?;
         *checkpoints.get_mut(half) = checkpoint::read(&settings.dir, half)?;
         *found.get_mut(half) = existing(settings, half);
     }
-    let applied =
-        |found: &Result<(Table, Position), _>| found.as_ref().map_or(0, |(_, position)| position.seq);
+    let applied = |found: &Found| found.as_ref().map_or(0, |(_, position)| position.seq);
     let applied = Halves { personal: applied(&found.personal), neutral: applied(&found.neutral) };
-    let Settled { journals, scans, last } = settle(settings, applied, checkpoints)?;
+    let reached =
+        |half| found.get(half).as_ref().map_or_else(|bad| bad.reached, |(_, position)| position.seq);
+    let reached = Half::ALL.map(|half| reached(half).max(*checkpoints.get(half)));
+    let reached = reached.into_iter().max().unwrap_or(0);
+    let Settled { journals, scans, last } = settle(settings, applied, reached)?;
 
     let mut report = OpenReport { last: (last.seq > 0).then_some(last), ..OpenReport::default() };
     let mut tables = Halves::default();
@@ -75,15 +78,34 @@ fn views_dir(settings: &Settings, half: Half) -> PathBuf {
     settings.dir.join(half.folder()).join("views")
 }
 
-/// The table on disk with its position; else why it is no good (`None`: there is none).
-fn existing(settings: &Settings, half: Half) -> Result<(Table, Position), Option<String>> {
+/// The table on disk with its position, or why it is no good.
+type Found = Result<(Table, Position), Bad>;
+
+#[derive(Default)]
+struct Bad {
+    /// `None`: there is no table.
+    why: Option<String>,
+    /// What it had reached all the same, as far as it can be read: the journal must not end before.
+    reached: u64,
+}
+
+impl From<String> for Bad {
+    fn from(why: String) -> Self {
+        Self { why: Some(why), reached: 0 }
+    }
+}
+
+fn existing(settings: &Settings, half: Half) -> Found {
     let dir = views_dir(settings, half);
     if !dir.exists() {
-        return Err(None);
+        return Err(Bad::default());
     }
     let table = Table::open(half, &dir, settings.cache_bytes)?;
-    let position = table.position()?.ok_or_else(|| "it is empty".to_owned())?;
-    Ok((table, position))
+    match table.position() {
+        Ok(Some(position)) => Ok((table, position)),
+        Ok(None) => Err("they are empty".to_owned().into()),
+        Err(why) => Err(Bad { why: Some(why), reached: table.reached() }),
+    }
 }
 
 /// Brings one half's views to the end of its journal.
@@ -120,11 +142,8 @@ impl Bring<'_> {
         }
     }
 
-    fn up(
-        &self,
-        found: Result<(Table, Position), Option<String>>,
-        report: &mut OpenReport,
-    ) -> Result<Option<Table>, OpenError> {
+    fn up(&self, found: Found, report: &mut OpenReport) -> Result<Option<Table>, OpenError> {
+        let found = found.map_err(|bad| bad.why);
         let why = match found.and_then(|(table, position)| self.fits(position).map(|()| (table, position))) {
             Err(why) => why,
             Ok((table, position)) => match self.catch_up(&table, position, report) {

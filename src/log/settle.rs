@@ -23,22 +23,15 @@ pub(super) fn journal_dir(dir: &Path, half: Half) -> PathBuf {
     dir.join(half.folder()).join("journal")
 }
 
-/// Reads, judges, repairs. `applied` and `checkpoint` are what the views and the checkpoints say they have reached.
-pub(super) fn settle(
-    settings: &Settings,
-    applied: Halves<u64>,
-    checkpoint: Halves<u64>,
-) -> Result<Settled, OpenError> {
+/// Reads, judges, repairs. `applied` is where each half's views are; `reached` is the highest sequence that any view or
+/// checkpoint has seen committed.
+pub(super) fn settle(settings: &Settings, applied: Halves<u64>, reached: u64) -> Result<Settled, OpenError> {
     let dirs = Halves {
         personal: journal_dir(&settings.dir, Half::Personal),
         neutral: journal_dir(&settings.dir, Half::Neutral),
     };
     let mut neutral = scan(&dirs.neutral, Half::Neutral, applied.neutral)?;
     let mut personal = scan(&dirs.personal, Half::Personal, applied.personal)?;
-    let reached = Halves {
-        personal: applied.personal.max(checkpoint.personal),
-        neutral: applied.neutral.max(checkpoint.neutral),
-    };
     judge(&dirs, &neutral, &personal, reached)?;
 
     cut(neutral.torn.as_ref())?;
@@ -64,18 +57,12 @@ pub(super) fn settle(
 }
 
 /// Refuses what no crash of ours can have left behind.
-fn judge(
-    dirs: &Halves<PathBuf>,
-    neutral: &Scan,
-    personal: &Scan,
-    reached: Halves<u64>,
-) -> Result<(), OpenError> {
+fn judge(dirs: &Halves<PathBuf>, neutral: &Scan, personal: &Scan, reached: u64) -> Result<(), OpenError> {
     let last_seq = neutral.last_seq();
-    // Personal views are written only after the neutral record is on disk.
-    let known = reached.neutral.max(reached.personal);
-    if last_seq < known {
+    // Views of either half are written only after the neutral record is on disk.
+    if last_seq < reached {
         let what = format!(
-            "the journal ends at sequence {last_seq}, but views or checkpoint know of {known}: the end is missing"
+            "the journal ends at sequence {last_seq}, but views or checkpoint know of {reached}: the end is missing"
         );
         return Err(damaged(&neutral.last_file(&dirs.neutral), neutral.end, what));
     }

@@ -4,9 +4,9 @@
 //! is caught; it may open short or empty without a word, so it is believed only together with the journal.
 
 use super::files::sync_tree;
-use super::layer::Changes;
+use super::layer::{Change, Changes};
 use super::record::array;
-use super::{Entry, Half, ViewError};
+use super::{Entry, Half, VALUE_BYTES_MAX, ViewError};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,16 @@ const VIEWS_FORMAT: u32 = 1;
 const APPLIED: &[u8] = &[0xff, b'a'];
 /// Where the views will be: written before a group's first entry. Unlike [`APPLIED`] only when a crash cut a group in two.
 const BEGUN: &[u8] = &[0xff, b'b'];
-const FRAME_BYTES: usize = 12;
+const FRAME_BYTES: usize = 13;
+const WHOLE: u8 = 0;
+const PARTS: u8 = 1;
+/// First key byte of the parts of long values, above every view number.
+const PART_KEY: u8 = 0x80;
+/// The longest value in one entry. With frame and key it stays below the 4 KiB or so from which sled writes blob files,
+/// which it never syncs.
+const PART_BYTES: usize = 3 << 10;
+/// A long value replaced this often while it is read is taken for a damaged one.
+const PARTS_TRIES: u32 = 16;
 /// sled lets go of its lock from a thread of its own, shortly after the last handle is dropped.
 const LOCK_TRIES: u32 = 200;
 const LOCK_TRY_EVERY: Duration = Duration::from_millis(10);
@@ -68,41 +77,70 @@ impl Table {
         Position::parse(&bytes).map(Some).ok_or_else(|| "the position has another format".to_owned())
     }
 
+    /// The highest sequence that any readable mark names, also in a table that is no good otherwise.
+    pub(super) fn reached(&self) -> u64 {
+        let mark = |key| {
+            self.get(key).ok().flatten().and_then(|bytes| array(&bytes, 0)).map_or(0, u64::from_le_bytes)
+        };
+        mark(APPLIED).max(mark(BEGUN))
+    }
+
+    /// The value of `key`. A long one may be replaced while its parts are read: then it is read again.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
-        let found = caught(|| self.db.get(key)).map_err(|what| self.damaged(what))?;
-        found.map(|framed| self.unframe(key, &framed)).transpose()
+        let mut seen = None;
+        for _ in 0..PARTS_TRIES {
+            let Some(framed) = self.caught(|| self.db.get(key))? else { return Ok(None) };
+            match self.unframe(key, &framed)? {
+                Stored::Whole(value) => return Ok(Some(value.to_vec())),
+                Stored::Parts { seq, bytes } => match self.joined(key, seq, bytes)? {
+                    Some(value) => return Ok(Some(value)),
+                    None if seen == Some(seq) => break,
+                    None => seen = Some(seq),
+                },
+            }
+        }
+        Err(self.damaged("a part of a long value is missing".to_owned()))
     }
 
     /// Entries from the first with `prefix` on, checked one by one.
     pub(super) fn entries(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Entry, ViewError>> {
         let mut found = self.db.scan_prefix(prefix);
-        std::iter::from_fn(move || match caught(|| found.next().transpose()) {
-            Ok(None) => None,
-            Ok(Some((key, framed))) => Some(self.unframe(&key, &framed).map(|value| (key.to_vec(), value))),
-            Err(what) => Some(Err(self.damaged(what))),
-        })
+        let mut entry = move || -> Result<Option<Entry>, ViewError> {
+            while let Some((key, framed)) = self.caught(|| found.next().transpose())? {
+                let value = match self.unframe(&key, &framed)? {
+                    Stored::Whole(value) => Some(value.to_vec()),
+                    Stored::Parts { .. } => self.get(&key)?,
+                };
+                // A long value may have been removed since the scan came by.
+                if let Some(value) = value {
+                    return Ok(Some((key.to_vec(), value)));
+                }
+            }
+            Ok(None)
+        };
+        std::iter::from_fn(move || entry().transpose())
     }
 
-    /// Every entry of every view as stored, in key order, position left out.
+    /// Every entry of every view as stored, parts too, in key order; the position left out.
     pub(super) fn raw(&self) -> impl Iterator<Item = Result<Entry, ViewError>> {
         let mut found = self.db.range(..APPLIED);
-        std::iter::from_fn(move || match caught(|| found.next().transpose()) {
-            Ok(None) => None,
-            Ok(Some((key, framed))) => {
-                Some(self.unframe(&key, &framed).map(|_| (key.to_vec(), framed.to_vec())))
-            }
-            Err(what) => Some(Err(self.damaged(what))),
-        })
+        let mut entry = move || -> Result<Option<Entry>, ViewError> {
+            let Some((key, framed)) = self.caught(|| found.next().transpose())? else { return Ok(None) };
+            self.unframe(&key, &framed)?;
+            Ok(Some((key.to_vec(), framed.to_vec())))
+        };
+        std::iter::from_fn(move || entry().transpose())
     }
 
     /// Writes `changes`, then the position they lead to.
     pub(super) fn apply(&self, changes: &Changes, to: Position) -> Result<(), String> {
         self.insert(BEGUN, to.seq, &to.encode())?;
         for (key, change) in changes {
-            match &change.value {
-                Some(value) => self.insert(key, change.seq, value)?,
-                None => caught(|| self.db.remove(key)).map(drop)?,
-            }
+            let old = match &change.value {
+                Some(value) => self.put(key, change.seq, value)?,
+                None => caught(|| self.db.remove(key))?,
+            };
+            self.remove_parts(key, change, old.as_deref())?;
         }
         self.insert(APPLIED, to.seq, &to.encode())
     }
@@ -120,21 +158,58 @@ impl Table {
     }
 
     fn insert(&self, key: &[u8], seq: u64, value: &[u8]) -> Result<(), String> {
-        let mut framed = Vec::with_capacity(value.len().saturating_add(FRAME_BYTES));
-        framed.extend_from_slice(&seq.to_le_bytes());
-        framed.extend_from_slice(&checksum(key, seq, value).to_le_bytes());
-        framed.extend_from_slice(value);
-        caught(|| self.db.insert(key, framed)).map(drop)
+        caught(|| self.db.insert(key, frame(key, seq, WHOLE, value))).map(drop)
     }
 
-    fn unframe(&self, key: &[u8], framed: &[u8]) -> Result<Vec<u8>, ViewError> {
-        let read = || {
-            let seq = u64::from_le_bytes(array(framed, 0)?);
-            let crc = u32::from_le_bytes(array(framed, 8)?);
-            let value = framed.get(FRAME_BYTES..)?;
-            (checksum(key, seq, value) == crc).then(|| value.to_vec())
-        };
-        read().ok_or_else(|| self.damaged("an entry does not match its checksum".to_owned()))
+    /// Writes a value, a long one part by part and its own entry last; gives what was there before.
+    fn put(&self, key: &[u8], seq: u64, value: &[u8]) -> Result<Option<sled::IVec>, String> {
+        if value.len() <= PART_BYTES {
+            return caught(|| self.db.insert(key, frame(key, seq, WHOLE, value)));
+        }
+        for (part, index) in value.chunks(PART_BYTES).zip(0..) {
+            self.insert(&part_key(key, seq, index), seq, part)?;
+        }
+        let bytes = u32::try_from(value.len()).map_err(|_| "a value is too long".to_owned())?;
+        caught(|| self.db.insert(key, frame(key, seq, PARTS, &bytes.to_le_bytes())))
+    }
+
+    /// Reads the parts of a long value; `None` when one is missing, as when it was just replaced.
+    fn joined(&self, key: &[u8], seq: u64, bytes: usize) -> Result<Option<Vec<u8>>, ViewError> {
+        let mut value = Vec::with_capacity(bytes.min(VALUE_BYTES_MAX));
+        for index in 0..=u16::MAX {
+            if value.len() >= bytes {
+                break;
+            }
+            let key = part_key(key, seq, index);
+            let Some(framed) = self.caught(|| self.db.get(&key))? else { return Ok(None) };
+            match self.unframe(&key, &framed)? {
+                Stored::Whole(part) if !part.is_empty() => value.extend_from_slice(part),
+                Stored::Whole(_) | Stored::Parts { .. } => return Ok(None),
+            }
+        }
+        Ok(Some(value).filter(|value| value.len() == bytes))
+    }
+
+    /// Removes the parts of a long value that `change` replaced.
+    fn remove_parts(&self, key: &[u8], change: &Change, old: Option<&[u8]>) -> Result<(), String> {
+        let Some(Stored::Parts { seq, .. }) = old.and_then(|old| stored(key, old)) else { return Ok(()) };
+        if change.value.is_some() && seq == change.seq {
+            return Ok(());
+        }
+        for index in 0..=u16::MAX {
+            if caught(|| self.db.remove(part_key(key, seq, index)))?.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn unframe<'f>(&self, key: &[u8], framed: &'f [u8]) -> Result<Stored<'f>, ViewError> {
+        stored(key, framed).ok_or_else(|| self.damaged("an entry does not match its checksum".to_owned()))
+    }
+
+    fn caught<T>(&self, call: impl FnOnce() -> sled::Result<T>) -> Result<T, ViewError> {
+        caught(call).map_err(|what| self.damaged(what))
     }
 
     fn damaged(&self, what: String) -> ViewError {
@@ -161,12 +236,60 @@ impl Position {
     }
 }
 
-fn checksum(key: &[u8], seq: u64, value: &[u8]) -> u32 {
+/// An entry as it lies in sled.
+enum Stored<'f> {
+    Whole(&'f [u8]),
+    /// A value of `bytes` in entries of their own.
+    Parts {
+        seq: u64,
+        bytes: usize,
+    },
+}
+
+/// `seq u64 | crc u32 | form u8 | value`; the crc covers the key too, so that no entry passes for another.
+fn frame(key: &[u8], seq: u64, form: u8, value: &[u8]) -> Vec<u8> {
+    let mut framed = Vec::with_capacity(value.len().saturating_add(FRAME_BYTES));
+    framed.extend_from_slice(&seq.to_le_bytes());
+    framed.extend_from_slice(&[0; 4]);
+    framed.push(form);
+    framed.extend_from_slice(value);
+    let crc = checksum(key, &framed).unwrap_or_default();
+    framed.splice(8..12, crc.to_le_bytes());
+    framed
+}
+
+fn stored<'f>(key: &[u8], framed: &'f [u8]) -> Option<Stored<'f>> {
+    let seq = u64::from_le_bytes(array(framed, 0)?);
+    if checksum(key, framed)? != u32::from_le_bytes(array(framed, 8)?) {
+        return None;
+    }
+    let value = framed.get(FRAME_BYTES..)?;
+    match framed.get(12) {
+        Some(&WHOLE) => Some(Stored::Whole(value)),
+        Some(&PARTS) => {
+            let bytes = usize::try_from(u32::from_le_bytes(array(value, 0)?)).ok()?;
+            Some(Stored::Parts { seq, bytes })
+        }
+        _ => None,
+    }
+}
+
+/// The key of one part: out of every view's range, and another for each sequence, so that parts are never overwritten.
+fn part_key(key: &[u8], seq: u64, index: u16) -> Vec<u8> {
+    let mut out = Vec::with_capacity(key.len().saturating_add(11));
+    out.push(PART_KEY);
+    out.extend_from_slice(key);
+    out.extend_from_slice(&seq.to_be_bytes());
+    out.extend_from_slice(&index.to_be_bytes());
+    out
+}
+
+fn checksum(key: &[u8], framed: &[u8]) -> Option<u32> {
     let mut crc = crc32fast::Hasher::new();
     crc.update(key);
-    crc.update(&seq.to_le_bytes());
-    crc.update(value);
-    crc.finalize()
+    crc.update(framed.get(..8)?);
+    crc.update(framed.get(12..)?);
+    Some(crc.finalize())
 }
 
 /// Runs a call into sled; its error, or its panic, as a text.
