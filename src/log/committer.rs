@@ -3,14 +3,14 @@
 use super::checkpoint;
 use super::journal::Journal;
 use super::layer::Layer;
+use super::open::{self, Stop};
 use super::pending::{Answer, Committed};
 use super::record::{Kind, NewRecord};
 use super::table::Position;
 use super::tx::{Decided, Tx};
-use super::{FoldError, Folds, GROUP_MAX, Half, Halves, Meta, Refused, UtcUs, Views};
+use super::{FoldError, Folds, GROUP_MAX, Half, Halves, Meta, OpenError, Refused, Settings, UtcUs, Views};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, OnceLock};
@@ -40,6 +40,13 @@ pub(super) trait Job: Send {
     fn decide(&mut self, tx: &mut Tx<'_>) -> bool;
     /// Sends the answer; nobody may be waiting for it any more.
     fn answer(self: Box<Self>, outcome: Outcome);
+}
+
+/// What waits in the queue.
+pub(super) enum Request {
+    Decide(Box<dyn Job>),
+    /// Bring the halves that were left behind up to their journals.
+    CatchUp(oneshot::Sender<Answer<u64, OpenError>>),
 }
 
 /// How a decision ended.
@@ -88,11 +95,13 @@ where
 }
 
 pub(super) struct Committer {
-    pub(super) dir: PathBuf,
-    pub(super) checkpoint_groups: u64,
-    pub(super) jobs: Receiver<Box<dyn Job>>,
+    pub(super) settings: Settings,
+    pub(super) requests: Receiver<Request>,
     pub(super) journals: Halves<Journal>,
+    /// Where the journals end.
     pub(super) positions: Halves<Position>,
+    /// Where the views are.
+    pub(super) applied: Halves<Position>,
     pub(super) views: Views,
     pub(super) folds: Folds,
     pub(super) utc_us: UtcUs,
@@ -117,13 +126,25 @@ struct Decision {
 impl Committer {
     /// Works until every sender is gone and the queue is empty.
     pub(super) fn run(mut self) {
-        while let Ok(first) = self.jobs.recv() {
-            let mut jobs = vec![first];
-            while jobs.len() < GROUP_MAX {
-                let Ok(job) = self.jobs.try_recv() else { break };
-                jobs.push(job);
+        while let Ok(first) = self.requests.recv() {
+            let (mut jobs, mut catch_up) = (Vec::new(), None);
+            let mut next = Some(first);
+            while let Some(request) = next.take() {
+                match request {
+                    Request::Decide(job) => jobs.push(job),
+                    Request::CatchUp(reply) => catch_up = Some(reply),
+                }
+                if jobs.len() < GROUP_MAX && catch_up.is_none() {
+                    next = self.requests.try_recv().ok();
+                }
             }
-            if catch_unwind(AssertUnwindSafe(|| self.group(jobs))).is_err() {
+            let work = || {
+                self.group(jobs);
+                if let Some(reply) = catch_up {
+                    self.catch_up(reply);
+                }
+            };
+            if catch_unwind(AssertUnwindSafe(work)).is_err() {
                 self.state.fail("the committer panicked".to_owned());
             }
         }
@@ -155,7 +176,7 @@ impl Committer {
         }
         if wrote && self.state.read_only().is_none() {
             self.groups = self.groups.saturating_add(1);
-            if self.groups.is_multiple_of(self.checkpoint_groups.max(1)) {
+            if self.groups.is_multiple_of(self.settings.checkpoint_groups.max(1)) {
                 self.checkpoint();
             }
         }
@@ -201,6 +222,24 @@ impl Committer {
         self.journals.neutral.commit()
     }
 
+    fn catch_up(&self, reply: oneshot::Sender<Answer<u64, OpenError>>) {
+        let mut records: u64 = 0;
+        let mut answer = Ok(());
+        for half in Half::ALL.into_iter().filter(|half| self.views.is_behind(*half)) {
+            match open::catch_up(&self.settings, half, self.folds.get(half), &self.views) {
+                Ok(more) => records = records.saturating_add(more),
+                Err(Stop::Locked) => answer = Err(Refused::Fold(FoldError::Locked)),
+                Err(Stop::Views(what)) => {
+                    let dir = self.settings.dir.join(half.folder());
+                    answer = Err(Refused::Refusal(OpenError::Views { dir, what }));
+                }
+                Err(Stop::Open(error)) => answer = Err(Refused::Refusal(error)),
+            }
+        }
+        // Nobody may be waiting; what was caught up stays so.
+        drop(reply.send(answer.map(|()| Committed { value: records, meta: self.last })));
+    }
+
     /// Brings the views up to what was just committed. When they cannot follow, writing stops; nothing is lost, the
     /// journal has it.
     fn apply(&mut self, layer: &Layer) {
@@ -208,10 +247,15 @@ impl Committer {
             let Some(table) = self.views.table(half).filter(|_| !self.views.is_behind(half)) else {
                 continue;
             };
-            if let Err(what) = table.apply(layer.get(half), *self.positions.get(half)) {
+            let to = *self.positions.get(half);
+            if to == *self.applied.get(half) {
+                continue;
+            }
+            if let Err(what) = table.apply(layer.get(half), to) {
                 self.state.fail(format!("the {} views could not follow: {what}", half.name()));
                 return;
             }
+            *self.applied.get_mut(half) = to;
         }
         self.state.last_seq.store(self.last.seq, Ordering::Release);
     }
@@ -222,9 +266,9 @@ impl Committer {
                 continue;
             };
             let seq = self.positions.get(half).seq;
-            let done = table
-                .sync()
-                .and_then(|()| checkpoint::write(&self.dir, half, seq).map_err(|error| error.to_string()));
+            let done = table.sync().and_then(|()| {
+                checkpoint::write(&self.settings.dir, half, seq).map_err(|error| error.to_string())
+            });
             if let Err(what) = done {
                 self.state.fail(format!("the {} views could not be synced: {what}", half.name()));
             }

@@ -1,6 +1,6 @@
 //! The handle that other rooms hold.
 
-use super::committer::{Committer, Job, State, Task};
+use super::committer::{Committer, Request, State, Task};
 use super::{
     Folds, Half, Health, HealthState, OpenError, OpenReport, Pending, QUEUE_MAX, Settings, SubmitError, Tx,
     UtcUs, Views, open,
@@ -19,7 +19,7 @@ pub struct Log {
 
 struct Shared {
     /// `None` once closed.
-    queue: Mutex<Option<SyncSender<Box<dyn Job>>>>,
+    queue: Mutex<Option<SyncSender<Request>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     views: Views,
     state: Arc<State>,
@@ -31,16 +31,17 @@ impl Log {
     pub fn open(settings: Settings, folds: Folds, utc_us: UtcUs) -> Result<(Self, OpenReport), OpenError> {
         let started_us = utc_us();
         let opened = open::open(&settings, &folds)?;
+        let dir = settings.dir.clone();
         let mut report = opened.report;
         let state = Arc::new(State::default());
         state.last_seq.store(opened.last.seq, Ordering::Release);
-        let (queue, jobs) = sync_channel(QUEUE_MAX);
+        let (queue, requests) = sync_channel(QUEUE_MAX);
         let committer = Committer {
-            dir: settings.dir.clone(),
-            checkpoint_groups: settings.checkpoint_groups,
-            jobs,
+            settings,
+            requests,
             journals: opened.journals,
             positions: opened.positions,
+            applied: opened.positions,
             views: opened.views.clone(),
             folds,
             utc_us: Arc::clone(&utc_us),
@@ -49,11 +50,8 @@ impl Log {
             groups: 0,
         };
         let thread = thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run());
-        let thread = thread.map_err(|source| OpenError::Io {
-            doing: "start a thread for",
-            path: settings.dir,
-            source,
-        })?;
+        let thread =
+            thread.map_err(|source| OpenError::Io { doing: "start a thread for", path: dir, source })?;
         let took_us = utc_us().saturating_sub(started_us);
         report.took = std::time::Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
         let (queue, thread) = (Mutex::new(Some(queue)), Mutex::new(Some(thread)));
@@ -67,17 +65,29 @@ impl Log {
         &self,
         decide: impl FnOnce(&mut Tx<'_>) -> Result<T, R> + Send + 'static,
     ) -> Result<Pending<T, R>, SubmitError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue(Request::Decide(Box::new(Task::new(decide, reply))))?;
+        Ok(Pending::new(answer))
+    }
+
+    /// Brings halves that a locked fold left behind at open up to their journals; call it once the fold can read its
+    /// events. Writing waits meanwhile. Gives how many records were folded, 0 when nothing was behind;
+    /// [`Refused::Fold`](super::Refused::Fold) when the fold is still locked.
+    pub fn unlock_catch_up(&self) -> Result<Pending<u64, OpenError>, SubmitError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue(Request::CatchUp(reply))?;
+        Ok(Pending::new(answer))
+    }
+
+    fn queue(&self, request: Request) -> Result<(), SubmitError> {
         if let Some(why) = self.shared.state.read_only() {
             return Err(SubmitError::ReadOnly { why: why.clone() });
         }
-        let (reply, answer) = oneshot::channel();
         let queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let queue = queue.as_ref().ok_or(SubmitError::Closed)?;
-        match queue.try_send(Box::new(Task::new(decide, reply))) {
-            Ok(()) => Ok(Pending::new(answer)),
-            Err(TrySendError::Full(_)) => Err(SubmitError::Busy),
-            Err(TrySendError::Disconnected(_)) => Err(SubmitError::Closed),
-        }
+        queue.as_ref().ok_or(SubmitError::Closed)?.try_send(request).map_err(|error| match error {
+            TrySendError::Full(_) => SubmitError::Busy,
+            TrySendError::Disconnected(_) => SubmitError::Closed,
+        })
     }
 
     /// The committed views.

@@ -4,8 +4,8 @@ use super::files::{create_dir, io_error, remove_dir, sync_dir};
 use super::journal::Journal;
 use super::layer::{Base, FoldView, Layer};
 use super::record::{Record, events};
-use super::scan::{Scan, replay};
-use super::settle::{Settled, settle};
+use super::scan::{Scan, replay, scan};
+use super::settle::{Settled, journal_dir, settle};
 use super::table::{Position, Table};
 use super::{
     Fold, FoldError, Folds, GROUP_MAX, Half, Halves, Meta, OpenError, OpenReport, Rebuilt, Settings,
@@ -33,6 +33,7 @@ pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenErr
     for half in Half::ALL {
         create_dir(&settings.dir.join(half.folder())).map_err(io_error("create", &settings.dir))?;
         *checkpoints.get_mut(half) = checkpoint::read(&settings.dir, half)?;
+        tidy(settings, half)?;
         *found.get_mut(half) = existing(settings, half);
     }
     let applied = |found: &Found| found.as_ref().map_or(0, |(_, position)| position.seq);
@@ -46,7 +47,6 @@ pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenErr
     let mut report = OpenReport { last: (last.seq > 0).then_some(last), ..OpenReport::default() };
     let mut tables = Halves::default();
     let mut positions = Halves::default();
-    let mut behind = Halves::default();
     let Halves { personal, neutral } = found;
     for (half, found) in [(Half::Personal, personal), (Half::Neutral, neutral)] {
         let scan = scans.get(half);
@@ -55,9 +55,10 @@ pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenErr
         let bring = Bring { settings, half, fold: folds.get(half), scan, checkpoint: *checkpoints.get(half) };
         *positions.get_mut(half) = bring.end();
         *tables.get_mut(half) = bring.up(found, &mut report)?;
-        *behind.get_mut(half) = report.behind.contains(&half);
     }
-    Ok(Opened { journals, positions, views: Views::new(tables, behind, lock), last, report })
+    let views = Views::new(tables, lock);
+    report.behind.iter().for_each(|half| views.set_behind(*half, true));
+    Ok(Opened { journals, positions, views, last, report })
 }
 
 fn lock(dir: &Path) -> Result<Flock<File>, OpenError> {
@@ -76,6 +77,15 @@ fn lock(dir: &Path) -> Result<Flock<File>, OpenError> {
 
 fn views_dir(settings: &Settings, half: Half) -> PathBuf {
     settings.dir.join(half.folder()).join("views")
+}
+
+/// Removes what a crash during a rebuild left: the new folder may be unfinished, the old one must not linger.
+fn tidy(settings: &Settings, half: Half) -> Result<(), OpenError> {
+    for extension in ["new", "old"] {
+        let dir = views_dir(settings, half).with_extension(extension);
+        remove_dir(&dir).map_err(io_error("remove", &dir))?;
+    }
+    Ok(())
 }
 
 /// The table on disk with its position, or why it is no good.
@@ -108,6 +118,25 @@ fn existing(settings: &Settings, half: Half) -> Found {
     }
 }
 
+/// Brings a half that was left behind up to its journal, now that its fold may work again. Gives the records folded.
+pub(super) fn catch_up(settings: &Settings, half: Half, fold: &dyn Fold, views: &Views) -> Result<u64, Stop> {
+    let position = |table: &Table| table.position().map_err(Stop::Views).map(Option::unwrap_or_default);
+    let from = views.table(half).map(position).transpose()?.unwrap_or_default();
+    let scan = scan(&journal_dir(&settings.dir, half), half, from.seq)?;
+    let bring = Bring { settings, half, fold, scan: &scan, checkpoint: 0 };
+    let mut report = OpenReport::default();
+    match views.table(half) {
+        Some(table) => bring.catch_up(table, from, &mut report)?,
+        None => {
+            let (table, records) = bring.rebuild()?;
+            report.caught_up = records;
+            views.set_table(half, table);
+        }
+    }
+    views.set_behind(half, false);
+    Ok(report.caught_up)
+}
+
 /// Brings one half's views to the end of its journal.
 struct Bring<'o> {
     settings: &'o Settings,
@@ -118,10 +147,12 @@ struct Bring<'o> {
 }
 
 /// Why folding stopped.
-enum Stop {
+pub(super) enum Stop {
+    /// The fold cannot read its events.
     Locked,
     /// The views on disk are no good.
     Views(String),
+    /// Nothing can be done here.
     Open(OpenError),
 }
 

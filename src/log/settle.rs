@@ -30,7 +30,7 @@ pub(super) fn settle(settings: &Settings, applied: Halves<u64>, reached: u64) ->
         personal: journal_dir(&settings.dir, Half::Personal),
         neutral: journal_dir(&settings.dir, Half::Neutral),
     };
-    let mut neutral = scan(&dirs.neutral, Half::Neutral, applied.neutral)?;
+    let neutral = scan(&dirs.neutral, Half::Neutral, applied.neutral)?;
     let mut personal = scan(&dirs.personal, Half::Personal, applied.personal)?;
     judge(&dirs, &neutral, &personal, reached)?;
 
@@ -48,10 +48,6 @@ pub(super) fn settle(settings: &Settings, applied: Halves<u64>, reached: u64) ->
         let torn = personal.torn.take();
         personal = scan(&dirs.personal, Half::Personal, applied.personal)?;
         personal.torn = torn;
-    }
-    // The first segment was made after the scan.
-    if neutral.segments.is_empty() {
-        neutral = scan(&dirs.neutral, Half::Neutral, applied.neutral)?;
     }
     Ok(Settled { journals, scans: Halves { personal, neutral }, last })
 }

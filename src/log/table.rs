@@ -299,3 +299,57 @@ fn caught<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, String> {
         Err(_) => Err("the view store panicked".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(seq: u64, value: &[u8]) -> Change {
+        Change { seq, value: Some(value.to_vec()) }
+    }
+
+    fn at(seq: u64) -> Position {
+        Position { seq, crc: 7, fold: 1 }
+    }
+
+    #[test]
+    fn a_group_cut_in_two_is_noticed_and_its_sequence_still_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = Table::open(Half::Neutral, dir.path(), 1 << 20).unwrap();
+        assert_eq!(table.position(), Ok(None));
+        table.apply(&Changes::from([(vec![0, 1], change(5, b"a"))]), at(5)).unwrap();
+        assert_eq!(table.position(), Ok(Some(at(5))));
+        table.insert(BEGUN, 6, &at(6).encode()).unwrap();
+        table.put(&[0, 1], 6, b"b").unwrap();
+        table.sync().unwrap();
+        drop(table);
+        let table = Table::open(Half::Neutral, dir.path(), 1 << 20).unwrap();
+        assert!(table.position().is_err());
+        assert_eq!(table.reached(), 6);
+    }
+
+    #[test]
+    fn an_entry_changed_behind_our_back_is_an_error_not_a_value() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = Table::open(Half::Neutral, dir.path(), 1 << 20).unwrap();
+        let long = vec![3; PART_BYTES + 1];
+        let changes = Changes::from([(vec![0, 1], change(5, b"a")), (vec![0, 2], change(5, &long))]);
+        table.apply(&changes, at(5)).unwrap();
+        let whole = table.db.get([0, 1]).unwrap().unwrap().to_vec();
+        for bit in 0..whole.len() * 8 {
+            let mut bad = whole.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            table.db.insert([0, 1], bad).unwrap();
+            assert!(table.get(&[0, 1]).is_err(), "bit {bit}");
+            assert!(
+                table.entries(&[0]).any(|entry| entry.is_err()) && table.raw().any(|entry| entry.is_err())
+            );
+        }
+        // A sound entry under another key is no better.
+        table.db.insert([0, 3], whole).unwrap();
+        assert!(table.get(&[0, 3]).is_err());
+        assert_eq!(table.get(&[0, 2]).unwrap(), Some(long));
+        table.db.remove(part_key(&[0, 2], 5, 1)).unwrap();
+        assert!(table.get(&[0, 2]).is_err());
+    }
+}

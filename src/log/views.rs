@@ -5,7 +5,8 @@ use super::table::Table;
 use super::{Entry, Half, Halves, Read, View, ViewError};
 use nix::fcntl::Flock;
 use std::fs::File;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// What is true now, readable from any thread without waiting for a writer. While a group is being applied a reader may
 /// see some of its entries and not yet others: what must be seen whole lies in one value.
@@ -17,28 +18,40 @@ pub struct Views {
 }
 
 struct Inner {
-    tables: Halves<Option<Table>>,
-    behind: Halves<bool>,
+    /// Empty where a locked fold kept a half from being built.
+    tables: Halves<OnceLock<Table>>,
+    behind: Halves<AtomicBool>,
     /// Declared last, so dropped last: the folder is let go after sled has let go of its files.
     _lock: Flock<File>,
 }
 
 impl Views {
-    pub(super) fn new(tables: Halves<Option<Table>>, behind: Halves<bool>, lock: Flock<File>) -> Self {
-        Self { inner: Arc::new(Inner { tables, behind, _lock: lock }) }
+    pub(super) fn new(tables: Halves<Option<Table>>, lock: Flock<File>) -> Self {
+        let cell = |table: Option<Table>| table.map_or_else(OnceLock::new, OnceLock::from);
+        let tables = Halves { personal: cell(tables.personal), neutral: cell(tables.neutral) };
+        Self { inner: Arc::new(Inner { tables, behind: Halves::default(), _lock: lock }) }
     }
 
     pub(super) fn base(&self) -> Base<'_> {
         let tables = &self.inner.tables;
-        Halves { personal: tables.personal.as_ref(), neutral: tables.neutral.as_ref() }
+        Halves { personal: tables.personal.get(), neutral: tables.neutral.get() }
     }
 
     pub(super) fn table(&self, half: Half) -> Option<&Table> {
-        self.inner.tables.get(half).as_ref()
+        self.inner.tables.get(half).get()
+    }
+
+    /// Puts a table where there was none, and gives the one that is there now.
+    pub(super) fn set_table(&self, half: Half, table: Table) -> &Table {
+        self.inner.tables.get(half).get_or_init(|| table)
     }
 
     pub(super) fn is_behind(&self, half: Half) -> bool {
-        *self.inner.behind.get(half)
+        self.inner.behind.get(half).load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_behind(&self, half: Half, behind: bool) {
+        self.inner.behind.get(half).store(behind, Ordering::Release);
     }
 
     pub(super) fn check(&self, half: Half) -> Result<(), ViewError> {

@@ -1,8 +1,9 @@
 //! The views: rebuilt, caught up, or left behind.
 
 use super::support::*;
-use fichad::log::{FoldError, Half, Read, Refused, VALUE_BYTES_MAX};
+use fichad::log::{FoldError, Half, Health, HealthState, Log, Read, Refused, VALUE_BYTES_MAX, ViewError};
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -77,25 +78,74 @@ fn views_of_another_time_catch_up_and_views_of_another_journal_are_rebuilt() {
     assert_eq!(log.views().digest(Half::Neutral).unwrap(), digest);
 }
 
-#[test]
-fn with_its_fold_locked_the_personal_half_stays_behind_and_the_other_goes_on() {
-    let bench = Bench::new();
-    let (log, _) = with_last_group(&bench);
+/// A log whose personal half has five records that its views lack, by `lose`, and whose fold is locked.
+fn left_behind(bench: &Bench, lose: impl FnOnce(&Path)) -> Log {
+    let (log, _) = bench.open();
+    write(&log, &[(Half::Personal, "add p 3")]).unwrap();
     log.close();
+    let early = folder();
+    copy_dir(&bench.path().join("vault/views"), early.path());
+    let (log, _) = bench.open();
+    for _ in 0..5 {
+        write(&log, &[(Half::Personal, "add p 1"), (Half::Neutral, "add n 1")]).unwrap();
+    }
+    log.close();
+    fs::remove_file(bench.path().join("vault/CHECKPOINT")).unwrap();
     fs::remove_dir_all(bench.path().join("vault/views")).unwrap();
+    lose(early.path());
     bench.personal.locked.store(true, Ordering::Relaxed);
     let (log, report) = bench.open();
     assert_eq!((report.behind, log.health().behind), (vec![Half::Personal], vec![Half::Personal]));
-    assert!(log.views().get(view(Half::Personal, ENTRIES), b"p").is_err());
+    log
+}
+
+fn goes_on_and_catches_up(bench: &Bench, log: Log, records: u64) {
+    let behind = ViewError::Behind { half: Half::Personal };
+    assert_eq!(log.views().get(view(Half::Personal, ENTRIES), b"p"), Err(behind));
     put(&log, Half::Neutral, "a", "1");
-    bench.personal.locked.store(false, Ordering::Relaxed);
     let refused = write(&log, &[(Half::Neutral, "put a 2"), (Half::Personal, "add p 1")]);
     assert!(matches!(refused, Err(Refused::Refusal(FoldError::Locked))));
     assert_eq!(get(&log, Half::Neutral, "a").as_deref(), Some("1"));
+    assert!(matches!(log.unlock_catch_up().unwrap().wait(), Err(Refused::Fold(FoldError::Locked))));
+    bench.personal.locked.store(false, Ordering::Relaxed);
+    assert_eq!(log.unlock_catch_up().unwrap().wait().unwrap().value, records);
+    assert_eq!(log.unlock_catch_up().unwrap().wait().unwrap().value, 0);
+    assert_eq!(number(&log.views(), view(Half::Personal, ENTRIES), "p"), 8);
+    write(&log, &[(Half::Personal, "add p 1")]).unwrap();
+    let digest = log.views().digest(Half::Personal).unwrap();
+    assert_eq!(log.close(), Health { state: HealthState::Ok, last_seq: 8, behind: vec![] });
+    let (log, report) = bench.open();
+    assert_eq!((report.rebuilt.len(), report.caught_up), (0, 0));
+    assert_eq!(log.views().digest(Half::Personal).unwrap(), digest);
+}
+
+#[test]
+fn a_half_that_was_locked_at_start_catches_up_when_unlocked() {
+    let bench = Bench::new();
+    let log = left_behind(&bench, |early| copy_dir(early, &bench.path().join("vault/views")));
+    goes_on_and_catches_up(&bench, log, 5);
+}
+
+#[test]
+fn a_half_without_views_that_was_locked_at_start_is_rebuilt_when_unlocked() {
+    let bench = Bench::new();
+    let log = left_behind(&bench, |_| ());
+    goes_on_and_catches_up(&bench, log, 6);
+}
+
+#[test]
+fn a_half_that_locks_while_open_refuses_its_events_and_shows_what_it_has() {
+    let bench = Bench::new();
+    let (log, _) = bench.open();
+    write(&log, &[(Half::Personal, "add p 3")]).unwrap();
+    bench.personal.locked.store(true, Ordering::Relaxed);
+    let refused = write(&log, &[(Half::Personal, "add p 1")]);
+    assert!(matches!(refused, Err(Refused::Refusal(FoldError::Locked))));
+    put(&log, Half::Neutral, "a", "1");
     log.close();
     let (log, report) = bench.open();
-    assert_eq!(report.rebuilt.len(), 1);
-    assert_eq!(number(&log.views(), view(Half::Personal, ENTRIES), "p"), 8);
+    assert_eq!(report.behind, []);
+    assert_eq!(number(&log.views(), view(Half::Personal, ENTRIES), "p"), 3);
 }
 
 #[test]
