@@ -33,6 +33,12 @@ pub fn adopted_keyboard(serial: &str) -> String {
     format!("[[reader]]\nidentity = \"usb:05e0:1200:{serial}\"\nlayout = \"us\"\nregister = \"{NAME}\"\n")
 }
 
+/// A printer behind usblp, by its serial number.
+#[must_use]
+pub fn usblp_printer(name: &str, serial: &str) -> String {
+    format!("[[printer]]\nname = \"{name}\"\nidentity = \"usb:04b8:0202:{serial}\"\nport = \"usblp\"\n")
+}
+
 /// A session with the daemon.
 #[derive(Debug)]
 pub struct Register {
@@ -78,24 +84,24 @@ impl Register {
         }
     }
 
-    /// Waits for an event of this type whose data `fits`; others are passed over.
+    /// Waits for an event of this type with these fields; others are passed over.
     ///
     /// # Errors
     /// When none comes `within` that time.
-    pub fn event(&mut self, kind: &str, within: Duration, fits: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub fn event(&mut self, kind: &str, fields: &[(&str, &str)], within: Duration) -> Result<()> {
         let end = Instant::now() + within;
-        let what = format!("event {kind}");
+        let what = format!("event {kind} {fields:?}");
         loop {
             let message = match self.events.pop_front() {
                 Some(message) => message,
                 None => self.line(&what, end)?,
             };
-            let is_event = message.get("method").is_some_and(|method| method == "event");
-            let is_kind = message.pointer("/params/type").is_some_and(|found| found == kind);
-            if let Some(data) =
-                message.pointer("/params/data").filter(|data| is_event && is_kind && fits(data))
+            let has = |name: &str, value: &str| message.pointer(name).is_some_and(|found| found == value);
+            if has("/method", "event")
+                && has("/params/type", kind)
+                && fields.iter().all(|(name, value)| has(&format!("/params/{name}"), value))
             {
-                return Ok(data.clone());
+                return Ok(());
             }
         }
     }
@@ -105,7 +111,27 @@ impl Register {
     /// # Errors
     /// When it does not come `within` that time.
     pub fn scan(&mut self, code: &str, within: Duration) -> Result<()> {
-        self.event("scan", within, |data| data.get("code").is_some_and(|found| found == code)).map(|_| ())
+        self.event("scan", &[("scan_data", code)], within)
+    }
+
+    /// Enrols a customer by name, and gives the card's id.
+    ///
+    /// # Errors
+    /// When the daemon refuses.
+    pub fn enrol(&mut self, name: &str, within: Duration) -> Result<String> {
+        let params = json!({ "key": "enrol-1", "person": { "name": name } });
+        let enrolled = self.request("customer.enrol", &params, within)?;
+        text(&enrolled, "/card")
+    }
+
+    /// Has a card printed, and waits until the printer says that it is.
+    ///
+    /// # Errors
+    /// When the daemon refuses, or the job does not get there `within` that time.
+    pub fn print_card(&mut self, card: &str, printer: &str, within: Duration) -> Result<()> {
+        let params = json!({ "key": "print-1", "card": card, "printer": printer });
+        let queued = self.request("card.print", &params, within)?;
+        self.event("job", &[("job", &text(&queued, "/job")?), ("state", "printed")], within)
     }
 
     fn keep(&mut self, message: Value) {
@@ -130,4 +156,9 @@ impl Register {
         self.trace.note("register", &format!("< {}", line.trim_end()));
         Ok(serde_json::from_str(&line)?)
     }
+}
+
+fn text(answer: &Value, at: &str) -> Result<String> {
+    let found = answer.pointer(at).and_then(Value::as_str);
+    Ok(found.ok_or_else(|| format!("no {at} in {answer}"))?.to_owned())
 }

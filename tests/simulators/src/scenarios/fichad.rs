@@ -1,18 +1,19 @@
 //! The daemon on real drivers, judged at a register's Unix socket.
 
-use super::{STEP, Scenario};
+use super::{STEP, Scenario, expect};
 use crate::daemon::{self, Daemon};
 use crate::nodes::{self, Kind, Node};
 use crate::register::{self, Register};
 use crate::trace::Trace;
 use crate::vhci::Port;
-use crate::{Result, hid_pos, keyboard};
+use crate::{Result, hid_pos, keyboard, printer};
 use std::path::PathBuf;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "fichad/hid-pos", play: a_hid_pos_scan_arrives },
     Scenario { name: "fichad/keyboard", play: an_adopted_keyboard_is_grabbed },
     Scenario { name: "fichad/replug", play: a_replugged_reader_is_read_again },
+    Scenario { name: "fichad/card", play: a_card_is_printed_and_proved },
 ];
 
 /// Two products, so that no scan is a repeat of the one before.
@@ -68,5 +69,20 @@ fn a_replugged_reader_is_read_again(trace: &Trace) -> Result<()> {
     scanner.wait_opened(STEP)?;
     scanner.scan(*b"E0", OTHER_PRODUCT.as_bytes(), STEP)?;
     register.scan(OTHER_PRODUCT, STEP)?;
+    daemon.stop()
+}
+
+fn a_card_is_printed_and_proved(trace: &Trace) -> Result<()> {
+    let port = Port(3);
+    let printer = printer::plug("SN-PRN", port, STEP, trace)?;
+    nodes::appears(Kind::Printer, port, STEP)?;
+    let (daemon, mut register) = start("card", &register::usblp_printer("receipts", "SN-PRN"), trace)?;
+    let card = register.enrol("Asha Rao", STEP)?;
+    register.print_card(&card, "receipts", STEP)?;
+    // Proved by the printer itself; what it was sent is a whole card in commands that it knows.
+    expect("commands it does not know", &printer.with(|printer| printer.unknown.clone()), &Vec::new())?;
+    for (what, bytes) in [("the name", b"Asha Rao".as_slice()), ("the cut", b"\x1dV")] {
+        expect(what, &printer.with(|printer| printer.has_received(bytes)), &true)?;
+    }
     daemon.stop()
 }
