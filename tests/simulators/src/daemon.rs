@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// The release binary, as the initramfs holds it.
@@ -26,6 +26,8 @@ pub struct Daemon {
     child: Child,
     trace: Trace,
     socket: PathBuf,
+    /// They copy its output into the trace, and end with it.
+    followers: Vec<JoinHandle<()>>,
 }
 
 /// Starts the daemon with `config`, and returns when its socket is there.
@@ -45,9 +47,8 @@ pub fn start(folder: &Path, socket: &Path, config: &str, trace: &Trace) -> Resul
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|e| format!("{PROGRAM}: {e}"))?;
-    follow(child.stdout.take(), trace);
-    follow(child.stderr.take(), trace);
-    let mut daemon = Daemon { child, trace: trace.clone(), socket: socket.to_owned() };
+    let followers = vec![follow(child.stdout.take(), trace), follow(child.stderr.take(), trace)];
+    let mut daemon = Daemon { child, trace: trace.clone(), socket: socket.to_owned(), followers };
     let mut ended = None;
     nodes::wait("fichad's socket", START_WITHIN, || {
         ended = daemon.child.try_wait().ok().flatten();
@@ -56,7 +57,7 @@ pub fn start(folder: &Path, socket: &Path, config: &str, trace: &Trace) -> Resul
     ended.map_or(Ok(daemon), |status| Err(format!("fichad ended at its start: {status}").into()))
 }
 
-fn follow(pipe: Option<impl Read + Send + 'static>, trace: &Trace) {
+fn follow(pipe: Option<impl Read + Send + 'static>, trace: &Trace) -> JoinHandle<()> {
     let trace = trace.clone();
     thread::spawn(move || {
         for line in
@@ -64,7 +65,7 @@ fn follow(pipe: Option<impl Read + Send + 'static>, trace: &Trace) {
         {
             trace.note("fichad", &line);
         }
-    });
+    })
 }
 
 impl Daemon {
@@ -105,11 +106,18 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        if let Ok(Some(_)) = self.child.try_wait() {
-            return;
+        let ended = matches!(self.child.try_wait(), Ok(Some(_)));
+        let killed =
+            if ended { Ok(()) } else { self.child.kill().and_then(|()| self.child.wait().map(|_| ())) };
+        if let Err(error) = killed {
+            // Its output does not end either: not waited for.
+            return self.trace.note("fichad", &format!("while killing it: {error}"));
         }
-        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
-            self.trace.note("fichad", &format!("while killing it: {error}"));
+        // What it said last is what a failed scenario is explained by.
+        for follower in self.followers.drain(..) {
+            if follower.join().is_err() {
+                self.trace.note("fichad", "its output could not be followed");
+            }
         }
     }
 }
