@@ -30,13 +30,13 @@ pub fn config(folder: &Path, socket: &Path, devices: &str) -> String {
 /// A keyboard-mode reader, adopted by its serial number.
 #[must_use]
 pub fn adopted_keyboard(serial: &str) -> String {
-    format!("[[reader]]\nidentity = \"usb:05e0:1200:{serial}\"\nlayout = \"us\"\nregister = \"{NAME}\"\n")
+    format!("[[reader]]\nname = \"usb:05e0:1200:{serial}\"\nadopt = true\nregister = \"{NAME}\"\n")
 }
 
 /// A printer behind usblp, by its serial number.
 #[must_use]
 pub fn usblp_printer(name: &str, serial: &str) -> String {
-    format!("[[printer]]\nname = \"{name}\"\nidentity = \"usb:04b8:0202:{serial}\"\nport = \"usblp\"\n")
+    format!("[[printer]]\nname = \"{name}\"\naddress = \"usblp:04b8:0202/{serial}\"\n")
 }
 
 /// A session with the daemon.
