@@ -11,8 +11,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// The open end of a journal.
-#[derive(Debug)]
+/// The open end of a journal. No `Debug`: what is gathered may be personal.
 pub(super) struct Journal {
     half: Half,
     dir: PathBuf,

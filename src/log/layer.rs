@@ -8,8 +8,7 @@ use super::{
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// One entry's new state and the transaction that gave it.
-#[derive(Debug)]
+/// One entry's new state and the transaction that gave it. No `Debug`: the value may be personal.
 pub(super) struct Change {
     pub(super) seq: u64,
     /// `None`: removed.

@@ -11,7 +11,6 @@ use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
 /// Both journals, settled: ready to append, with what was read of them.
-#[derive(Debug)]
 pub(super) struct Settled {
     pub(super) journals: Halves<Journal>,
     pub(super) scans: Halves<Scan>,
