@@ -258,9 +258,12 @@ impl Bring<'_> {
             self.fold(record, Base::default(), &mut layer)
         })?;
         layer.get_mut(self.half).retain(|_, change| change.value.is_some());
-        let table = Table::open(self.half, &new, self.settings.cache_bytes).map_err(Stop::Views)?;
-        table.apply(layer.get(self.half), self.end()).map_err(Stop::Views)?;
-        table.sync_new().map_err(Stop::Views)?;
+        // With nothing to hold there is nothing to get half done; opening sled once is quicker, and smaller in memory.
+        let in_place = records == 0 && !dir.exists();
+        let table = self.build(if in_place { &dir } else { &new }, layer)?;
+        if in_place {
+            return Ok((table, records));
+        }
         drop(table);
         remove_dir(&old).map_err(io_error("remove", &old))?;
         if dir.exists() {
@@ -272,6 +275,14 @@ impl Bring<'_> {
         remove_dir(&old).map_err(io_error("remove", &old))?;
         let table = Table::open(self.half, &dir, self.settings.cache_bytes).map_err(Stop::Views)?;
         Ok((table, records))
+    }
+
+    /// Writes a new table with all of `layer`, down to the disk.
+    fn build(&self, dir: &Path, layer: Layer) -> Result<Table, Stop> {
+        let table = Table::open(self.half, dir, self.settings.cache_bytes).map_err(Stop::Views)?;
+        table.apply(layer.get(self.half), self.end()).map_err(Stop::Views)?;
+        table.sync_new().map_err(Stop::Views)?;
+        Ok(table)
     }
 
     /// Visits the live records after `after`; a `Stop` of `visit` comes back as it is.
