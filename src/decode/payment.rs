@@ -65,6 +65,8 @@ impl Exempt {
 /// Whether what track `track` holds (sentinels removed) is a payment card.
 #[must_use]
 pub fn on_track(track: u8, data: &[u8], exempt: &Exempt) -> bool {
+    // Sentinels are removed before; should one be left, the card is refused all the same.
+    let data = if let [b'%' | b';' | b'+', rest @ ..] = data { rest } else { data };
     match (track, data) {
         (1, [b'B' | b'b', rest @ ..]) => Lead::of(rest).is_card(true, exempt),
         // Track 3 (ISO/IEC 4909) has two digits of format code before the number; readers disagree which track is which.
@@ -91,11 +93,11 @@ fn in_typed_track(part: &[u8], exempt: &Exempt) -> bool {
     match part {
         [b'%', rest @ ..] => on_track(1, rest, exempt),
         [b';', rest @ ..] => on_track(2, rest, exempt),
-        [b'+', rest @ ..] => on_track(3, rest, exempt),
+        [b'+', rest @ ..] if rest.contains(&b'=') => on_track(3, rest, exempt),
         [b'B' | b'b', ..] if part.contains(&b'^') => on_track(1, part, exempt),
         _ => {
             let lead = Lead::of(part);
-            lead.has_expiry() && lead.is_card(true, exempt)
+            lead.rest.starts_with(b"=") && lead.has_expiry() && lead.is_card(true, exempt)
         }
     }
 }

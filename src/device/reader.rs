@@ -49,7 +49,7 @@ pub enum Reply {
 /// Why a reader's loop ended.
 #[derive(Debug)]
 pub enum ReaderEnd {
-    /// It was asked to.
+    /// It was asked to. Answers still due are not sent: the reader times out and its scan comes again.
     Stopped,
     /// The port gives no more; the error says whether to wait for hotplug or to open it again.
     Lost(PortError),
@@ -128,16 +128,25 @@ impl Turn {
         if !read {
             assembler.on_deadline(now, &mut self.decoded);
         }
+        let mut told = Ok(());
         for decoded in self.decoded.drain(..) {
-            match on(decoded, now, &self.answers) {
-                Reply::Quiet => {}
-                Reply::Now(answer) => tell(port, answer)?,
-                Reply::Later(pending) if self.pending.len() < PENDING_MAX => {
-                    self.pending.push_back((now.saturating_add(ANSWER_WITHIN), pending));
+            let pending = match on(decoded, now, &self.answers) {
+                Reply::Quiet => continue,
+                Reply::Now(answer) if self.pending.is_empty() => {
+                    // A lost line must not lose the scans that are here already.
+                    told = told.and(tell(port, answer));
+                    continue;
                 }
-                Reply::Later(pending) => tell(port, pending.close())?,
+                Reply::Now(answer) => PendingAnswer::given(answer),
+                Reply::Later(pending) => pending,
+            };
+            if self.pending.len() < PENDING_MAX {
+                self.pending.push_back((now.saturating_add(ANSWER_WITHIN), pending));
+            } else {
+                told = told.and(tell(port, Answer::Nak));
             }
         }
+        told?;
         self.settle(port, now)?;
         Ok(true)
     }
@@ -264,11 +273,8 @@ impl AnswerTicket {
     }
 
     fn set(&self, answer: Answer) -> bool {
-        let state = match answer {
-            Answer::Ack => ACKED,
-            Answer::Nak => NAKED,
-        };
-        let in_time = self.state.compare_exchange(OPEN, state, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        let in_time =
+            self.state.compare_exchange(OPEN, state(answer), Ordering::AcqRel, Ordering::Acquire).is_ok();
         if in_time {
             signal(&self.wake);
         }
@@ -282,13 +288,17 @@ impl Drop for AnswerTicket {
     }
 }
 
-/// The reader's half of an [`AnswerTicket`].
+/// The reader's half of an [`AnswerTicket`]. Once it is dropped the ticket is too late.
 #[derive(Debug)]
 pub struct PendingAnswer {
     state: Arc<AtomicU8>,
 }
 
 impl PendingAnswer {
+    fn given(answer: Answer) -> Self {
+        Self { state: Arc::new(AtomicU8::new(state(answer))) }
+    }
+
     fn is_given(&self) -> bool {
         self.state.load(Ordering::Acquire) != OPEN
     }
@@ -302,6 +312,19 @@ impl PendingAnswer {
     }
 }
 
+impl Drop for PendingAnswer {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn state(answer: Answer) -> u8 {
+    match answer {
+        Answer::Ack => ACKED,
+        Answer::Nak => NAKED,
+    }
+}
+
 fn event() -> io::Result<EventFd> {
     Ok(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?)
 }
@@ -310,3 +333,6 @@ fn signal(event: &EventFd) {
     // Fails only when the counter is full, and then it is up anyway.
     event.write(1).ok();
 }
+
+#[cfg(test)]
+mod tests;

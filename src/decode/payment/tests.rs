@@ -60,6 +60,17 @@ fn a_badly_read_track_is_refused_too() {
 }
 
 #[test]
+fn what_only_looks_like_a_track_passes() {
+    assert!(track(2, "4111111111111112D2512101"), "D for = on a track");
+    assert!(track(2, ";4111111111111111=2512101"), "a sentinel left in");
+    assert!(!undeclared("4111111111111112D2512101"), "an article number with letters");
+    assert!(!undeclared("+4941111111111111111"), "a telephone number");
+    assert!(!undeclared("+A123BJC5D6E71"), "a health industry code");
+    assert!(!undeclared("%007110601632532948375179276"), "a parcel label");
+    assert!(!undeclared("https://a.example/4111111111111111?id=4111111111111111"), "an address");
+}
+
+#[test]
 fn loyalty_tracks_and_our_own_pass() {
     assert!(!track(2, "6000031605903780774618946539"));
     assert!(!track(2, "6000031605903780774618946539=2512"));
