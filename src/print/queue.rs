@@ -183,6 +183,8 @@ pub struct Queue {
     /// A job broke off half written.
     torn: bool,
     retries: u32,
+    /// Status questions without an answer so far.
+    owed: u32,
     /// Bytes given to the port that it has not taken yet.
     left: usize,
     stopping: bool,
@@ -206,6 +208,7 @@ impl Queue {
             torn: false,
             retries: 0,
             left: 0,
+            owed: 0,
             stopping: false,
             out: Vec::new(),
         }

@@ -156,7 +156,7 @@ mod tests {
         #[test]
         fn any_split_gives_the_same(bytes: Vec<u8>, at: proptest::sample::Index) {
             let whole = ReplyParser::default().push(&bytes);
-            let (left, right) = bytes.split_at(at.index(bytes.len() + 1));
+            let (left, right) = bytes.split_at(at.index(bytes.len().saturating_add(1)));
             let mut parser = ReplyParser::default();
             let mut split = parser.push(left);
             split.extend(parser.push(right));

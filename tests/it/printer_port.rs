@@ -6,7 +6,7 @@
     reason = "test code"
 )]
 
-use crate::print::{job, profile, read_qr};
+use crate::print::{LETTERS, job, profile, read_qr};
 use fichad::device::printer_port::{self, Address, Handle, Report};
 use fichad::domain::id::JobId;
 use fichad::domain::time::{Clock, Timestamp, Uptime};
@@ -24,7 +24,6 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-const LETTERS: &str = "FA0123456789ABCDEFGH";
 /// Long enough for a machine that does many other things.
 const PATIENCE: Duration = Duration::from_secs(30);
 

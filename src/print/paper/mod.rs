@@ -10,11 +10,14 @@
 //! Invariant: memory is bounded by [`BUFFER_BYTES_MAX`], [`PAGES_MAX`] and [`page::PAGE_DOTS_MAX`], whatever arrives.
 
 mod command;
+mod model;
 pub mod page;
+mod symbols;
 
-use super::code128;
+pub use model::{Faults, Model};
+
 use super::codepage::CodePage;
-use super::raster::{Bitmap, Qr};
+use super::raster::Bitmap;
 use command::{Command, Next};
 use encoding_rs::GB18030;
 use page::{Item, Page};
@@ -27,72 +30,6 @@ pub const BUFFER_BYTES_MAX: usize = 256 * 1024;
 pub const PAGES_MAX: usize = 64;
 /// Kinds of unknown commands that are told apart.
 const UNKNOWN_KINDS_MAX: usize = 64;
-
-/// What a model can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Model {
-    /// Printable dots across.
-    pub width_dots: u16,
-    /// Answers `DLE EOT`, `GS a`, `GS I`.
-    pub answers_status: bool,
-    /// Answers `GS r`.
-    pub answers_sensor: bool,
-    /// Knows `GS ( H`.
-    pub tells_printed: bool,
-    /// Knows `GS ( k`.
-    pub draws_qr: bool,
-    /// Takes an unknown `GS (` for text, as clones do; else skips it by its length.
-    pub prints_unknown: bool,
-    /// Chinese-market firmware: `ESC @` goes back to Kanji mode.
-    pub kanji_at_start: bool,
-}
-
-impl Model {
-    /// Knows everything asked of it; 80 mm paper at 203 dpi.
-    pub const FULL: Self = Self {
-        width_dots: 576,
-        answers_status: true,
-        answers_sensor: true,
-        tells_printed: true,
-        draws_qr: true,
-        prints_unknown: false,
-        kanji_at_start: false,
-    };
-    /// An inexpensive Chinese-market 58 mm printer: answers its status, draws pictures, knows nothing newer.
-    pub const CLONE: Self = Self {
-        width_dots: 384,
-        tells_printed: false,
-        draws_qr: false,
-        prints_unknown: true,
-        kanji_at_start: true,
-        ..Self::FULL
-    };
-    /// Prints and never says a word.
-    pub const SILENT: Self = Self { answers_status: false, answers_sensor: false, ..Self::CLONE };
-}
-
-/// What is wrong with the printer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Faults {
-    /// No paper: data is held and printed after reloading.
-    pub paper_out: bool,
-    /// The roll is nearly used up.
-    pub paper_near_end: bool,
-    /// The cover is open: data is held.
-    pub cover_open: bool,
-    /// Off line without a cause: data is held.
-    pub offline: bool,
-    /// A cutter error: data is held.
-    pub error: bool,
-    /// Takes nothing and says nothing.
-    pub stalled: bool,
-}
-
-impl Faults {
-    fn halts(self) -> bool {
-        self.paper_out || self.cover_open || self.offline || self.error || self.stalled
-    }
-}
 
 /// The modes that `ESC @` resets.
 #[derive(Debug)]
@@ -384,67 +321,6 @@ impl Paper {
         };
         let Modes { bold, wide, high, align, .. } = self.modes;
         self.add(Item::Text { text, bold, wide, high, centred: align == 1 });
-    }
-
-    /// Prints a picture; cut off at the right edge as the head is.
-    fn picture(&mut self, bitmap: Bitmap) {
-        let free = self.model.width_dots.saturating_sub(bitmap.width());
-        let x = match self.modes.align {
-            0 => 0,
-            1 => free.div_euclid(2),
-            _ => free,
-        };
-        let mut cut = Bitmap::new(bitmap.width().min(self.model.width_dots), bitmap.height());
-        cut.stamp(&bitmap, 0, 0);
-        self.add(Item::Picture { x, bitmap: cut });
-    }
-
-    fn qr(&mut self, function: u8, data: &[u8]) {
-        let one = data.first().copied().unwrap_or(0);
-        match function {
-            65 if one == 50 => {}
-            67 if (1..=16).contains(&one) => self.modes.qr_module = u16::from(one),
-            69 => match one {
-                48 => self.modes.qr_level = EcLevel::L,
-                49 => self.modes.qr_level = EcLevel::M,
-                50 => self.modes.qr_level = EcLevel::Q,
-                51 => self.modes.qr_level = EcLevel::H,
-                _ => self.count("GS ( k level"),
-            },
-            80 => self.modes.qr_data = data.get(1..).unwrap_or_default().to_vec(),
-            81 | 82 => {
-                let symbol = Qr::any(&self.modes.qr_data, self.modes.qr_level);
-                let symbol = symbol.filter(|_| !self.modes.qr_data.is_empty());
-                let bitmap = symbol.map(|qr| qr.draw(self.modes.qr_module, 0));
-                let fits = bitmap.as_ref().is_some_and(|bitmap| bitmap.width() <= self.model.width_dots);
-                if function == 82 {
-                    let side = bitmap.map_or(0, |bitmap| bitmap.width());
-                    let flag = if fits { '0' } else { '1' };
-                    self.out.extend(format!("\x37\x36{side}\x1f{side}\x1f1\x1f{flag}\0").bytes());
-                } else if let Some(bitmap) = bitmap.filter(|_| fits) {
-                    self.flush(false);
-                    self.picture(bitmap);
-                } else {
-                    self.count("QR wider than the paper");
-                }
-            }
-            _ => self.count("GS ( k function"),
-        }
-    }
-
-    fn bars(&mut self, data: &[u8]) {
-        let pairs = data.strip_prefix(b"{C").filter(|pairs| pairs.iter().all(|pair| *pair < 100));
-        let digits: Option<String> =
-            pairs.map(|pairs| pairs.iter().map(|pair| format!("{pair:02}")).collect());
-        let drawn = digits
-            .and_then(|digits| code128::draw(&digits, self.modes.bar_module, self.modes.bar_height, 0).ok());
-        match drawn.filter(|bitmap| bitmap.width() <= self.model.width_dots) {
-            Some(bitmap) => {
-                self.flush(false);
-                self.picture(bitmap);
-            }
-            None => self.count("GS k data"),
-        }
     }
 
     fn cut(&mut self) {

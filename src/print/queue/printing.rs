@@ -2,7 +2,7 @@
 //!
 //! What ends here is never begun again.
 
-use super::status::{self, Round};
+use super::status::Round;
 use super::talk::Phase;
 use super::{FailReason, JobState, Limits, Queue};
 use crate::domain::id::JobId;
@@ -118,10 +118,10 @@ impl Queue {
             return self.conclude(state, now);
         }
         if let Some(round) = printing.round.take() {
-            return self.step(status::silence(round.ask), now);
+            return self.unanswered(round.ask, now);
         }
         printing.round = Some(Round { ask: Ask::Printer, since: now });
-        self.write(escpos::ask(Ask::Printer));
+        self.ask(Ask::Printer);
     }
 
     /// Ends the job under way and goes on.

@@ -92,7 +92,7 @@ impl Queue {
             return;
         }
         self.parser.reset();
-        self.left = 0;
+        (self.left, self.owed) = (0, 0);
         if std::mem::take(&mut self.torn) {
             self.write(vec![0; RECOVERY_BYTES]);
         }
@@ -101,7 +101,7 @@ impl Queue {
 
     /// The next job's first step, on an open connection.
     fn check(&mut self, now: Uptime) {
-        self.write(escpos::ask(Ask::Printer));
+        self.ask(Ask::Printer);
         self.phase = Phase::Checking(Round { ask: Ask::Printer, since: now });
     }
 
@@ -185,7 +185,25 @@ impl Queue {
         self.speaks = true;
     }
 
+    /// Asks a status question.
+    pub(super) fn ask(&mut self, what: Ask) {
+        self.owed = self.owed.saturating_add(1);
+        self.write(escpos::ask(what));
+    }
+
+    /// The answer to a question did not come in time.
+    pub(super) fn unanswered(&mut self, ask: Ask, now: Uptime) {
+        self.owed = self.owed.saturating_sub(1);
+        self.step(status::silence(ask), now);
+    }
+
     fn on_status(&mut self, byte: u8, now: Uptime) {
+        let Some(owed) = self.owed.checked_sub(1) else { return };
+        self.owed = owed;
+        if owed > 0 {
+            // To a question that nobody waits for any more: asked before the last card's proof came.
+            return;
+        }
         let round = match &mut self.phase {
             Phase::Checking(round) => Some(*round),
             Phase::Printing(printing) => printing.round.take(),
@@ -206,7 +224,7 @@ impl Queue {
         let limits = self.limits;
         match step {
             Step::Next(ask) => {
-                self.write(escpos::ask(ask));
+                self.ask(ask);
                 let next = Round { ask, since: now };
                 if let Phase::Printing(printing) = &mut self.phase {
                     printing.round = Some(next);
@@ -315,8 +333,8 @@ impl Queue {
         match &mut self.phase {
             Phase::Idle | Phase::Waiting { .. } | Phase::Connecting => {}
             Phase::Checking(round) => {
-                let step = status::silence(round.ask);
-                self.step(step, now);
+                let ask = round.ask;
+                self.unanswered(ask, now);
             }
             Phase::Probing { .. } => {
                 self.draws_qr = Some(false);
