@@ -272,8 +272,8 @@ fn a_printer_that_knows_less_proves_less() {
         ] {
             let sim = Sim::new(model);
             let address = if serial { sim.pty() } else { sim.listen(listener()) };
-            let limits =
-                if model == Model::SILENT { IMPATIENT } else { Limits { proof: IMPATIENT.proof, ..FAST } };
+            let patient = Limits { status: FAST.status, proof: Duration::from_secs(1), ..IMPATIENT };
+            let limits = if model == Model::SILENT { IMPATIENT } else { patient };
             let served = Served::start(address, profile(model.width_dots), limits);
             served.handle.submit(job(1)).unwrap();
             assert_eq!(served.end(1), state, "{model:?}");

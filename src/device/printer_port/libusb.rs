@@ -145,7 +145,16 @@ fn io_error(error: Error) -> io::Error {
         Error::Access => io::ErrorKind::PermissionDenied,
         Error::Busy => io::ErrorKind::ResourceBusy,
         Error::NoDevice | Error::NotFound => io::ErrorKind::NotFound,
-        _ => io::ErrorKind::Other,
+        Error::Timeout => io::ErrorKind::TimedOut,
+        Error::Io
+        | Error::InvalidParam
+        | Error::Overflow
+        | Error::Pipe
+        | Error::Interrupted
+        | Error::NoMem
+        | Error::NotSupported
+        | Error::BadDescriptor
+        | Error::Other => io::ErrorKind::Other,
     };
     io::Error::new(kind, error)
 }

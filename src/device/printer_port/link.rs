@@ -71,12 +71,14 @@ impl OpenError {
                 "the kernel's usblp has it, or CUPS: use `usblp:` instead, or remove its queue"
             }
         };
-        match source.kind() {
-            io::ErrorKind::PermissionDenied => Self::Permission { address: name, source },
-            io::ErrorKind::ResourceBusy | io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused => {
-                Self::Busy { address: name, source, hint }
-            }
-            _ => Self::Gone { address: name, source },
+        let kind = source.kind();
+        let busy = [io::ErrorKind::ResourceBusy, io::ErrorKind::WouldBlock, io::ErrorKind::ConnectionRefused];
+        if kind == io::ErrorKind::PermissionDenied {
+            Self::Permission { address: name, source }
+        } else if busy.contains(&kind) {
+            Self::Busy { address: name, source, hint }
+        } else {
+            Self::Gone { address: name, source }
         }
     }
 
