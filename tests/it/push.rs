@@ -102,6 +102,8 @@ fn a_reload_keeps_sessions_and_ends_what_may_not_go_on() {
         client.call("ack", json!({ "seq": 0 })).unwrap_err();
         assert_eq!(client.call("who", json!({})).unwrap()["register"], json!(null));
     }
+    let refused = three.call("subscribe", json!({ "register": "till-3" })).unwrap_err();
+    assert!(refused.to_string().contains("may not claim `till-3`"), "{refused}");
     assert_eq!(rig.scan("till-2", "1").delivered, Delivered::NoSuchRegister);
     assert_eq!(rig.scan("till-4", "1").seq, 1);
     assert_eq!(rig.scan("till-3", "1").delivered, Delivered::Kept);
@@ -114,11 +116,17 @@ fn a_client_that_only_listens_is_served_until_it_is_gone() {
     socat.send(r#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{}}"#);
     socat.stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(socat.line().unwrap()["result"]["register"], "till-1");
+    // Rounds of another client, by whose end the server has surely seen that no more requests come.
+    let mut other = rig.client();
+    for _ in 0..50 {
+        other.call("ping", json!({})).unwrap();
+    }
+    drop(other);
     for seq in 1..=3 {
         rig.scan("till-1", "1");
         assert_eq!(socat.line().unwrap()["params"]["seq"], seq);
     }
-    assert_eq!(rig.hub.sessions(), 1);
+    until("only that session is left", || rig.hub.sessions() == 1);
     drop(socat);
     until("the session is over", || rig.hub.sessions() == 0);
     assert!(rig.hub.registers_connected().is_empty());

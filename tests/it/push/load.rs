@@ -209,3 +209,35 @@ fn a_register_has_room_for_so_many_programs() {
     assert_eq!(event(&mut one_more)["seq"], 1);
     assert!(taken.iter_mut().skip(1).all(|client| event(client)["seq"] == 1));
 }
+
+#[test]
+fn a_long_answer_that_goes_out_in_pieces_stays_whole() {
+    let rig = Rig::new(&["till-1"]);
+    let mut raw = rig.raw();
+    raw.send(r#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{}}"#);
+    assert_eq!(raw.line().unwrap()["id"], 1);
+    // Longer than what the socket has left after the first of them, so that it takes a part of one.
+    let params = "p".repeat(180);
+    for id in 2..6 {
+        raw.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"long","params":{{"p":"{params}"}}}}"#));
+    }
+    until("all are in work", || rig.service.begun.load(Ordering::SeqCst) == 4);
+    let queued = (0..2000).any(|_| rig.scan("till-1", "1").delivered == Delivered::Queued);
+    assert!(queued);
+    let (mut answers, mut events) = (Vec::new(), 0);
+    while answers.len() < 4 || events < rig.hub.stats().events {
+        let line = raw.line().unwrap();
+        match line["id"].as_u64() {
+            Some(id) => {
+                assert_eq!(line["result"].as_str().unwrap().len(), 188_000, "{id}");
+                answers.push(id);
+            }
+            None => {
+                events += 1;
+                assert_eq!(line["params"]["seq"], events);
+            }
+        }
+    }
+    answers.sort_unstable();
+    assert_eq!(answers, [2, 3, 4, 5]);
+}
