@@ -12,13 +12,6 @@ use std::time::Duration;
 /// Where the daemon looks when it is not told.
 pub const DEFAULT_PATH: &str = "/etc/fichad/fichad.toml";
 
-/// The most registers, readers and printers of one daemon.
-pub const REGISTERS_MAX: usize = 32;
-/// See [`REGISTERS_MAX`].
-pub const READERS_MAX: usize = 16;
-/// See [`REGISTERS_MAX`].
-pub const PRINTERS_MAX: usize = 4;
-
 /// The largest config file, in bytes.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 
@@ -34,11 +27,9 @@ pub struct Config {
     /// `[[register]]`; empty means one, named after the host.
     pub registers: Vec<Register>,
     /// `[[serial]]`.
-    pub serial: Vec<device::serial::Settings>,
-    /// `[[reader]]`: what hotplug finds, adopted or routed by name.
-    pub readers: Vec<device::adopt::Settings>,
+    pub serial: device::serial::Settings,
     /// `[[printer]]`.
-    pub printers: Vec<device::printer_port::Settings>,
+    pub printers: device::printer_port::Settings,
     /// `[[alias]]` and `[payment]`.
     pub rules: decode::classify::Rules,
     /// `[scan] repeat_ms`.
@@ -139,20 +130,16 @@ pub fn drop_in_dir(path: &Path) -> PathBuf {
 fn read(table: toml::Table, mistakes: &mut Vec<Mistake>) -> Config {
     let mut keys = Keys::new("", table, mistakes);
     let store = keys.table("store", read_store).unwrap_or_default();
-    let no_keys = || toml::Table::new();
-    let mut unread = Vec::new();
-    let shop = keys.table("shop", desk::Settings::read);
-    let push = keys.table("push", push::Settings::read);
-    let shop = shop.unwrap_or_else(|| desk::Settings::read(&mut Keys::new("", no_keys(), &mut unread)));
-    let push = push.unwrap_or_default();
-    let registers = keys.tables("register", REGISTERS_MAX, read_register);
-    let serial = keys.tables("serial", READERS_MAX, device::serial::Settings::read);
-    let readers = keys.tables("reader", READERS_MAX, device::adopt::Settings::read);
-    let printers = keys.tables("printer", PRINTERS_MAX, device::printer_port::Settings::read);
+    let shop = keys.table("shop", desk::Settings::read).unwrap_or_default();
+    let push = keys.table("push", push::Settings::read).unwrap_or_default();
+    let registers = keys.tables("register", push::REGISTERS_MAX, read_register);
+    let serial = device::serial::Settings::read(&mut keys);
+    let printers = device::printer_port::Settings::read(&mut keys);
     let rules = decode::classify::Rules::read(&mut keys);
     let repeat = keys.table("scan", |scan| scan.number("repeat_ms", 0..=60_000, "milliseconds")).flatten();
     let repeat_window = repeat.map_or(identify::REPEAT_WINDOW, Duration::from_millis);
-    let config = Config { store, shop, push, registers, serial, readers, printers, rules, repeat_window };
+    let shop = desk::Settings { programme: rules.programme, ..shop };
+    let config = Config { store, shop, push, registers, serial, printers, rules, repeat_window };
     check(&config, &mut keys);
     keys.done();
     config
@@ -177,7 +164,7 @@ fn read_store(keys: &mut Keys<'_>) -> StoreSettings {
 }
 
 fn read_register(keys: &mut Keys<'_>) -> Option<Register> {
-    let name = keys.parsed("name", RegisterName::new);
+    let name = keys.parsed("name", |text| RegisterName::new(text));
     let users = keys.texts("users").unwrap_or_default();
     let mut readers = Vec::new();
     for reader in keys.texts("readers").unwrap_or_default() {
@@ -205,21 +192,12 @@ fn check(config: &Config, keys: &mut Keys<'_>) {
             }
         }
     }
-    let mut paths = BTreeSet::new();
-    for (index, serial) in config.serial.iter().enumerate() {
-        if !paths.insert(serial.path.clone()) {
-            keys.refuse(&format!("serial[{index}].path"), "is opened twice; one table for each port");
-        }
-        let register = serial.register.as_ref();
-        known_register(register, &registers, &format!("serial[{index}].register"), keys);
+    for (index, serial) in config.serial.ports.iter().enumerate() {
+        known_register(serial.register.as_ref(), &registers, &format!("serial[{index}].register"), keys);
     }
-    for (index, reader) in config.readers.iter().enumerate() {
-        known_register(reader.register.as_ref(), &registers, &format!("reader[{index}].register"), keys);
-    }
-    let mut printers = BTreeSet::new();
-    for (index, printer) in config.printers.iter().enumerate() {
-        if !printers.insert(printer.name.clone()) {
-            keys.refuse(&format!("printer[{index}].name"), format!("`{}` is named twice", printer.name));
+    for (index, printer) in config.printers.printers.iter().enumerate() {
+        for register in &printer.registers {
+            known_register(Some(register), &registers, &format!("printer[{index}].registers"), keys);
         }
     }
 }

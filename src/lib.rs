@@ -19,3 +19,9 @@ pub mod desk;
 pub mod push;
 
 pub mod print;
+
+pub mod config;
+
+pub mod daemon;
+
+pub mod cli;

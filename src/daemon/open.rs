@@ -54,7 +54,7 @@ pub enum OpenStoreError {
 ///
 /// # Errors
 /// [`OpenStoreError`]; nothing was changed that could not be opened.
-pub fn open(
+pub(super) fn open(
     settings: &StoreSettings,
     credentials: Option<&Path>,
     clock: &Arc<dyn Clock>,
@@ -71,6 +71,28 @@ pub fn open(
     let utc_us = Arc::new(move || utc.utc().0);
     let (log, report) = Log::open(Settings::new(dir), folds, utc_us).map_err(OpenStoreError::Log)?;
     Ok((Opened { log, vault }, report))
+}
+
+/// Says in the log what opening found.
+pub(super) fn report(report: &OpenReport) {
+    tracing::info!(
+        took_ms = report.took.as_millis(),
+        last_seq = report.last.map_or(0, |last| last.seq),
+        caught_up = report.caught_up,
+        "store open"
+    );
+    for torn in &report.torn {
+        tracing::warn!(file = %torn.file.display(), offset = torn.offset, "a torn tail was cut: it was never acknowledged");
+    }
+    for rebuilt in &report.rebuilt {
+        tracing::warn!(half = rebuilt.half.name(), why = %rebuilt.why, records = rebuilt.records, "views were built anew");
+    }
+    if !report.orphans.is_empty() {
+        tracing::warn!(
+            count = report.orphans.len(),
+            "personal records of an interrupted write are set aside"
+        );
+    }
 }
 
 fn open_keyring(dir: &Path, first_start: bool) -> Result<Keyring, OpenStoreError> {
@@ -112,7 +134,11 @@ fn open_keys(
         }
         Err(error) => return Err(OpenStoreError::Keys(error)),
     };
-    let opened = if path.exists() { KeyFile::open(&path, &kek, os_random) } else { KeyFile::create(&path, &kek, os_random) };
+    let opened = if path.exists() {
+        KeyFile::open(&path, &kek, os_random)
+    } else {
+        KeyFile::create(&path, &kek, os_random)
+    };
     let keys = opened.map_err(OpenStoreError::Keys)?;
     keys.refill().map_err(OpenStoreError::Keys)?;
     Ok(Some(keys))

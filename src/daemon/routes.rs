@@ -38,11 +38,8 @@ impl Current {
             registers.push(first.clone());
         }
         let mut by_reader = HashMap::new();
-        for serial in &config.serial {
-            by_reader.extend(serial.register.clone().map(|register| (serial.name(), register)));
-        }
-        for reader in &config.readers {
-            by_reader.extend(reader.register.clone().map(|register| (reader.name.clone(), register)));
+        for port in &config.serial.ports {
+            by_reader.extend(port.register.clone().map(|register| (port.reader_name(), register)));
         }
         for register in &config.registers {
             by_reader.extend(register.readers.iter().map(|reader| (reader.clone(), register.name.clone())));

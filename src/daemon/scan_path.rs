@@ -15,7 +15,7 @@ use crate::domain::time::Uptime;
 use crate::identify::{self, Earlier, Found, Identity, Repeats};
 use crate::log::Pending;
 use crate::push::wire::{Context, Event};
-use crate::push::{Hub, Published};
+use crate::push::{Delivered, Hub, Published};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) desk: Arc<Desk>,
     pub(super) routes: Arc<Routes>,
     pub(super) slow: super::slow::Slow,
+    pub(super) lifetime: Duration,
+    pub(super) runtime: tokio::runtime::Handle,
 }
 
 /// One reader's way to its register.
@@ -41,8 +43,17 @@ pub(super) enum Taken {
     Visit(Pending<(), Refusal>),
     /// It made no visit and is with its register, or kept for it.
     Queued,
-    /// It is lost: refused, rejected, or a visit that cannot be kept.
+    /// It is lost: a visit that cannot be kept, or a register that is not there.
     NotKept,
+}
+
+impl Taken {
+    fn queued(published: Published) -> Self {
+        match published.delivered {
+            Delivered::Sent | Delivered::Queued | Delivered::Kept => Self::Queued,
+            Delivered::NoSuchRegister => Self::NotKept,
+        }
+    }
 }
 
 impl ScanPath {
@@ -60,7 +71,7 @@ impl ScanPath {
             Decoded::Rejected(rejection) => return self.reject(&register, rejection),
         };
         let _span = tracing::debug_span!("scan", reader = %self.reader, register = %register).entered();
-        match classify::classify(raw, &routes.rules) {
+        match classify::classify(&raw, &routes.rules) {
             Ok(reading) => self.place(&register, &reading, now),
             Err(rejection) => self.reject(&register, rejection),
         }
@@ -68,21 +79,24 @@ impl ScanPath {
 
     fn place(&mut self, register: &RegisterName, reading: &Reading, now: Uptime) -> Taken {
         match identify::identify(reading, &*self.shared.desk) {
-            Identity::Customer { found, repaired } => self.identified(register, reading, found, repaired, now),
+            Identity::Customer { found, repaired } => {
+                self.identified(register, reading, found, repaired, now)
+            }
             Identity::Blocked(found) => {
                 let (status, reason) = (found.status.word(), found.reason.map_or("", |reason| reason.word()));
                 let (customer, card) = (found.customer, found.card);
-                self.publish(register, &Event::Blocked { customer, card, status, reason });
                 tracing::warn!(%card, status, "a card that is not honoured was shown");
-                Taken::Queued
+                Taken::queued(self.publish(register, &Event::Blocked { customer, card, status, reason }))
             }
             Identity::Unknown => {
                 // Whoever tries codes gets slower answers; a known card and a product never wait.
-                match routes_budget(&self.shared, register, now) {
-                    Ok(()) => drop(self.publish(register, &Event::Unknown)),
-                    Err(wait) => self.shared.slow.unknown_after(wait, register, &self.reader),
+                match self.shared.routes.spend_guess(register, now) {
+                    Ok(()) => Taken::queued(self.publish(register, &Event::Unknown)),
+                    Err(wait) => {
+                        self.shared.slow.unknown_after(wait, register, &self.reader);
+                        Taken::Queued
+                    }
                 }
-                Taken::Queued
             }
             Identity::Unavailable => {
                 self.publish(register, &Event::Unavailable);
@@ -148,20 +162,15 @@ impl ScanPath {
         };
         let published = self.publish(register, &event);
         self.repeats.note(&reading.data, now, Earlier::Event(published.seq));
-        Taken::Queued
+        Taken::queued(published)
     }
 
     fn reject(&self, register: &RegisterName, rejection: Rejection) -> Taken {
-        self.publish(register, &Event::Rejected(rejection));
-        Taken::NotKept
+        Taken::queued(self.publish(register, &Event::Rejected(rejection)))
     }
 
     fn publish(&self, register: &RegisterName, event: &Event<'_>) -> Published {
-        let lifetime: Duration = self.shared.hub.lifetime();
-        self.shared.hub.publish(register, event, Context { reader: Some(&self.reader), lifetime })
+        let ctx = Context { reader: Some(&self.reader), lifetime: self.shared.lifetime };
+        self.shared.hub.publish(register, event, ctx)
     }
-}
-
-fn routes_budget(shared: &Shared, register: &RegisterName, now: Uptime) -> Result<(), Duration> {
-    shared.routes.spend_guess(register, now)
 }

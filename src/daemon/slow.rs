@@ -16,12 +16,13 @@ const HELD_MAX: usize = 64;
 pub(super) struct Slow {
     runtime: Handle,
     hub: Arc<Hub>,
+    lifetime: Duration,
     places: Arc<Semaphore>,
 }
 
 impl Slow {
-    pub(super) fn new(runtime: Handle, hub: Arc<Hub>) -> Self {
-        Self { runtime, hub, places: Arc::new(Semaphore::new(HELD_MAX)) }
+    pub(super) fn new(runtime: Handle, hub: Arc<Hub>, lifetime: Duration) -> Self {
+        Self { runtime, hub, lifetime, places: Arc::new(Semaphore::new(HELD_MAX)) }
     }
 
     /// Tells `register` after `wait` that the code is unknown.
@@ -31,9 +32,9 @@ impl Slow {
             return;
         };
         let (hub, register, reader) = (Arc::clone(&self.hub), register.clone(), reader.clone());
+        let lifetime = self.lifetime;
         self.runtime.spawn(async move {
             tokio::time::sleep(wait).await;
-            let lifetime = hub.lifetime();
             hub.publish(&register, &Event::Unknown, Context { reader: Some(&reader), lifetime });
             drop(place);
         });

@@ -78,11 +78,20 @@ pub trait Printers: Send + Sync {
     /// Every printer with its condition, in the config's order.
     fn list(&self) -> Vec<(PrinterName, String)>;
 
-    /// Queues a card; what happens to it is told as events of the job.
+    /// The printer of a register that names none.
+    fn usual(&self, register: Option<&RegisterName>) -> Option<PrinterName>;
+
+    /// Queues a card; what happens to it is told to `register` as events of the job.
     ///
     /// # Errors
     /// [`RefusalCode::NotFound`] for an unknown printer, [`RefusalCode::Busy`] when its queue is full.
-    fn submit(&self, printer: &PrinterName, job: JobId, face: CardFace) -> Result<(), Refusal>;
+    fn submit(
+        &self,
+        printer: &PrinterName,
+        register: Option<&RegisterName>,
+        job: JobId,
+        face: CardFace,
+    ) -> Result<(), Refusal>;
 
     /// Takes a job back that has not begun to print.
     ///
@@ -128,19 +137,19 @@ pub struct Settings {
     pub name_on_card: bool,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        Self { shop: None, calling_code: None, programme: Programme::default(), name_on_card: true }
+    }
+}
+
 impl Settings {
-    /// Reads `[shop]`.
+    /// Reads `[shop]`. The programme stands in `[card]`, where the rules of decoding read it.
     pub fn read(keys: &mut crate::domain::settings::Keys<'_>) -> Self {
         let shop = keys.text("name");
         let calling_code = keys.parsed("calling_code", str::parse);
-        let programme = keys.parsed("programme", |text| {
-            let mut letters = text.chars();
-            let one = letters.next().filter(|_| letters.next().is_none());
-            let programme = one.and_then(Programme::new);
-            programme.ok_or("must be one Crockford base-32 symbol, such as `0`")
-        });
         let name_on_card = keys.flag("name_on_card").unwrap_or(true);
-        Self { shop, calling_code, programme: programme.unwrap_or_default(), name_on_card }
+        Self { shop, calling_code, programme: Programme::default(), name_on_card }
     }
 }
 

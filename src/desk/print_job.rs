@@ -17,6 +17,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+/// The most open jobs that a start looks for: four printers' queues.
+const JOBS_OPEN_MAX: usize = 1024;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PrintCard {
@@ -64,7 +67,7 @@ impl Desk {
         replaces: Option<(CardId, CardReason)>,
         printer: Option<PrinterName>,
     ) -> Result<Value, Refusal> {
-        let printer = self.chosen_printer(printer)?;
+        let printer = self.chosen_printer(ask, printer)?;
         let secret = CardKey(random()?);
         let job = JobId(self.new_id()?);
         let card = CardId(Uuid::new_v4());
@@ -72,7 +75,7 @@ impl Desk {
         let done = self.write_card(ask, key, new, Code::Ours(secret), Some(printer.clone())).await?;
         if !done.repeated {
             let face = self.face(customer, secret)?;
-            if let Err(refusal) = self.printers.submit(&printer, job, face) {
+            if let Err(refusal) = self.printers.submit(&printer, ask.register, job, face) {
                 self.record_job(job, "failed", Some("not_queued"));
                 return Err(refusal);
             }
@@ -86,15 +89,14 @@ impl Desk {
         }))
     }
 
-    fn chosen_printer(&self, named: Option<PrinterName>) -> Result<PrinterName, Refusal> {
-        let mut printers = self.printers.list().into_iter().map(|(printer, _)| printer);
+    fn chosen_printer(&self, ask: &Ask<'_>, named: Option<PrinterName>) -> Result<PrinterName, Refusal> {
         match named {
-            Some(named) if printers.any(|printer| printer == named) => Ok(named),
+            Some(named) if self.printers.list().iter().any(|(printer, _)| *printer == named) => Ok(named),
             Some(_) => Err(Refusal::field(
                 "printer",
                 "no printer has this name; `printer.list` shows those there are",
             )),
-            None => printers.next().ok_or_else(|| {
+            None => self.printers.usual(ask.register).ok_or_else(|| {
                 Refusal::new(RefusalCode::NotFound, "no printer is set up; add a `[[printer]]` to the config")
             }),
         }
@@ -126,6 +128,25 @@ impl Desk {
         let noted = opened.log.submit(move |tx| store::emit(tx, &event));
         if let Err(error) = noted {
             tracing::error!(%job, %error, "where a print job stands cannot be noted");
+        }
+    }
+
+    /// Ends the jobs that a stop or a crash left open: one whose bytes were under way may have come out, one that
+    /// waited did not. Their codes were kept nowhere, so the card is replaced, not printed again.
+    pub fn settle_jobs(&self) {
+        let Some(opened) = self.opened() else { return };
+        match store::jobs_open(&opened.log.views(), JOBS_OPEN_MAX) {
+            Ok(jobs) => {
+                for job in jobs {
+                    let (state, reason) = if job.state == "queued" {
+                        ("failed", Some("stopped"))
+                    } else {
+                        ("unknown", Some("stopped"))
+                    };
+                    self.record_job(job.job, state, reason);
+                }
+            }
+            Err(error) => tracing::error!(%error, "open print jobs cannot be read"),
         }
     }
 

@@ -220,6 +220,13 @@ impl StopSignal {
         Ok(Self { raised: Arc::new(event()?) })
     }
 
+    /// Waits until it is raised, at most `limit`; whether it is.
+    #[must_use]
+    pub fn wait(&self, limit: Duration) -> bool {
+        let mut polled = [PollFd::new(self.raised.as_fd(), PollFlags::POLLIN)];
+        matches!(ppoll(&mut polled, Some(TimeSpec::from(limit)), None), Ok(ready) if ready > 0)
+    }
+
     /// Raises it, for good.
     pub fn raise(&self) {
         signal(&self.raised);

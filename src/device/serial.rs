@@ -156,6 +156,24 @@ impl PortSettings {
         path.map(|_| port)
     }
 
+    /// The name it was given, else `port:` and the node's path below `/dev`.
+    #[must_use]
+    pub fn reader_name(&self) -> ReaderName {
+        let port = || {
+            let path = self.path.to_string_lossy();
+            let below = path.strip_prefix("/dev/").unwrap_or(&path);
+            // A path that is no name (spaces, or very long) still needs one of its own.
+            ReaderName::new(format!("port:{below}")).unwrap_or_else(|_| ReaderName::hashed("port:", &path))
+        };
+        self.name.clone().unwrap_or_else(port)
+    }
+
+    /// Whether the scanner waits for ACK or NAK.
+    #[must_use]
+    pub fn wants_answers(&self) -> bool {
+        self.handshake == Handshake::AckNak
+    }
+
     /// What makes scans of this port's bytes.
     #[must_use]
     pub fn assembler(&self) -> Serial {

@@ -63,7 +63,7 @@ macro_rules! name_id {
         pub struct $name(String);
 
         impl $name {
-            /// Takes 1 to 64 printable ASCII characters without a space.
+            /// Takes 1 to [`NAME_BYTES_MAX`] printable ASCII characters without a space.
             ///
             /// # Errors
             /// [`BadName`] for anything else.
@@ -99,12 +99,28 @@ macro_rules! name_id {
     };
 }
 
+impl RegisterName {
+    /// The register of a host that has no name of its own.
+    #[must_use]
+    pub fn of_a_nameless_host() -> Self {
+        Self("register".to_owned())
+    }
+}
+
+impl ReaderName {
+    /// A name for something whose own text is none: `prefix` and a checksum of `text`.
+    #[must_use]
+    pub fn hashed(prefix: &str, text: &str) -> Self {
+        Self(format!("{prefix}{:08x}", crc32fast::hash(text.as_bytes())))
+    }
+}
+
 /// The longest name of a register, reader or printer, in bytes.
-pub const NAME_BYTES_MAX: usize = 64;
+pub const NAME_BYTES_MAX: usize = 128;
 
 /// A name that is empty, too long, or holds a space or a control character.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a {what} is 1 to 64 printable ASCII characters without a space")]
+#[error("a {what} is 1 to {NAME_BYTES_MAX} printable ASCII characters without a space")]
 pub struct BadName {
     what: &'static str,
 }

@@ -36,6 +36,8 @@ pub enum Event<'a> {
     },
     /// A well-formed code of ours that leads to nobody. Carries no code.
     Unknown,
+    /// A card of ours, or one that may be, and the store cannot be asked now: ring the sale up without it, or show it again.
+    Unavailable,
     /// A card of ours that must not be honoured.
     Blocked {
         /// Whose card it is or was.
@@ -82,6 +84,7 @@ impl Event<'_> {
         match self {
             Self::Identified { .. } => "identified",
             Self::Unknown => "unknown",
+            Self::Unavailable => "unavailable",
             Self::Blocked { .. } => "blocked",
             Self::Scan { .. } => "scan",
             Self::Rejected(_) => "rejected",

@@ -1,8 +1,8 @@
 //! How each neutral event changes the views.
 
 use super::{
-    CUSTOMERS, ISSUES, ISSUES_OF, JOBS, Job, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION, VISITS, Visit,
-    VisitState, value,
+    CUSTOMERS, ISSUES, ISSUES_OF, JOBS, JOBS_OPEN, Job, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION,
+    VISITS, Visit, VisitState, value,
 };
 use crate::domain::card::{Card, CardReason, CardStatus};
 use crate::domain::customer::Customer;
@@ -13,6 +13,9 @@ use crate::domain::time::Timestamp;
 use crate::log::{Fold, FoldError, Meta, ReadWrite, View};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+/// The states of a print job after which nothing more is heard of it, as the journal has them.
+const JOB_ENDS: [&str; 5] = ["sent", "printed", "processed", "failed", "unknown"];
 
 /// The fold of the neutral half. Needs no key, no clock and no config.
 #[derive(Debug, Clone, Copy, Default)]
@@ -130,6 +133,7 @@ fn apply(at: Timestamp, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<
         }
         StoreEvent::JobQueued { job, customer, card, printer } => {
             let kept = Job { job, customer, card, printer, state: "queued".to_owned(), reason: None };
+            put(views, JOBS_OPEN, job.0.as_bytes(), &())?;
             put(views, JOBS, job.0.as_bytes(), &kept)
         }
         StoreEvent::JobMoved { job, state, reason } => {
@@ -137,6 +141,9 @@ fn apply(at: Timestamp, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<
                 return Err(unfit("a job moves that was never queued"));
             };
             (kept.state, kept.reason) = (state, reason);
+            if JOB_ENDS.contains(&kept.state.as_str()) {
+                views.remove(JOBS_OPEN, job.0.as_bytes());
+            }
             put(views, JOBS, job.0.as_bytes(), &kept)
         }
     }

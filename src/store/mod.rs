@@ -31,6 +31,8 @@ const VISITS: View = neutral(3);
 /// The visit that is open at each register.
 const REGISTERS: View = neutral(4);
 const JOBS: View = neutral(5);
+/// Ids of the jobs that have not ended.
+const JOBS_OPEN: View = neutral(7);
 /// Customer number, then issue id: every issue a customer ever had.
 const ISSUES_OF: View = neutral(6);
 
@@ -164,16 +166,15 @@ pub fn job(views: &(impl Read + ?Sized), job: JobId) -> Result<Option<Job>, Stor
     value(views, JOBS, job.0.as_bytes())
 }
 
-/// Print jobs, newest first, at most `limit` (ids are UUID version 7: their order is that of time).
+/// The print jobs that have not come to an end, oldest first, at most `limit`.
 ///
 /// # Errors
-/// [`StoreError`] when the view cannot be read.
-pub fn jobs_unfinished(views: &(impl Read + ?Sized), limit: usize) -> Result<Vec<Job>, StoreError> {
+/// [`StoreError`] when a view cannot be read.
+pub fn jobs_open(views: &(impl Read + ?Sized), limit: usize) -> Result<Vec<Job>, StoreError> {
     let mut jobs = Vec::new();
-    for (_, bytes) in views.scan(JOBS, &[], limit)? {
-        let job: Job = postcard::from_bytes(&bytes).map_err(StoreError::Layout)?;
-        if matches!(job.state.as_str(), "queued" | "sending" | "sent") {
-            jobs.push(job);
+    for (key, _) in views.scan(JOBS_OPEN, &[], limit)? {
+        if let Ok(id) = Uuid::from_slice(&key) {
+            jobs.extend(job(views, JobId(id))?);
         }
     }
     Ok(jobs)

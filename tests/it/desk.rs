@@ -42,7 +42,16 @@ impl Printers for Tray {
     fn list(&self) -> Vec<(PrinterName, String)> {
         vec![(PrinterName::new("counter").unwrap(), "ready".to_owned())]
     }
-    fn submit(&self, _: &PrinterName, _: JobId, face: CardFace) -> Result<(), Refusal> {
+    fn usual(&self, _: Option<&RegisterName>) -> Option<PrinterName> {
+        PrinterName::new("counter").ok()
+    }
+    fn submit(
+        &self,
+        _: &PrinterName,
+        _: Option<&RegisterName>,
+        _: JobId,
+        face: CardFace,
+    ) -> Result<(), Refusal> {
         self.0.lock().unwrap().push(face);
         Ok(())
     }

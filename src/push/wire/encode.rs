@@ -10,8 +10,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 /// The `type` of every event there is.
-pub const EVENT_TYPES: [&str; 8] =
-    ["identified", "unknown", "blocked", "scan", "rejected", "job", "state", "missed"];
+pub const EVENT_TYPES: [&str; 9] =
+    ["identified", "unknown", "unavailable", "blocked", "scan", "rejected", "job", "state", "missed"];
 
 /// Room for a customer's file, so that the usual frame is allocated once.
 const FRAME_BYTES_USUAL: usize = 1024;
@@ -170,7 +170,7 @@ fn body<M: SerializeMap>(event: &Event<'_>, map: &mut M) -> Result<(), M::Error>
             map.serialize_entry("repaired", &repaired)?;
             optional(map, "repeat_of", repeat_of)
         }
-        Event::Unknown => Ok(()),
+        Event::Unknown | Event::Unavailable => Ok(()),
         Event::Blocked { customer, card, status, reason } => {
             map.serialize_entry("customer", &customer)?;
             map.serialize_entry("card", &card)?;

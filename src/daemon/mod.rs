@@ -1,0 +1,271 @@
+//! Wiring: what is started in which order, who is handed what, and how it all stops.
+//!
+//! The only room that spawns top-level tasks and threads, reads the clock and asks the host who its
+//! users are. Order: the socket, the readers, and only then the store, on a thread of its own, so that
+//! products pass from the first moment and whatever state the disk is in. Stopping goes the other way:
+//! readers first, then printers, sessions, and the store last, so that nothing acknowledged is lost.
+
+mod clock;
+mod open;
+mod policy;
+mod printers;
+mod readers;
+mod routes;
+mod scan_path;
+mod service;
+mod slow;
+mod states;
+
+pub use clock::SystemClock;
+pub use open::OpenStoreError;
+
+use crate::config::{self, Config};
+use crate::desk::Desk;
+use crate::device::sys;
+use crate::domain::id::{RegisterName, StreamId};
+use crate::domain::time::Clock;
+use crate::push::unix::{self, BindError};
+use crate::push::{Hub, Service};
+use printers::PrintRoom;
+use readers::Readers;
+use routes::{Current, Routes};
+use scan_path::Shared;
+use slow::Slow;
+use states::States;
+use std::io;
+use std::os::unix::net::UnixListener as StdListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+/// How long sessions may go on sending what they owe after the stop.
+const SESSIONS_FINISH_MAX: Duration = Duration::from_secs(3);
+
+/// How often the pool of data keys is looked after.
+const REFILL_EVERY: Duration = Duration::from_secs(2);
+
+/// What a daemon is started with.
+#[derive(Debug)]
+pub struct Options {
+    /// The checked settings.
+    pub config: Config,
+    /// Where they came from, to read them again on a reload; `None`: a reload changes nothing.
+    pub config_path: Option<PathBuf>,
+    /// Names the one register of a daemon without `[[register]]`.
+    pub host: RegisterName,
+    /// A listening socket handed in by systemd; else the daemon binds its own.
+    pub listener: Option<StdListener>,
+    /// Where systemd put the credentials (`$CREDENTIALS_DIRECTORY`).
+    pub credentials: Option<PathBuf>,
+    /// Whom to tell that the loop still turns.
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// A sign of life for a watchdog.
+#[derive(Debug, Clone, Copy)]
+pub struct Heartbeat {
+    /// How often.
+    pub every: Duration,
+    /// Gives it.
+    pub beat: fn(),
+}
+
+/// How often the loop looks up where no watchdog asks for more.
+const NO_WATCHDOG: Heartbeat = Heartbeat { every: Duration::from_secs(3600), beat: || {} };
+
+/// How a running daemon is told things from outside.
+#[derive(Debug, Clone, Default)]
+pub struct Control {
+    /// Ends it, cleanly.
+    pub stop: CancellationToken,
+    /// Reads the config again.
+    pub reload: Arc<Notify>,
+}
+
+/// Why the daemon did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DaemonError {
+    /// The socket cannot be bound.
+    #[error("the register socket cannot be made")]
+    Bind(#[source] BindError),
+    /// The host gives no runtime, thread or descriptor.
+    #[error("could not {doing}")]
+    Host {
+        /// What was tried.
+        doing: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Runs a daemon until `control.stop`. `ready` is called once registers can connect and readers read.
+///
+/// # Errors
+/// [`DaemonError`] when it cannot start. A store that does not open is no such error: products pass.
+pub fn run(options: Options, control: &Control, ready: impl FnOnce()) -> Result<(), DaemonError> {
+    let host = |doing| move |source| DaemonError::Host { doing, source };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(host("make the runtime"))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let listener = match options.listener {
+        Some(listener) => listener,
+        None => unix::bind(&options.config.push.socket).map_err(DaemonError::Bind)?,
+    };
+    let parts = Parts::assemble(&options.config, &options.host, clock, runtime.handle().clone())
+        .map_err(host("start the printers"))?;
+    let mut readers = Readers::start(&options.config, &parts.shared, &parts.clock, &parts.states)
+        .map_err(host("start the readers"))?;
+    let opening = parts.open_store(options.config.store.clone(), options.credentials);
+    let result = runtime.block_on(async {
+        let listener = unix::adopt(listener).map_err(host("listen on the register socket"))?;
+        ready();
+        tracing::info!(socket = %options.config.push.socket.display(), "registers can connect");
+        let heartbeat = options.heartbeat.unwrap_or(NO_WATCHDOG);
+        parts.serve(listener, control, options.config_path.as_deref(), &options.host, heartbeat).await
+    });
+    readers.stop();
+    parts.printers.stop();
+    runtime.block_on(async {
+        parts.sessions.close();
+        if tokio::time::timeout(SESSIONS_FINISH_MAX, parts.sessions.wait()).await.is_err() {
+            tracing::warn!("a session did not end in time");
+        }
+    });
+    if opening.join().is_err() {
+        tracing::error!("the thread that opens the store panicked");
+    }
+    if let Some(opened) = parts.shared.desk.opened() {
+        opened.log.clone().close();
+    }
+    tracing::info!("stopped");
+    result
+}
+
+/// Everything that outlives the start.
+struct Parts {
+    clock: Arc<dyn Clock>,
+    shared: Shared,
+    printers: Arc<PrintRoom>,
+    states: Arc<States>,
+    service: Arc<dyn Service>,
+    sessions: TaskTracker,
+}
+
+impl Parts {
+    fn assemble(
+        config: &Config,
+        host: &RegisterName,
+        clock: Arc<dyn Clock>,
+        runtime: tokio::runtime::Handle,
+    ) -> io::Result<Self> {
+        let current = Current::new(config, host);
+        let policy = policy::policy(config, &current.registers);
+        let stream = StreamId(Uuid::new_v4());
+        let hub = Hub::new(config.push.clone(), stream, Arc::clone(&clock), policy);
+        let states = Arc::new(States::new(Arc::clone(&hub)));
+        let printers = Arc::new(PrintRoom::start(config, &hub, &clock)?);
+        let desk = Arc::new(Desk::new(config.shop.clone(), Arc::clone(&clock), printers.clone()));
+        printers.tell(&desk);
+        let slow = Slow::new(runtime.clone(), Arc::clone(&hub), config.push.lifetime);
+        let routes = Arc::new(Routes::new(current));
+        let lifetime = config.push.lifetime;
+        let shared = Shared { hub, desk: Arc::clone(&desk), routes, slow, lifetime, runtime };
+        let service = Arc::new(service::Front::new(desk, Arc::clone(&states), printers.clone()));
+        let sessions = TaskTracker::new();
+        Ok(Self { clock, shared, printers, states, service, sessions })
+    }
+
+    /// Opens the store beside everything else.
+    fn open_store(
+        &self,
+        settings: config::StoreSettings,
+        credentials: Option<PathBuf>,
+    ) -> std::thread::JoinHandle<()> {
+        let (desk, clock, states) =
+            (Arc::clone(&self.shared.desk), Arc::clone(&self.clock), Arc::clone(&self.states));
+        std::thread::spawn(move || match open::open(&settings, credentials.as_deref(), &clock) {
+            Ok((opened, report)) => {
+                open::report(&report);
+                let locked = opened.vault.is_locked();
+                desk.open(opened);
+                desk.settle_jobs();
+                states.store_opened(locked);
+            }
+            Err(error) => {
+                let why = chain(&error);
+                tracing::error!(%why, "the store does not open; products pass, cards are not known");
+                states.store_failed(&why);
+            }
+        })
+    }
+
+    async fn serve(
+        &self,
+        listener: tokio::net::UnixListener,
+        control: &Control,
+        config_path: Option<&std::path::Path>,
+        host: &RegisterName,
+        heartbeat: Heartbeat,
+    ) -> Result<(), DaemonError> {
+        let (service, sessions) = (Arc::clone(&self.service), self.sessions.clone());
+        let groups = sys::peer_groups;
+        let serving = self.shared.hub.serve(listener, groups, service, control.stop.clone(), sessions);
+        tokio::pin!(serving);
+        let mut refill = tokio::time::interval(REFILL_EVERY);
+        let mut beat = tokio::time::interval(heartbeat.every);
+        loop {
+            tokio::select! {
+                served = &mut serving => {
+                    return served.map_err(|source| DaemonError::Host { doing: "accept registers", source });
+                }
+                () = control.reload.notified() => self.reload(config_path, host),
+                _ = refill.tick() => self.refill_keys(),
+                _ = beat.tick() => (heartbeat.beat)(),
+            }
+        }
+    }
+
+    /// Writes data keys ahead, so that no enrolment waits for it.
+    fn refill_keys(&self) {
+        let Some(opened) = self.shared.desk.opened() else { return };
+        let vault = Arc::clone(&opened.vault);
+        self.sessions.spawn_blocking(move || {
+            if let Ok(keys) = vault.key_file()
+                && let Err(error) = keys.refill()
+            {
+                tracing::error!(%error, "no data keys can be made ready for new customers");
+            }
+        });
+    }
+
+    /// Takes over routes, registers and rules; readers and printers stay as they were started.
+    fn reload(&self, config_path: Option<&std::path::Path>, host: &RegisterName) {
+        let Some(path) = config_path else { return };
+        match config::load(path) {
+            Ok(config) => {
+                let current = Current::new(&config, host);
+                self.shared.hub.reload(policy::policy(&config, &current.registers));
+                self.shared.routes.swap(current);
+                tracing::info!(path = %path.display(), "config read again: registers, routes and rules");
+            }
+            Err(error) => tracing::error!(%error, "the config has mistakes; everything stays as it was"),
+        }
+    }
+}
+
+/// An error with its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
