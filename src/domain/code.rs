@@ -1,7 +1,7 @@
 //! The card code: one 80-bit key, two renderings, and the aliases of imported cards.
 //!
 //! - [`Letters`], 20 symbols of Crockford's base 32: format version, [`Programme`], 16 symbols of key, 2 symbols of
-//!   Reed–Solomon check over all of them ([`check`]). For QR codes, print "in clear" and the telephone.
+//!   Reed–Solomon check over all of them (`check`). For QR codes, print "in clear" and the telephone.
 //! - [`Digits`], 28 decimal digits: format version, 25 digits of key, 2 of ISO 7064 MOD 97-10. For Code 128-C and
 //!   track 2; longer than any payment card number. There is no room for the programme: it is not in the decimals.
 //!
