@@ -303,7 +303,8 @@ impl Queue {
         match (self.paper.qr, self.draws_qr) {
             (QrMode::Native, _) => self.print(true, now),
             (QrMode::Auto, None) if self.speaks => {
-                self.write(escpos::qr_size());
+                // Answered at the start of a line only: another program may have left half a line.
+                self.write([&escpos::init()[..], &escpos::qr_size()].concat());
                 self.phase = Phase::Probing { since: now };
             }
             (QrMode::Auto, Some(true)) => match entry.layout.measure() {
