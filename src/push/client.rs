@@ -7,6 +7,7 @@ use super::wire::REQUEST_BYTES_MAX;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -90,13 +91,19 @@ pub enum ClientError {
 }
 
 /// A connection to the daemon. One request at a time; events that come meanwhile wait in a queue.
-#[derive(Debug)]
 pub struct Client {
     stream: UnixStream,
     buffer: Vec<u8>,
     searched: usize,
     events: VecDeque<Value>,
     last_id: u64,
+}
+
+/// Shows how much waits only: there are names in it.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({} events, {} bytes)", self.events.len(), self.buffer.len())
+    }
 }
 
 impl Client {

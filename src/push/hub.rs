@@ -175,8 +175,8 @@ impl Hub {
         let mut state = register.lock();
         let seq = state.ring.next_seq();
         let stamp = Stamp { stream: self.stream, seq, register: &register.name, at };
-        let frame: Frame = Arc::new(wire::event(event, ctx, stamp));
-        let dropped = state.ring.push(Arc::clone(&frame), ctx.lifetime, now);
+        let frame = Frame::from(wire::event(event, ctx, stamp));
+        let dropped = state.ring.push(frame.clone(), ctx.lifetime, now);
         let (mut sent, mut queued) = (false, false);
         state.subscribers.retain(|subscriber| {
             let went = subscriber.out.send(&frame);
@@ -201,7 +201,7 @@ impl Hub {
     /// The last thing that a subscription says. Not in the ring, as the register may be gone.
     fn farewell(&self, register: &Register, out: &Out) {
         let end = serde_json::json!({ "subscription": "ended", "register": register.name.as_str() });
-        out.send(&Arc::new(wire::notice(&end, self.stream, &register.name, self.clock.utc())));
+        out.send(&Frame::from(wire::notice(&end, self.stream, &register.name, self.clock.utc())));
     }
 
     fn register(&self, name: &RegisterName) -> Option<Arc<Register>> {
@@ -275,7 +275,7 @@ impl Hub {
         let missed = if elsewhere { Some(Missed::OtherStream) } else { replay.missed };
         let missed = missed.map(|missed| wire::missed(missed, self.stream, register, self.clock.utc()));
         let last_seq = state.ring.next_seq().saturating_sub(1);
-        for frame in reply(last_seq).into_iter().chain(missed.map(Arc::new)).chain(replay.frames) {
+        for frame in reply(last_seq).into_iter().chain(missed.map(Frame::from)).chain(replay.frames) {
             out.send(&frame);
         }
         if !listening {

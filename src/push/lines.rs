@@ -9,7 +9,7 @@ const BUFFER_BYTES_MAX: usize = REQUEST_BYTES_MAX + 2;
 const BUFFER_BYTES_FIRST: usize = 4 * 1024;
 
 /// A line, or the end of all lines.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) enum Line<'a> {
     /// Without its LF or CR LF. Never empty.
     Whole(&'a [u8]),
@@ -18,7 +18,7 @@ pub(super) enum Line<'a> {
 }
 
 /// The buffer between a socket and its lines: `start..end` is what has come and was not handed on.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Lines {
     buffer: Vec<u8>,
     start: usize,

@@ -90,7 +90,7 @@ impl Out {
             state.first_sent = sent;
             self.wake.notify_one();
         }
-        state.backlog.push_back(Arc::clone(frame));
+        state.backlog.push_back(frame.clone());
         Went::Queued
     }
 

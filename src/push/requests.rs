@@ -43,7 +43,7 @@ impl Session {
             Ok(request) => request,
             Err(bad) => {
                 self.hub.counters.requests_bad.add(1);
-                self.out.send(&Arc::new(wire::refusal(bad.id, &bad.refusal)));
+                self.out.send(&Frame::from(wire::refusal(bad.id, &bad.refusal)));
                 return;
             }
         };
@@ -61,7 +61,7 @@ impl Session {
     pub(super) fn refuse_long_line(&self) {
         let message = format!("a line may have {} bytes: this connection is closed", wire::REQUEST_BYTES_MAX);
         let refusal = Refusal::new(RefusalCode::InvalidRequest, message);
-        self.out.send(&Arc::new(wire::refusal(None, &refusal)));
+        self.out.send(&Frame::from(wire::refusal(None, &refusal)));
     }
 
     async fn own(&mut self, id: Option<&RawValue>, call: Call) {
@@ -114,7 +114,7 @@ impl Session {
         let answer = |register: &str, last_seq| {
             let lifetime_s = self.hub.settings.lifetime.as_secs();
             let result = Subscribed { register, stream: self.hub.stream, last_seq, lifetime_s };
-            id.map(|id| Arc::new(wire::result(id, &result)))
+            id.map(|id| Frame::from(wire::result(id, &result)))
         };
         let Some(name) = name else {
             if after.is_some() {
@@ -205,13 +205,13 @@ impl Session {
 
     fn done(&self, id: Option<&RawValue>, result: &impl Serialize) {
         if let Some(id) = id {
-            self.out.send(&Arc::new(wire::result(id, result)));
+            self.out.send(&Frame::from(wire::result(id, result)));
         }
     }
 
     fn refuse(&self, id: Option<&RawValue>, refusal: &Refusal) {
         if let Some(id) = id {
-            self.out.send(&Arc::new(wire::refusal(Some(id), refusal)));
+            self.out.send(&Frame::from(wire::refusal(Some(id), refusal)));
         }
     }
 }
@@ -222,10 +222,10 @@ fn answer(id: &RawValue, result: Result<Box<RawValue>, Refusal>) -> Frame {
         Err(refusal) => wire::refusal(Some(id), &refusal),
     };
     if frame.len() <= REPLY_BYTES_MAX {
-        return Arc::new(frame);
+        return Frame::from(frame);
     }
     let message = format!("the answer is longer than {REPLY_BYTES_MAX} bytes: ask for fewer at a time");
-    Arc::new(wire::refusal(Some(id), &Refusal::new(RefusalCode::InvalidParams, message)))
+    Frame::from(wire::refusal(Some(id), &Refusal::new(RefusalCode::InvalidParams, message)))
 }
 
 fn no_role() -> Refusal {

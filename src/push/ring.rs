@@ -7,11 +7,34 @@
 use super::wire::Missed;
 use crate::domain::time::Uptime;
 use std::collections::VecDeque;
+use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A line as it goes out, its LF included: encoded once, shared by ring and sessions.
-pub type Frame = Arc<Vec<u8>>;
+#[derive(Clone, PartialEq, Eq)]
+pub struct Frame(Arc<Vec<u8>>);
+
+impl From<Vec<u8>> for Frame {
+    fn from(line: Vec<u8>) -> Self {
+        Self(Arc::new(line))
+    }
+}
+
+impl Deref for Frame {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Shows the length only: there can be a name in it.
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame({} bytes)", self.len())
+    }
+}
 
 /// The most events kept for a register: some minutes of a busy till, many times what a lifetime of 30 s can hold.
 pub const RING_EVENTS_MAX: usize = 256;
@@ -106,7 +129,7 @@ impl Ring {
         };
         for entry in self.entries.iter().filter(|entry| entry.seq > base) {
             skip(entry.seq);
-            frames.push(Arc::clone(&entry.frame));
+            frames.push(entry.frame.clone());
         }
         skip(self.next_seq());
         let missed = from_seq.map(|from_seq| Missed::Counted { count, from_seq, to_seq });
@@ -144,7 +167,7 @@ mod tests {
     const LIFETIME: Duration = Duration::from_secs(30);
 
     fn frame(seq: u64) -> Frame {
-        Arc::new(seq.to_string().into_bytes())
+        Frame::from(seq.to_string().into_bytes())
     }
 
     fn seqs(frames: &[Frame]) -> Vec<u64> {
@@ -188,8 +211,8 @@ mod tests {
     fn a_full_ring_lets_the_oldest_go() {
         let mut ring = ring(&[0; RING_EVENTS_MAX + 3]);
         check(&mut ring, Some(1), 1, &(4..=259).collect::<Vec<_>>(), Some((2, 2, 3)));
-        let big = Arc::new(vec![b'1'; RING_BYTES_MAX / 2 + 1]);
-        assert_eq!(ring.push(Arc::clone(&big), LIFETIME, Duration::from_secs(1)), 1);
+        let big = Frame::from(vec![b'1'; RING_BYTES_MAX / 2 + 1]);
+        assert_eq!(ring.push(big.clone(), LIFETIME, Duration::from_secs(1)), 1);
         assert_eq!(ring.push(big, LIFETIME, Duration::from_secs(1)), 256);
         assert!(ring.bytes <= RING_BYTES_MAX);
     }

@@ -2,6 +2,7 @@
 
 use super::hub::Hub;
 use super::out::Out;
+use super::ring::Frame;
 use super::session::{Service, Session};
 use super::settings::SOCKET_PATH_BYTES_MAX;
 use super::wire;
@@ -204,7 +205,7 @@ impl Hub {
             tracing::warn!(uid = principal.uid, pid = principal.pid, "session refused: too many");
             let refusal = Refusal::new(RefusalCode::Busy, "too many connections: close some of them");
             // The socket is new and empty, so it takes this whole.
-            Out::new(Arc::new(stream)).send(&Arc::new(wire::refusal(None, &refusal)));
+            Out::new(Arc::new(stream)).send(&Frame::from(wire::refusal(None, &refusal)));
             return;
         };
         self.counters.sessions_opened.add(1);

@@ -17,7 +17,8 @@ mod protocol;
 mod replay;
 mod rig;
 
-use fichad::push::Delivered;
+use fichad::push::ring::Frame;
+use fichad::push::{Delivered, wire};
 use rig::{PATIENCE, Rig, event, no_event, policy, register, until};
 use serde_json::json;
 use std::net::Shutdown;
@@ -168,4 +169,22 @@ fn a_state_reaches_every_register() {
     for client in [&mut one, &mut two] {
         assert_eq!(event(client)["state"], json!({ "store": "read_only" }));
     }
+}
+
+#[test]
+fn nothing_that_can_be_logged_shows_what_was_scanned() {
+    let rig = Rig::new(&["till-1"]);
+    let mut client = rig.subscribed("till-1");
+    rig.scan("till-1", "SECRET-4006381");
+    client.call("ping", json!({})).unwrap();
+    let scan = wire::Event::Scan { data: b"SECRET", aim: None, scan_data_type: "S", repeat_of: None };
+    let frame = Frame::from(b"SECRET\n".to_vec());
+    let request =
+        wire::parse(br#"{"jsonrpc":"2.0","id":1,"method":"a","params":{"name":"SECRET"}}"#).unwrap();
+    let shown = format!("{scan:?} {frame:?} {request:?} {client:?} {:?}", rig.hub);
+    assert!(
+        shown.starts_with("Event(scan) Frame(7 bytes) Request(\"a\") Client(1 events, 0 bytes) Hub("),
+        "{shown}"
+    );
+    assert!(!shown.contains("SECRET") && !shown.contains("83, 69, 67"), "{shown}");
 }
