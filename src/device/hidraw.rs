@@ -9,7 +9,9 @@
 
 use super::port::{Port, PortError};
 use crate::decode::Assemble;
-use crate::decode::hid::{DESCRIPTOR_BYTES_MAX, Descriptor, REPORT_BYTES_MAX, Role, Scanner, role_of};
+use crate::decode::hid::{
+    DESCRIPTOR_BYTES_MAX, Descriptor, REPORT_BYTES_MAX, Role, Scanner, find_role, role_of,
+};
 use crate::decode::magstripe::Swipe;
 use nix::errno::Errno;
 use nix::libc::O_NONBLOCK;
@@ -52,6 +54,14 @@ pub fn assembler(descriptor: &Descriptor) -> Option<Box<dyn Assemble>> {
         }
         Role::Keyboard | Role::Other => None,
     }
+}
+
+/// What udev is to know of a hidraw device: the line `FICHAD_ROLE=...` for `IMPORT{program}` (udev/70-fichad.rules).
+/// `sysfs` is its folder there. A descriptor that cannot be read or is broken is `other`: nothing is given away for it.
+#[must_use]
+pub fn udev_line(sysfs: &Path) -> String {
+    let role = read_descriptor(sysfs).ok().and_then(|descriptor| find_role(&descriptor).ok());
+    format!("FICHAD_ROLE={}", role.unwrap_or(Role::Other).word())
 }
 
 /// Opens `node` (`/dev/hidrawN`), whose folder in sysfs must still show `descriptor`: while it is open, its number goes to no

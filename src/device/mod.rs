@@ -11,3 +11,7 @@ pub mod reader;
 pub mod replay;
 pub mod serial;
 pub mod sys;
+
+pub mod printer_port;
+pub mod profile;
+pub mod settings;

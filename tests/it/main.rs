@@ -33,3 +33,4 @@ mod systemd;
 mod tree;
 #[cfg(test)]
 mod vault_keys;
+mod profiles;

@@ -30,6 +30,19 @@ pub enum Role {
     Other,
 }
 
+impl Role {
+    /// The word for udev's `FICHAD_ROLE` (udev/70-fichad.rules).
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::HidPosScanner => "hidpos",
+            Self::Magstripe { .. } => "msr",
+            Self::Keyboard => "keyboard",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// The HID usage page of bar-code scanners (HID Point of Sale Usage Tables 1.02).
 pub const PAGE_SCANNER: u16 = 0x8c;
 const BARCODE_SCANNER: Usage = Usage::new(PAGE_SCANNER, 0x02);
