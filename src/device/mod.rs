@@ -15,3 +15,4 @@ pub mod sys;
 pub mod printer_port;
 pub mod profile;
 pub mod settings;
+pub mod typist;

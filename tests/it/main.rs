@@ -34,3 +34,5 @@ mod tree;
 #[cfg(test)]
 mod vault_keys;
 mod profiles;
+#[cfg(test)]
+mod typist;

@@ -161,7 +161,8 @@ impl Hotplug {
             return Vec::new();
         }
         let fresh = scan(&self.sys, &self.dev);
-        let unsettled = fresh.iter().any(|found| found.class.taken_by_itself() && found.access != Access::Ok);
+        // Candidates too: which of them are adopted is not known here, and seven scans more cost a few milliseconds.
+        let unsettled = fresh.iter().any(|found| found.access != Access::Ok);
         self.schedule.scanned(now, unsettled);
         let changes = changes(&self.known, &fresh);
         self.known = fresh;
