@@ -39,7 +39,6 @@ pub struct Expected {
 }
 
 /// An open, grabbed keyboard.
-#[derive(Debug)]
 pub struct EvdevPort {
     device: RawDevice,
     node: PathBuf,
@@ -47,6 +46,13 @@ pub struct EvdevPort {
     pending: Vec<u8>,
     /// Events were lost: ask what is held after the next report.
     resync: bool,
+}
+
+/// Shows the node only: keys may be a card.
+impl std::fmt::Debug for EvdevPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EvdevPort").field("node", &self.node).finish_non_exhaustive()
+    }
 }
 
 /// Opens and grabs `node` (`/dev/input/eventN`).

@@ -89,6 +89,15 @@ fn without_a_count_trailing_nuls_are_padding() {
 }
 
 #[test]
+fn a_scan_under_way_is_not_shown() {
+    let capture = load("hidpos/honeywell-qr-continued");
+    let mut scanner = Scanner::new(&Descriptor::parse(&capture.descriptor()).unwrap()).unwrap();
+    scanner.push(&capture.reads[0].1, Duration::ZERO, &mut Vec::new());
+    let shown = format!("{scanner:?}");
+    assert!(shown.contains("56 bytes") && !shown.contains("48, 49, 50"), "{shown}");
+}
+
+#[test]
 fn other_reports_of_the_device_are_not_scans() {
     let descriptor = Descriptor::parse(&load("hidpos/honeywell-ean13").descriptor()).unwrap();
     let mut scanner = Scanner::new(&descriptor).unwrap();

@@ -282,6 +282,25 @@ fn a_scan_over_the_limit_is_rejected_and_costs_no_memory() {
 }
 
 #[test]
+fn a_swipe_torn_by_a_pause_is_rejected_whole() {
+    let mut keyboard = us_keyboard();
+    assert_eq!(decode(&mut keyboard, &keys("; 1 2 3 4 5 6 7 8 9")), ["! not_decoded"]);
+    assert_eq!(
+        decode(&mut keyboard, &[keys("1 2 = 3 4 S-/"), press(ENTER, &[])].concat()),
+        ["! not_decoded"]
+    );
+}
+
+#[test]
+fn a_scan_under_way_is_not_shown() {
+    let mut keyboard = us_keyboard();
+    keyboard.push(&keys("s e c r e t 5 5 5"), Duration::ZERO, &mut Vec::new());
+    // The layout holds every letter, so the whole is searched for the word only.
+    let shown = format!("{keyboard:?}");
+    assert!(!shown.contains("secret") && shown.contains("9 bytes"));
+}
+
+#[test]
 fn enter_alone_is_nothing() {
     assert!(decode(&mut us_keyboard(), &press(ENTER, &[])).is_empty());
 }

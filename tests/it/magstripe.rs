@@ -2,7 +2,7 @@
 
 use crate::captures::{load, play};
 use fichad::decode::hid::Descriptor;
-use fichad::decode::magstripe::{Swipe, decode_track, split_tracks, strip_sentinels};
+use fichad::decode::magstripe::{Swipe, decode_track, is_piece_of_track, split_tracks, strip_sentinels};
 use fichad::domain::scan::Rejection;
 use proptest::prelude::*;
 
@@ -162,6 +162,36 @@ fn typed_tracks_are_told_by_their_form() {
         assert_eq!(split(text), None, "{text}");
     }
     assert_eq!(split(&format!(";{}?", "1".repeat(38))), None, "longer than a track");
+}
+
+#[test]
+fn pieces_of_a_track_are_not_text() {
+    for piece in [";12345678", "%b12345678^ANNA", "12=34?", "ANNA^0042?", "5678?\r", ";1234567890=12"] {
+        assert!(is_piece_of_track(piece.as_bytes()), "{piece}");
+    }
+    for text in [
+        "",
+        "?",
+        "4006381333931",
+        "+A123BJC5D6E71",
+        ";1234567",
+        "%50 OFF",
+        "what?",
+        "https://a/01/1?17=2",
+        "a^b?",
+        "%AB12345678",
+    ] {
+        assert!(!is_piece_of_track(text.as_bytes()), "{text}");
+    }
+}
+
+#[test]
+fn nothing_shows_what_it_read() {
+    let capture = load("msr/magtek-three-tracks");
+    let swipe = Swipe::new(&Descriptor::parse(&capture.descriptor()).unwrap()).unwrap();
+    let tracks = split_tracks(b"%SECRET?;5554443?").unwrap();
+    let shown = format!("{swipe:?} {tracks:?}");
+    assert!(!shown.contains("SECRET") && !shown.contains("555"), "{shown}");
 }
 
 #[test]

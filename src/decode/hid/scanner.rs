@@ -48,12 +48,18 @@ pub struct Scanner {
 }
 
 /// A scan under way: some of its reports have come.
-#[derive(Debug)]
 struct Under {
     data: Vec<u8>,
     origin: Origin,
     damage: Option<Rejection>,
     last_at: Uptime,
+}
+
+/// Shows the length only: the bytes may be a card.
+impl std::fmt::Debug for Under {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Under({} bytes, {:?})", self.data.len(), self.damage)
+    }
 }
 
 impl Scanner {

@@ -23,7 +23,7 @@ const CONTROL_BY_PLACE: [(u16, char); 6] =
     [(26, '\x1b'), (43, '\x1c'), (27, '\x1d'), (7, '\x1e'), (12, '\x1f'), (3, '\0')];
 
 /// Modifier keys that are down.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Held {
     left_shift: bool,
     right_shift: bool,
@@ -34,6 +34,13 @@ pub(super) struct Held {
     third_level: bool,
     /// Digits typed on the keypad while Alt is down, modulo 256.
     alt_code: Option<u16>,
+}
+
+/// Shows nothing: digits of an Alt code are part of a scan.
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Held(••)")
+    }
 }
 
 impl Held {

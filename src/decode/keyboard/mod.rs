@@ -9,11 +9,12 @@ mod layout;
 
 pub use layout::{KEYS, LEVELS, Layout, Level, Symbol, compose};
 
-use super::magstripe::split_tracks;
+use super::magstripe::{is_piece_of_track, split_tracks};
 use super::{Assemble, KEY_EVENT_BYTES};
 use crate::domain::scan::{Decoded, Origin, RawScan, Rejection, SCAN_BYTES_MAX};
 use crate::domain::time::Uptime;
 use held::Held;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,12 +49,18 @@ pub struct Keyboard {
 }
 
 /// A scan under way.
-#[derive(Debug)]
 struct Under {
     text: String,
     dead: Option<char>,
     damage: Option<Rejection>,
     last_at: Uptime,
+}
+
+/// Shows the length only: the text may be a card.
+impl fmt::Debug for Under {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Under({} bytes, {:?})", self.text.len(), self.damage)
+    }
 }
 
 impl Keyboard {
@@ -149,7 +156,9 @@ impl Keyboard {
         }
         let data = scan.text.into_bytes();
         let Some(tracks) = split_tracks(&data) else {
-            if !data.is_empty() {
+            if is_piece_of_track(&data) {
+                out.push(Decoded::Rejected(Rejection::NotDecoded));
+            } else if !data.is_empty() {
                 out.push(Decoded::Scan(RawScan { data, origin: Origin::Undeclared }));
             }
             return;

@@ -11,4 +11,4 @@ mod text;
 
 pub use bits::decode_track;
 pub use swipe::{Layout, Swipe};
-pub use text::{TrackText, split_tracks, strip_sentinels};
+pub use text::{TrackText, is_piece_of_track, split_tracks, strip_sentinels};

@@ -5,6 +5,9 @@
 /// characters, sentinels and redundancy character included.
 const CHARACTERS_MAX: [(u8, usize); 3] = [(1, 76), (2, 37), (3, 104)];
 
+/// The shortest number of a payment card (ISO/IEC 7812-1).
+const CARD_DIGITS_MIN: usize = 8;
+
 /// One track of a text, without its sentinels.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TrackText<'t> {
@@ -62,6 +65,29 @@ fn fits(track: u8, data: &[u8]) -> bool {
     let letters = |byte: &u8| (0x20..=0x5f).contains(byte);
     let known = if track == 2 { data.iter().all(digits) } else { data.iter().all(letters) };
     data.len() <= most && (known || data == b"E")
+}
+
+/// Whether `text`, which [`split_tracks`] did not take, is a part of a track all the same: a swipe torn in two by a pause, or
+/// with its letters turned by Caps Lock. Such a piece can hold most of a payment card's number, so it must not go on as text.
+/// Narrow, since products must: a number as long as a card's right behind `;` or `%` and one letter; or an end sentinel behind
+/// what only tracks have.
+#[must_use]
+pub fn is_piece_of_track(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    let number =
+        |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count() >= CARD_DIGITS_MIN;
+    let head = match text {
+        [b';', rest @ ..] => number(rest),
+        [b'%', letter, rest @ ..] if letter.is_ascii_alphabetic() => number(rest),
+        _ => false,
+    };
+    let tail = text.strip_suffix(b"?").is_some_and(|rest| {
+        let digits = rest.iter().all(|byte| (0x30..=0x3f).contains(byte));
+        // The last field of track 1 starts with the date of expiry, four digits.
+        let field = rest.iter().rposition(|byte| *byte == b'^').and_then(|at| rest.get(at..)?.get(1..5));
+        !rest.is_empty() && (digits || field.is_some_and(|date| date.iter().all(u8::is_ascii_digit)))
+    });
+    head || tail
 }
 
 /// One track's text with or without sentinels, as a report of its own field has it: start and end sentinel must be there.

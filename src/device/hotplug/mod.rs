@@ -114,7 +114,7 @@ pub enum Change {
     Removed(ReaderName),
 }
 
-/// Keeps the list of readers up to date. Sans-IO but for [`scan`], which reads two folders given to it.
+/// Keeps the list of readers up to date. Sans-IO but for [`scan()`], which reads two folders given to it.
 #[derive(Debug)]
 pub struct Hotplug {
     sys: PathBuf,
