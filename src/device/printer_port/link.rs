@@ -27,6 +27,8 @@ const KEEPALIVE_EVERY_S: u32 = 5;
 const KEEPALIVE_COUNT: u32 = 3;
 /// Before a printer that answered a read with nothing is asked again; some USB printers send empty packets without end.
 const EMPTY_PAUSE: Duration = Duration::from_millis(50);
+/// For the last bytes on their way to a USB printer when it is let go.
+const CLOSE_LIMIT: Duration = Duration::from_millis(200);
 
 /// Why a port could not be opened: one variant for each thing done next. All are tried again.
 #[derive(Debug, thiserror::Error)]
@@ -187,6 +189,11 @@ impl Link {
 
     /// Lets go of it.
     pub(super) fn close(mut self) {
+        if let Self::Usblp { node, .. } = &self {
+            // usblp drops what is still on its way when its node is closed.
+            let mut fds = [PollFd::new(node.as_fd(), PollFlags::POLLOUT)];
+            poll(&mut fds, timeout(Some(CLOSE_LIMIT))).map(drop).unwrap_or_default();
+        }
         // Unread answers would make the kernel reset the connection and the printer drop what it has not worked off.
         let mut buffer = [0_u8; super::READ_BYTES];
         if let Self::Tcp(stream) = &self {
