@@ -1,10 +1,5 @@
 //! A card over real file descriptors: a TCP port and a pty with the emulated printer behind them.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "test code"
-)]
+#![expect(clippy::arithmetic_side_effects, reason = "numbers of a test are small")]
 
 use crate::print::{LETTERS, job, profile, read_qr};
 use fichad::device::printer_port::{self, Address, Handle, Report};

@@ -8,26 +8,25 @@ use fichad::print::queue::{
     CancelError, FailReason, Input, JOBS_MAX, JobState, Limits, NoPort, Output, PrinterCondition, Queue,
     SubmitError,
 };
-use proptest::prelude::*;
 use std::time::Duration;
 
 /// A queue and an emulated printer joined by a wire of our making, with a clock of our making.
-struct Bench {
-    queue: Queue,
-    printer: Paper,
-    now: Uptime,
-    wire: Option<Vec<u8>>,
+pub(super) struct Bench {
+    pub(super) queue: Queue,
+    pub(super) printer: Paper,
+    pub(super) now: Uptime,
+    pub(super) wire: Option<Vec<u8>>,
     /// What opening the port gives.
-    port: Result<(), NoPort>,
+    pub(super) port: Result<(), NoPort>,
     /// Cut the wire after so many bytes more.
-    cut_after: Option<usize>,
-    states: Vec<(u128, JobState)>,
+    pub(super) cut_after: Option<usize>,
+    pub(super) states: Vec<(u128, JobState)>,
     conditions: Vec<PrinterCondition>,
     connects: usize,
 }
 
 impl Bench {
-    fn new(paper: PaperProfile, model: Model) -> Self {
+    pub(super) fn new(paper: PaperProfile, model: Model) -> Self {
         Self {
             queue: Queue::new(paper, Limits::USUAL),
             printer: Paper::new(model),
@@ -41,7 +40,7 @@ impl Bench {
         }
     }
 
-    fn feed(&mut self, input: Input<'_>) {
+    pub(super) fn feed(&mut self, input: Input<'_>) {
         for output in self.queue.handle(input, self.now) {
             match output {
                 Output::Connect => {
@@ -60,7 +59,7 @@ impl Bench {
     }
 
     /// Moves up to 512 bytes, or the clock to the next deadline; `false` if neither can change anything.
-    fn turn(&mut self) -> bool {
+    pub(super) fn turn(&mut self) -> bool {
         let room = self.printer.room().min(512);
         if let Some(wire) = self.wire.as_mut().filter(|wire| !wire.is_empty() && room > 0) {
             let mut bytes: Vec<u8> = wire.drain(..room.min(wire.len())).collect();
@@ -88,13 +87,13 @@ impl Bench {
     }
 
     /// Runs until nothing more happens by itself, for at most `seconds`.
-    fn run(&mut self, seconds: u64) {
+    pub(super) fn run(&mut self, seconds: u64) {
         let end = self.now + Duration::from_secs(seconds);
         self.feed(Input::Tick);
         while self.now < end && self.turn() {}
     }
 
-    fn faults(&mut self, faults: Faults) {
+    pub(super) fn faults(&mut self, faults: Faults) {
         let replies = self.printer.set_faults(faults);
         if !replies.is_empty() && self.wire.is_some() {
             self.feed(Input::Received(&replies));
@@ -324,86 +323,4 @@ fn a_symbol_too_wide_for_the_printer_becomes_a_picture() {
     bench.run(60);
     bench.ended(&[(1, JobState::Printed)]);
     assert!(!bench.printer.unknown().contains_key("QR wider than the paper"));
-}
-
-/// Something that happens in a shop while cards are printed.
-#[derive(Debug, Clone)]
-enum Mishap {
-    Turns(u8),
-    Wait(u8),
-    Faults(u8),
-    CutAfter(u16),
-    Away(bool),
-    Submit,
-    Cancel(u8),
-}
-
-fn mishap() -> impl Strategy<Value = Mishap> {
-    prop_oneof![
-        4 => (1..40_u8).prop_map(Mishap::Turns),
-        1 => any::<u8>().prop_map(Mishap::Wait),
-        3 => (0..64_u8).prop_map(Mishap::Faults),
-        1 => (1..9_000_u16).prop_map(Mishap::CutAfter),
-        1 => any::<bool>().prop_map(Mishap::Away),
-        2 => Just(Mishap::Submit),
-        1 => (0..4_u8).prop_map(Mishap::Cancel),
-    ]
-}
-
-/// Whatever goes wrong and when: no card is printed twice, none is called printed or processed that is not, one that
-/// failed is not on paper, and once all is well every job ends.
-fn any_day(qr: QrMode, model: Model, day: &[Mishap]) {
-    let mut bench = Bench::new(PaperProfile { qr, ..profile(model.width_dots) }, model);
-    let mut jobs = 0;
-    for mishap in day {
-        match mishap {
-            Mishap::Turns(turns) => {
-                bench.feed(Input::Tick);
-                for _ in 0..*turns {
-                    bench.turn();
-                }
-            }
-            Mishap::Wait(seconds) => bench.run(u64::from(*seconds)),
-            Mishap::Faults(bits) => bench.faults(Faults {
-                paper_out: bits & 1 != 0,
-                paper_near_end: bits & 2 != 0,
-                cover_open: bits & 4 != 0,
-                offline: bits & 8 != 0,
-                error: bits & 16 != 0,
-                stalled: bits & 32 != 0,
-            }),
-            Mishap::CutAfter(bytes) => bench.cut_after = Some(usize::from(*bytes)),
-            Mishap::Away(away) => bench.port = if *away { Err(NoPort::Gone) } else { Ok(()) },
-            Mishap::Submit => {
-                jobs += 1;
-                bench.queue.submit(&job(jobs)).unwrap();
-            }
-            Mishap::Cancel(number) => drop(bench.queue.cancel(job(u128::from(*number)).id)),
-        }
-    }
-    bench.port = Ok(());
-    bench.faults(Faults::default());
-    bench.run(3600);
-    let ended =
-        |wanted: fn(JobState) -> bool| bench.states.iter().filter(|(_, state)| wanted(*state)).count();
-    assert_eq!(ended(JobState::has_ended), usize::try_from(jobs).unwrap(), "{:?}", bench.states);
-    let proven = ended(|state| matches!(state, JobState::Printed | JobState::Processed));
-    let possible = proven + ended(|state| matches!(state, JobState::Unknown | JobState::Sent));
-    let (pages, at) = (bench.printer.take_pages().len(), bench.now);
-    assert!((proven..=possible).contains(&pages), "{pages} pages at {at:?}, {:?}", bench.states);
-    assert!(bench.wire.is_none());
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
-    #[test]
-    fn any_day_in_a_shop(
-        native: bool,
-        clone: bool,
-        day in proptest::collection::vec(mishap(), 1..30),
-    ) {
-        let model = if clone { Model::CLONE } else { Model::FULL };
-        any_day(if native { QrMode::Auto } else { QrMode::Raster }, model, &day);
-    }
 }
