@@ -4,13 +4,13 @@
 //! for keyboards that somebody adopted: opening one is reading what is typed on it. Grabbed only while no
 //! key is down, since whoever had the keyboard before would never hear of it being let go.
 
-use super::port::{Port, PortError};
+use super::port::{Answer, OpenError, Port, PortError};
 use crate::decode::KEY_EVENT_BYTES;
 use evdev::raw_stream::RawDevice;
 use evdev::{EventType, InputEvent, KeyCode, LedCode};
 use nix::libc::O_NONBLOCK;
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -58,17 +58,18 @@ impl std::fmt::Debug for EvdevPort {
 /// Opens and grabs `node` (`/dev/input/eventN`).
 ///
 /// # Errors
-/// [`PortError::Permission`], [`PortError::Gone`], [`PortError::Busy`] (another program has it grabbed),
-/// [`PortError::KeysDown`] (try again in a moment), [`PortError::Other`] (not the device that was expected).
-pub fn open(node: &Path, expected: &Expected) -> Result<EvdevPort, PortError> {
-    let failed = |error| PortError::from_io(node, error);
+/// [`OpenError::Busy`] if another program has it grabbed, [`OpenError::KeysDown`] to be tried again in a moment, [`OpenError::Gone`]
+/// also if another device has taken its number.
+pub fn open(node: &Path, expected: &Expected) -> Result<EvdevPort, OpenError> {
+    let failed = |error| OpenError::new(node, error);
     // Writing is for the Caps Lock light alone; reading does without.
     let with = |write| File::options().read(true).write(write).custom_flags(O_NONBLOCK).open(node);
     let file = with(true).or_else(|_| with(false)).map_err(failed)?;
     let mut device = RawDevice::from_fd(file.into()).map_err(failed)?;
     let ids = (device.input_id().vendor(), device.input_id().product());
     if ids != expected.ids || device.physical_path().unwrap_or_default() != expected.phys {
-        return Err(PortError::Other { node: node.to_owned() });
+        let source = io::Error::other("another device has taken its place");
+        return Err(OpenError::Gone { node: node.to_owned(), source });
     }
     no_key_down(&device, node)?;
     device.grab().map_err(failed)?;
@@ -81,10 +82,10 @@ pub fn open(node: &Path, expected: &Expected) -> Result<EvdevPort, PortError> {
     Ok(EvdevPort { device, node: node.to_owned(), pending: Vec::new(), resync: false })
 }
 
-fn no_key_down(device: &RawDevice, node: &Path) -> Result<(), PortError> {
-    let down = device.get_key_state().map_err(|error| PortError::from_io(node, error))?;
+fn no_key_down(device: &RawDevice, node: &Path) -> Result<(), OpenError> {
+    let down = device.get_key_state().map_err(|error| OpenError::new(node, error))?;
     if down.iter().next().is_some() {
-        return Err(PortError::KeysDown { node: node.to_owned() });
+        return Err(OpenError::KeysDown { node: node.to_owned() });
     }
     Ok(())
 }
@@ -93,6 +94,10 @@ fn bytes(kind: u16, code: u16, value: i32) -> [u8; KEY_EVENT_BYTES] {
     let ([k0, k1], [c0, c1], [v0, v1, v2, v3]) =
         (kind.to_le_bytes(), code.to_le_bytes(), value.to_le_bytes());
     [k0, k1, c0, c1, v0, v1, v2, v3]
+}
+
+fn lost(node: &Path, source: io::Error) -> PortError {
+    PortError::new(&node.display().to_string(), source)
 }
 
 impl EvdevPort {
@@ -104,7 +109,7 @@ impl EvdevPort {
             Err(error) if error.kind() == ErrorKind::WouldBlock || error.kind() == ErrorKind::Interrupted => {
                 return Ok(());
             }
-            Err(error) => return Err(PortError::from_io(&self.node, error)),
+            Err(source) => return Err(lost(&self.node, source)),
         };
         for event in events {
             let (kind, code) = (event.event_type(), event.code());
@@ -127,7 +132,7 @@ impl EvdevPort {
 
     /// Says again which modifiers are down, for a decoder that forgot them when events were lost.
     fn append_held(&mut self) -> Result<(), PortError> {
-        let down = self.device.get_key_state().map_err(|error| PortError::from_io(&self.node, error))?;
+        let down = self.device.get_key_state().map_err(|source| lost(&self.node, source))?;
         for key in MODIFIERS {
             self.pending.extend(bytes(EventType::KEY.0, key.0, i32::from(down.contains(key))));
         }
@@ -152,6 +157,10 @@ impl Port for EvdevPort {
         }
         Ok(Some(length))
     }
+
+    fn answer(&mut self, _answer: Answer) -> Result<(), PortError> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -166,9 +175,9 @@ mod tests {
     fn what_is_not_there_or_no_keyboard_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let node = folder.path().join("event0");
-        assert!(matches!(open(&node, &expected()), Err(PortError::Gone { .. })));
+        assert!(matches!(open(&node, &expected()), Err(OpenError::Gone { .. })));
         std::fs::write(&node, "").unwrap();
-        assert!(matches!(open(&node, &expected()), Err(PortError::Failed { .. })));
+        assert!(matches!(open(&node, &expected()), Err(OpenError::Other { .. })));
     }
 
     #[test]

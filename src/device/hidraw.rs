@@ -7,22 +7,17 @@
 //! a thread could only wait in its `read_timeout` and not be told to stop. hidapi gives the overview that
 //! `doctor` compares with ours.
 
-use super::port::{Port, PortError};
+use super::port::{Answer, OpenError, Port, PortError};
 use crate::decode::Assemble;
-use crate::decode::hid::{
-    DESCRIPTOR_BYTES_MAX, Descriptor, REPORT_BYTES_MAX, Role, Scanner, find_role, role_of,
-};
+use crate::decode::hid::{DESCRIPTOR_BYTES_MAX, Descriptor, Role, Scanner, find_role, role_of};
 use crate::decode::magstripe::Swipe;
 use nix::errno::Errno;
 use nix::libc::O_NONBLOCK;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-
-/// The longest read: the kernel's longest report and its id.
-pub const READ_BYTES_MAX: usize = REPORT_BYTES_MAX + 1;
 
 /// An open hidraw node.
 #[derive(Debug)]
@@ -35,7 +30,7 @@ pub struct HidrawPort {
 ///
 /// # Errors
 /// As the file gives them; one byte more than a descriptor may have is read at most.
-pub fn read_descriptor(sysfs: &Path) -> std::io::Result<Vec<u8>> {
+pub fn read_descriptor(sysfs: &Path) -> io::Result<Vec<u8>> {
     let most = u64::try_from(DESCRIPTOR_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     File::open(sysfs.join("device/report_descriptor"))?.take(most).read_to_end(&mut bytes)?;
@@ -68,12 +63,13 @@ pub fn udev_line(sysfs: &Path) -> String {
 /// other device.
 ///
 /// # Errors
-/// [`PortError::Permission`], [`PortError::Gone`], or [`PortError::Other`] if another device has taken the number.
-pub fn open(node: &Path, sysfs: &Path, descriptor: &[u8]) -> Result<HidrawPort, PortError> {
-    let failed = |error| PortError::from_io(node, error);
+/// [`OpenError::Permission`], or [`OpenError::Gone`], also if another device has taken the number.
+pub fn open(node: &Path, sysfs: &Path, descriptor: &[u8]) -> Result<HidrawPort, OpenError> {
+    let failed = |error| OpenError::new(node, error);
     let file = File::options().read(true).custom_flags(O_NONBLOCK).open(node).map_err(failed)?;
     if read_descriptor(sysfs).map_err(failed)? != descriptor {
-        return Err(PortError::Other { node: node.to_owned() });
+        let source = io::Error::other("another device has taken its place");
+        return Err(OpenError::Gone { node: node.to_owned(), source });
     }
     Ok(HidrawPort { file, node: node.to_owned() })
 }
@@ -83,18 +79,23 @@ impl Port for HidrawPort {
         self.file.as_fd()
     }
 
-    /// `buf` should have [`READ_BYTES_MAX`] bytes: the kernel cuts a longer report off, and the rest is lost.
+    /// A report longer than `buf` is cut off by the kernel, and then rejected as too short.
     fn read(&mut self, buf: &mut [u8]) -> Result<Option<usize>, PortError> {
+        let lost = |source| PortError::new(&self.node.display().to_string(), source);
         loop {
             match nix::unistd::read(&self.file, buf) {
                 // A report has a byte at least, so this is the end of the device.
-                Ok(0) => return Err(PortError::Gone { node: self.node.clone() }),
+                Ok(0) => return Err(lost(io::ErrorKind::UnexpectedEof.into())),
                 Ok(length) => return Ok(Some(length)),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return Ok(None),
-                Err(error) => return Err(PortError::from_io(&self.node, error.into())),
+                Err(error) => return Err(lost(error.into())),
             }
         }
+    }
+
+    fn answer(&mut self, _answer: Answer) -> Result<(), PortError> {
+        Ok(())
     }
 }
 
@@ -145,11 +146,11 @@ mod tests {
     fn a_node_that_is_not_there_is_gone_and_another_device_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let node = folder.path().join("hidraw0");
-        assert!(matches!(open(&node, folder.path(), b"x"), Err(PortError::Gone { .. })));
+        assert!(matches!(open(&node, folder.path(), b"x"), Err(OpenError::Gone { .. })));
         std::fs::write(&node, "").unwrap();
         std::fs::create_dir(folder.path().join("device")).unwrap();
         std::fs::write(folder.path().join("device/report_descriptor"), "y").unwrap();
-        assert!(matches!(open(&node, folder.path(), b"x"), Err(PortError::Other { .. })));
+        assert!(matches!(open(&node, folder.path(), b"x"), Err(OpenError::Gone { .. })));
         assert!(open(&node, folder.path(), b"y").is_ok());
     }
 

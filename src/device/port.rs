@@ -51,6 +51,12 @@ pub enum OpenError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// Retry in a moment: whoever has the keyboard now would never hear of these keys being let go.
+    #[error("keys of {} are held down; let go of them", .node.display())]
+    KeysDown {
+        /// The device node.
+        node: PathBuf,
+    },
     /// Forget the device: hotplug tells when it is back.
     #[error("{} is not there: plug it in, or correct its path in the config", .node.display())]
     Gone {

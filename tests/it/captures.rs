@@ -91,6 +91,12 @@ fn every_capture_says_where_it_is_from() {
             assert_eq!(capture.get("transport"), transport, "{name}");
             assert_eq!(capture.descriptor().is_empty(), transport == "keyboard", "{name}: descriptor");
             assert!(!capture.reads.is_empty(), "{name}: empty");
+            let text = std::fs::read_to_string(&path).unwrap();
+            let replayed = fichad::device::replay::Capture::parse(&text).unwrap_or_else(|mistakes| {
+                panic!("{name}: {mistakes:?}");
+            });
+            let reads = replayed.reads.into_iter().map(|read| (read.at, read.bytes));
+            assert!(reads.eq(capture.reads), "{name}: the daemon plays the same");
             seen += 1;
         }
     }

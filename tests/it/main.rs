@@ -14,6 +14,8 @@ mod fuzz;
 #[cfg(test)]
 mod hid;
 #[cfg(test)]
+mod hid;
+#[cfg(test)]
 mod keyboard;
 #[cfg(test)]
 mod log;
@@ -35,4 +37,14 @@ mod tree;
 mod vault_keys;
 mod profiles;
 #[cfg(test)]
+mod push;
+#[cfg(test)]
+mod serial;
+#[cfg(test)]
+mod systemd;
+#[cfg(test)]
+mod tree;
+#[cfg(test)]
 mod typist;
+#[cfg(test)]
+mod vault_keys;
