@@ -75,19 +75,6 @@ impl Daemon {
         &self.socket
     }
 
-    /// Waits until the daemon has `node` open.
-    ///
-    /// # Errors
-    /// When it has not `within` that time.
-    pub fn wait_opened(&self, node: &Path, within: Duration) -> Result<()> {
-        let open = format!("/proc/{}/fd", self.child.id());
-        nodes::wait(&format!("fichad to open {}", node.display()), within, || {
-            let mut links =
-                fs::read_dir(&open).ok()?.flatten().filter_map(|fd| fs::read_link(fd.path()).ok());
-            links.any(|link| link == node).then_some(())
-        })
-    }
-
     fn signal(&self, signal: Signal) -> Result<()> {
         Ok(kill(Pid::from_raw(i32::try_from(self.child.id())?), signal)?)
     }

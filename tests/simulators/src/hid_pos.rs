@@ -7,6 +7,9 @@ use crate::usb::{self, Descriptors, Device, Setup, Speed};
 use crate::vhci::{self, Plugged, Port};
 use std::time::Duration;
 
+/// Vendor and product id (usb.ids).
+pub const IDS: (u16, u16) = (0x0c2e, 0x0b81);
+
 /// Its interrupt endpoint.
 const REPORTS: u8 = 0x81;
 
@@ -52,7 +55,7 @@ impl Device for HidPosScanner {
         strings.extend(self.serial.clone());
         Descriptors {
             speed: Speed::Full,
-            device: usb::device_descriptor(0x0c2e, 0x0b81, 64, self.serial.is_some()),
+            device: usb::device_descriptor(IDS.0, IDS.1, 64, self.serial.is_some()),
             configuration: usb::configuration(&[&interface]),
             strings,
         }
@@ -93,18 +96,13 @@ pub fn reports(aim: [u8; 2], code: &[u8]) -> Vec<[u8; 64]> {
 impl Plugged<HidPosScanner> {
     /// Scans a code: the beep comes when the host has taken the last report.
     ///
+    /// The host must have been reading for a moment: usbhid throws away what it gets in the first 50 ms after the node was
+    /// opened (`usbhid_open`), and returns from opening only then.
+    ///
     /// # Errors
     /// When nobody reads the scanner `within` that time.
     pub fn scan(&self, aim: [u8; 2], code: &[u8], within: Duration) -> Result<()> {
         reports(aim, code).iter().try_for_each(|report| self.report(REPORTS, report, within))
-    }
-
-    /// Waits until somebody reads the scanner.
-    ///
-    /// # Errors
-    /// When nobody does `within` that time.
-    pub fn wait_opened(&self, within: Duration) -> Result<()> {
-        self.wait_asked(REPORTS, within)
     }
 }
 

@@ -6,6 +6,9 @@ use crate::usb::{self, Descriptors, Device, Setup, Speed};
 use crate::vhci::{self, Plugged, Port};
 use std::time::Duration;
 
+/// Vendor and product id (usb.ids).
+pub const IDS: (u16, u16) = (0x05e0, 0x1200);
+
 /// Its interrupt endpoint.
 const REPORTS: u8 = 0x81;
 
@@ -48,7 +51,7 @@ impl Device for KeyboardScanner {
         strings.extend(self.serial.clone());
         Descriptors {
             speed: Speed::Full,
-            device: usb::device_descriptor(0x05e0, 0x1200, 8, self.serial.is_some()),
+            device: usb::device_descriptor(IDS.0, IDS.1, 8, self.serial.is_some()),
             configuration: usb::configuration(&[&interface]),
             strings,
         }

@@ -14,23 +14,32 @@ use std::time::{Duration, Instant};
 /// The register of every scenario.
 const NAME: &str = "till-1";
 
+/// Idempotency keys: a scenario has a store of its own, and enrols and prints once.
+const ENROL_KEY: &str = "0199aaaa-0000-7000-8000-000000000001";
+const PRINT_KEY: &str = "0199aaaa-0000-7000-8000-000000000002";
+
 /// Events kept while an answer is waited for.
 const BACKLOG_MAX: usize = 256;
+
+/// What the daemon calls a reader on USB that has a serial number.
+#[must_use]
+pub fn reader_name(vendor: u16, product: u16, serial: &str) -> String {
+    format!("usb:{vendor:04x}:{product:04x}:{serial}")
+}
 
 /// A config for one scenario: its own folder and socket, one register, and what `devices` adds.
 #[must_use]
 pub fn config(folder: &Path, socket: &Path, devices: &str) -> String {
     let (folder, socket) = (folder.display(), socket.display());
     format!(
-        "[store]\nfolder = \"{folder}/store\"\n\n[vault]\nfolder = \"{folder}/vault\"\n\n\
-         [push]\nsocket = \"{socket}\"\n\n[[register]]\nname = \"{NAME}\"\n\n{devices}"
+        "[store]\ndir = \"{folder}\"\n\n[push]\nsocket = \"{socket}\"\n\n[[register]]\nname = \"{NAME}\"\n\n{devices}"
     )
 }
 
-/// A keyboard-mode reader, adopted by its serial number.
+/// A keyboard-mode reader that is adopted.
 #[must_use]
-pub fn adopted_keyboard(serial: &str) -> String {
-    format!("[[reader]]\nname = \"usb:05e0:1200:{serial}\"\nadopt = true\nregister = \"{NAME}\"\n")
+pub fn adopted_keyboard(reader: &str) -> String {
+    format!("[[reader]]\nname = \"{reader}\"\nadopt = true\n")
 }
 
 /// A printer behind usblp, by its serial number.
@@ -114,22 +123,52 @@ impl Register {
         self.event("scan", &[("scan_data", code)], within)
     }
 
-    /// Enrols a customer by name, and gives the card's id.
+    /// Waits until the daemon reads a reader, or does so no more.
+    ///
+    /// # Errors
+    /// When its state is not that `within` that time.
+    pub fn wait_reader(&mut self, reader: &str, is_read: bool, within: Duration) -> Result<()> {
+        let reading = json!({ "reader": reader, "state": "reading" });
+        self.wait_status(within, |status| {
+            let readers = status.get("readers").and_then(Value::as_array);
+            readers.is_some_and(|readers| readers.contains(&reading) == is_read)
+        })
+    }
+
+    /// Waits until customers can be written down; products pass before that.
+    ///
+    /// # Errors
+    /// When store or vault are not open `within` that time.
+    pub fn wait_store(&mut self, within: Duration) -> Result<()> {
+        let is = |status: &Value, at: &str| status.pointer(at).is_some_and(|found| found == "open");
+        self.wait_status(within, |status| is(status, "/store/state") && is(status, "/vault"))
+    }
+
+    fn wait_status(&mut self, within: Duration, fits: impl Fn(&Value) -> bool) -> Result<()> {
+        let end = Instant::now() + within;
+        while !fits(&self.request("status", &json!({}), within)?) {
+            // Any change after that answer is told by an event.
+            self.event("state", &[], end.saturating_duration_since(Instant::now()))?;
+        }
+        Ok(())
+    }
+
+    /// Enrols a customer, and gives the customer's number.
     ///
     /// # Errors
     /// When the daemon refuses.
-    pub fn enrol(&mut self, name: &str, within: Duration) -> Result<String> {
-        let params = json!({ "key": "enrol-1", "person": { "name": name } });
+    pub fn enrol(&mut self, given_name: &str, within: Duration) -> Result<String> {
+        let params = json!({ "key": ENROL_KEY, "person": { "givenName": given_name } });
         let enrolled = self.request("customer.enrol", &params, within)?;
-        text(&enrolled, "/card")
+        text(&enrolled, "/customer")
     }
 
-    /// Has a card printed, and waits until the printer says that it is.
+    /// Has a card printed for a customer, and waits until the printer says that it is.
     ///
     /// # Errors
     /// When the daemon refuses, or the job does not get there `within` that time.
-    pub fn print_card(&mut self, card: &str, printer: &str, within: Duration) -> Result<()> {
-        let params = json!({ "key": "print-1", "card": card, "printer": printer });
+    pub fn print_card(&mut self, customer: &str, printer: &str, within: Duration) -> Result<()> {
+        let params = json!({ "key": PRINT_KEY, "customer": customer, "printer": printer });
         let queued = self.request("card.print", &params, within)?;
         self.event("job", &[("job", &text(&queued, "/job")?), ("state", "printed")], within)
     }

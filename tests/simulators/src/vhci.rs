@@ -146,10 +146,7 @@ impl<D: Device> Plugged<D> {
     }
 
     /// Waits until the host asks `endpoint` for data: somebody has the node open.
-    ///
-    /// # Errors
-    /// When `within` has passed.
-    pub fn wait_asked(&self, endpoint: u8, within: Duration) -> Result<()> {
+    fn wait_asked(&self, endpoint: u8, within: Duration) -> Result<()> {
         let asked =
             |state: &mut State<D>| state.asked.get(&endpoint).is_some_and(|q| !q.is_empty()).then_some(());
         let (_guard, found) = self.bus.wait_while(within, asked);

@@ -24,7 +24,6 @@ fn hid_pos_reaches_hidraw(trace: &Trace) -> Result<()> {
     let port = Port(0);
     let scanner = hid_pos::plug("SN-POS", port, STEP, trace)?;
     let mut node = Node::open(&nodes::appears(Kind::Hidraw, port, STEP)?, false)?;
-    scanner.wait_opened(STEP)?;
     // 130 bytes are three reports
     for code in [PRODUCT.as_bytes(), &[b'q'; 130]] {
         scanner.scan(*b"E0", code, STEP)?;
@@ -81,14 +80,12 @@ fn an_unplugged_reader_comes_back(trace: &Trace) -> Result<()> {
     let scanner = hid_pos::plug("SN-HOT", port, STEP, trace)?;
     let path = nodes::appears(Kind::Hidraw, port, STEP)?;
     let mut node = Node::open(&path, false)?;
-    scanner.wait_opened(STEP)?;
     scanner.unplug(STEP)?;
     expect("a read after unplugging", &node.read(STEP)?, &None)?;
     nodes::vanishes(&path, STEP)?;
     drop(node);
     let scanner = hid_pos::plug("SN-HOT", port, STEP, trace)?;
     let mut node = Node::open(&nodes::appears(Kind::Hidraw, port, STEP)?, false)?;
-    scanner.wait_opened(STEP)?;
     scanner.scan(*b"E0", PRODUCT.as_bytes(), STEP)?;
     expect("a report after replugging", &node.read(STEP)?.map(|report| report.len()), &Some(64))
 }
