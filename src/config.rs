@@ -28,6 +28,8 @@ pub struct Config {
     pub registers: Vec<Register>,
     /// `[[serial]]`.
     pub serial: device::serial::Settings,
+    /// `[[reader]]`: what hotplug finds, adopted or routed by name.
+    pub readers: device::settings::Settings,
     /// `[[printer]]`.
     pub printers: device::printer_port::Settings,
     /// `[[alias]]` and `[payment]`.
@@ -134,12 +136,13 @@ fn read(table: toml::Table, mistakes: &mut Vec<Mistake>) -> Config {
     let push = keys.table("push", push::Settings::read).unwrap_or_default();
     let registers = keys.tables("register", push::REGISTERS_MAX, read_register);
     let serial = device::serial::Settings::read(&mut keys);
+    let readers = device::settings::Settings::read(&mut keys);
     let printers = device::printer_port::Settings::read(&mut keys);
     let rules = decode::classify::Rules::read(&mut keys);
     let repeat = keys.table("scan", |scan| scan.number("repeat_ms", 0..=60_000, "milliseconds")).flatten();
     let repeat_window = repeat.map_or(identify::REPEAT_WINDOW, Duration::from_millis);
     let shop = desk::Settings { programme: rules.programme, ..shop };
-    let config = Config { store, shop, push, registers, serial, printers, rules, repeat_window };
+    let config = Config { store, shop, push, registers, serial, readers, printers, rules, repeat_window };
     check(&config, &mut keys);
     keys.done();
     config
@@ -194,6 +197,9 @@ fn check(config: &Config, keys: &mut Keys<'_>) {
     }
     for (index, serial) in config.serial.ports.iter().enumerate() {
         known_register(serial.register.as_ref(), &registers, &format!("serial[{index}].register"), keys);
+    }
+    for (index, reader) in config.readers.readers.iter().enumerate() {
+        known_register(reader.register.as_ref(), &registers, &format!("reader[{index}].register"), keys);
     }
     for (index, printer) in config.printers.printers.iter().enumerate() {
         for register in &printer.registers {

@@ -72,7 +72,8 @@ fn serve(config: Config, config_path: PathBuf) -> anyhow::Result<()> {
         host: host_name(),
         listener,
         credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
-        heartbeat: sd_notify::watchdog_enabled().map(|limit| Heartbeat { every: limit / 3, beat }),
+        heartbeat: sd_notify::watchdog_enabled()
+            .map(|limit| Heartbeat { every: limit.checked_div(3).unwrap_or(limit), beat }),
     };
     daemon::run(options, &control, || {
         if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {

@@ -7,6 +7,7 @@
 
 mod clock;
 mod open;
+mod plugged;
 mod policy;
 mod printers;
 mod readers;
@@ -126,7 +127,9 @@ pub fn run(options: Options, control: &Control, ready: impl FnOnce()) -> Result<
         ready();
         tracing::info!(socket = %options.config.push.socket.display(), "registers can connect");
         let heartbeat = options.heartbeat.unwrap_or(NO_WATCHDOG);
-        parts.serve(listener, control, options.config_path.as_deref(), &options.host, heartbeat).await
+        parts
+            .serve(listener, control, options.config_path.as_deref(), &options.host, heartbeat, &readers)
+            .await
     });
     readers.stop();
     parts.printers.stop();
@@ -174,8 +177,14 @@ impl Parts {
         let slow = Slow::new(runtime.clone(), Arc::clone(&hub), config.push.lifetime);
         let routes = Arc::new(Routes::new(current));
         let lifetime = config.push.lifetime;
-        let shared = Shared { hub, desk: Arc::clone(&desk), routes, slow, lifetime, runtime };
-        let service = Arc::new(service::Front::new(desk, Arc::clone(&states), printers.clone()));
+        let front = service::Front::new(
+            Arc::clone(&desk),
+            Arc::clone(&states),
+            printers.clone(),
+            Arc::clone(&routes),
+        );
+        let service = Arc::new(front);
+        let shared = Shared { hub, desk, routes, slow, lifetime, runtime };
         let sessions = TaskTracker::new();
         Ok(Self { clock, shared, printers, states, service, sessions })
     }
@@ -211,6 +220,7 @@ impl Parts {
         config_path: Option<&std::path::Path>,
         host: &RegisterName,
         heartbeat: Heartbeat,
+        readers: &Readers,
     ) -> Result<(), DaemonError> {
         let (service, sessions) = (Arc::clone(&self.service), self.sessions.clone());
         let groups = sys::peer_groups;
@@ -223,7 +233,10 @@ impl Parts {
                 served = &mut serving => {
                     return served.map_err(|source| DaemonError::Host { doing: "accept registers", source });
                 }
-                () = control.reload.notified() => self.reload(config_path, host),
+                () = control.reload.notified() => {
+                    self.reload(config_path, host);
+                    readers.nudge();
+                }
                 _ = refill.tick() => self.refill_keys(),
                 _ = beat.tick() => (heartbeat.beat)(),
             }

@@ -1,5 +1,6 @@
 //! A thread for each reader: opens its port, reads it until it is gone, and opens it again.
 
+use super::plugged::{Nudge, Supervisor};
 use super::scan_path::{ScanPath, Shared, Taken};
 use super::states::{ReaderState, States};
 use crate::config::Config;
@@ -14,17 +15,69 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long a reader that is away is left alone before it is looked for again.
+/// How long a reader that is away is left alone before it is opened again.
 const REOPEN_AFTER: Duration = Duration::from_millis(300);
+
+/// An open port and what makes scans of its bytes.
+pub(super) type Opened = (Box<dyn Port>, Box<dyn Assemble>);
+
+/// Something that can be opened and read.
+pub(super) trait Source: Send + 'static {
+    /// The reader's stable name.
+    fn name(&self) -> ReaderName;
+    /// Opens it.
+    fn open(&self) -> Result<Opened, OpenError>;
+    /// Whether the reader waits for ACK or NAK.
+    fn wants_answers(&self) -> bool;
+    /// What the thread does when the port is gone.
+    fn after_loss(&self) -> Ended;
+}
+
+/// What becomes of a reader whose port is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The same place is opened again and again.
+    TryAgain,
+    /// The thread ends; somebody else finds the device again.
+    ForGood,
+}
+
+/// What every reader's thread is started with.
+#[derive(Clone)]
+pub(super) struct Starter {
+    pub(super) shared: Shared,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) states: Arc<States>,
+    pub(super) stop: StopSignal,
+}
+
+impl Starter {
+    /// Starts a thread for `source`; `ended` is called on it when it ends by itself.
+    pub(super) fn spawn(
+        &self,
+        source: impl Source,
+        ended: impl FnOnce(&ReaderName) + Send + 'static,
+    ) -> io::Result<JoinHandle<()>> {
+        let name = source.name();
+        let mut watch =
+            Watch { path: ScanPath::new(name.clone(), self.shared.clone()), name, starter: self.clone() };
+        let thread = std::thread::Builder::new().name("reader".to_owned());
+        thread.spawn(move || {
+            watch.run(&source);
+            ended(&watch.name);
+        })
+    }
+}
 
 /// All readers of the daemon.
 pub(super) struct Readers {
     stop: StopSignal,
     threads: Vec<JoinHandle<()>>,
+    nudge: Nudge,
 }
 
 impl Readers {
-    /// Starts a thread for each configured reader.
+    /// Starts a thread for each configured port, and the one that watches devices.
     pub(super) fn start(
         config: &Config,
         shared: &Shared,
@@ -32,31 +85,20 @@ impl Readers {
         states: &Arc<States>,
     ) -> io::Result<Self> {
         let stop = StopSignal::new()?;
-        let mut readers = Self { stop, threads: Vec::new() };
+        let (shared, clock, states) = (shared.clone(), Arc::clone(clock), Arc::clone(states));
+        let starter = Starter { shared, clock, states, stop: stop.clone() };
+        let mut threads = Vec::new();
         for port in &config.serial.ports {
-            readers.spawn(SerialReader(port.clone()), shared, clock, states)?;
+            threads.push(starter.spawn(SerialReader(port.clone()), |_| {})?);
         }
-        Ok(readers)
+        let (nudge, thread) = Supervisor::start(starter, stop.clone())?;
+        threads.push(thread);
+        Ok(Self { stop, threads, nudge })
     }
 
-    fn spawn(
-        &mut self,
-        source: impl Source,
-        shared: &Shared,
-        clock: &Arc<dyn Clock>,
-        states: &Arc<States>,
-    ) -> io::Result<()> {
-        let mut watch = Watch {
-            name: source.name(),
-            path: ScanPath::new(source.name(), shared.clone()),
-            shared: shared.clone(),
-            clock: Arc::clone(clock),
-            states: Arc::clone(states),
-            stop: self.stop.clone(),
-        };
-        let thread = std::thread::Builder::new().name("reader".to_owned());
-        self.threads.push(thread.spawn(move || watch.run(&source))?);
-        Ok(())
+    /// Tells the watcher of devices to look again, for adoptions may have changed.
+    pub(super) fn nudge(&self) {
+        self.nudge.nudge();
     }
 
     /// Ends all readers and waits for their threads.
@@ -70,14 +112,7 @@ impl Readers {
     }
 }
 
-/// Something that can be opened and read, again and again.
-trait Source: Send + 'static {
-    fn name(&self) -> ReaderName;
-    fn open(&self) -> Result<(Box<dyn Port>, Box<dyn Assemble>), OpenError>;
-    /// Whether the reader waits for ACK or NAK.
-    fn wants_answers(&self) -> bool;
-}
-
+/// A port of the config.
 struct SerialReader(PortSettings);
 
 impl Source for SerialReader {
@@ -85,50 +120,65 @@ impl Source for SerialReader {
         self.0.reader_name()
     }
 
-    fn open(&self) -> Result<(Box<dyn Port>, Box<dyn Assemble>), OpenError> {
+    fn open(&self) -> Result<Opened, OpenError> {
         Ok((Box::new(self.0.open()?), Box::new(self.0.assembler())))
     }
 
     fn wants_answers(&self) -> bool {
         self.0.wants_answers()
     }
+
+    fn after_loss(&self) -> Ended {
+        Ended::TryAgain
+    }
 }
 
 struct Watch {
     name: ReaderName,
     path: ScanPath,
-    shared: Shared,
-    clock: Arc<dyn Clock>,
-    states: Arc<States>,
-    stop: StopSignal,
+    starter: Starter,
 }
 
 impl Watch {
     fn run(&mut self, source: &impl Source) {
         loop {
-            match source.open() {
+            let lost = match source.open() {
                 Ok((mut port, mut assembler)) => {
-                    self.states.reader(&self.name, ReaderState::Reading);
+                    self.state(ReaderState::Reading);
                     match self.read(&mut *port, &mut *assembler, source.wants_answers()) {
                         ReaderEnd::Stopped => return,
-                        ReaderEnd::Lost(error) => self.states.reader(&self.name, ReaderState::away(&error)),
+                        ReaderEnd::Lost(error) => {
+                            self.state(ReaderState::away(&error));
+                            true
+                        }
                     }
                 }
-                Err(error) => self.states.reader(&self.name, ReaderState::away(&error)),
+                Err(error) => {
+                    self.state(ReaderState::away(&error));
+                    matches!(error, OpenError::Gone { .. })
+                }
+            };
+            if lost && source.after_loss() == Ended::ForGood {
+                return;
             }
-            if self.stop.wait(REOPEN_AFTER) {
+            if self.starter.stop.wait(REOPEN_AFTER) {
                 return;
             }
         }
     }
 
+    fn state(&self, state: ReaderState) {
+        self.starter.states.reader(&self.name, state);
+    }
+
     fn read(&mut self, port: &mut dyn Port, assembler: &mut dyn Assemble, answers_wanted: bool) -> ReaderEnd {
-        let (path, runtime) = (&mut self.path, &self.shared.runtime);
+        let (path, starter) = (&mut self.path, &self.starter);
+        let runtime = &starter.shared.runtime;
         let mut on = |decoded, now, answers: &Answers| {
             let taken = path.take(decoded, now);
             if answers_wanted { reply(taken, answers, runtime) } else { Reply::Quiet }
         };
-        reader::run(port, assembler, &*self.clock, &self.stop, &mut on)
+        reader::run(port, assembler, &*starter.clock, &starter.stop, &mut on)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::decode::classify::Rules;
+use crate::device;
 use crate::domain::id::{ReaderName, RegisterName};
 use crate::domain::time::Uptime;
 use crate::identify::{Budget, GUESS_EVERY, GUESSES_MAX};
@@ -25,6 +26,8 @@ pub(super) struct Current {
     first: RegisterName,
     by_reader: HashMap<ReaderName, RegisterName>,
     pub(super) rules: Rules,
+    /// Which of the found devices are ours, and how they type.
+    pub(super) readers: device::settings::Settings,
     pub(super) repeat_window: Duration,
 }
 
@@ -41,11 +44,15 @@ impl Current {
         for port in &config.serial.ports {
             by_reader.extend(port.register.clone().map(|register| (port.reader_name(), register)));
         }
+        for reader in &config.readers.readers {
+            by_reader.extend(reader.register.clone().map(|register| (reader.name.clone(), register)));
+        }
         for register in &config.registers {
             by_reader.extend(register.readers.iter().map(|reader| (reader.clone(), register.name.clone())));
         }
-        let (rules, repeat_window) = (config.rules.clone(), config.repeat_window);
-        Self { registers, first, by_reader, rules, repeat_window }
+        let (rules, readers, repeat_window) =
+            (config.rules.clone(), config.readers.clone(), config.repeat_window);
+        Self { registers, first, by_reader, rules, readers, repeat_window }
     }
 
     /// The one register of a reader.

@@ -1,9 +1,11 @@
 //! Requests that are not the session's own: the desk's, and the few about the daemon itself.
 
 use super::printers::PrintRoom;
+use super::routes::Routes;
 use super::states::States;
 use crate::desk::access::Role;
 use crate::desk::{Desk, Printers};
+use crate::domain::id::ReaderName;
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::log::HealthState;
 use crate::push::{Answer, Caller, Service};
@@ -22,11 +24,17 @@ pub(super) struct Front {
     desk: Arc<Desk>,
     states: Arc<States>,
     printers: Arc<PrintRoom>,
+    routes: Arc<Routes>,
 }
 
 impl Front {
-    pub(super) fn new(desk: Arc<Desk>, states: Arc<States>, printers: Arc<PrintRoom>) -> Self {
-        Self { desk, states, printers }
+    pub(super) fn new(
+        desk: Arc<Desk>,
+        states: Arc<States>,
+        printers: Arc<PrintRoom>,
+        routes: Arc<Routes>,
+    ) -> Self {
+        Self { desk, states, printers, routes }
     }
 
     async fn answer(&self, who: &Caller, method: &str, params: Option<&RawValue>) -> Result<Value, Refusal> {
@@ -36,24 +44,36 @@ impl Front {
         }
         match method {
             "status" => Ok(self.status()),
-            "reader.list" => Ok(json!({ "readers": self.states.all()["readers"] })),
+            "reader.list" => Ok(json!({ "readers": self.readers() })),
             _ => self.desk.call(&who.principal, who.register.as_ref(), method, params).await,
         }
     }
 
+    /// Every reader with its register.
+    fn readers(&self) -> Vec<Value> {
+        let routes = self.routes.current();
+        let mut rows = self.states.readers();
+        for row in rows.iter_mut().filter_map(Value::as_object_mut) {
+            let name = row.get("reader").and_then(Value::as_str).and_then(|name| ReaderName::new(name).ok());
+            row.insert("register".to_owned(), json!(name.map(|name| routes.register(&name).clone())));
+        }
+        rows
+    }
+
     fn status(&self) -> Value {
-        let mut status = self.states.all();
+        let mut store = self.states.store();
         if let Some(opened) = self.desk.opened() {
             let health = opened.log.health();
-            status["store"]["last_seq"] = json!(health.last_seq);
+            store.insert("last_seq".to_owned(), json!(health.last_seq));
             if let HealthState::ReadOnly { why } = health.state {
-                status["store"]["state"] = json!("read_only");
-                status["store"]["why"] = json!(why);
+                store.insert("state".to_owned(), json!("read_only"));
+                store.insert("why".to_owned(), json!(why));
             }
         }
         let row = |(printer, condition)| json!({ "printer": printer, "condition": condition });
-        status["printers"] = self.printers.list().into_iter().map(row).collect();
-        status
+        let printers: Vec<Value> = self.printers.list().into_iter().map(row).collect();
+        let (vault, readers) = (self.states.vault(), self.states.open_readers());
+        json!({ "store": store, "vault": vault, "readers": readers, "printers": printers })
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::domain::id::ReaderName;
 use crate::push::Hub;
 use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +31,8 @@ impl ReaderState {
 struct Now {
     store: Store,
     readers: BTreeMap<ReaderName, ReaderState>,
+    /// What hotplug found, ours or not.
+    devices: Vec<Value>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -76,30 +78,56 @@ impl States {
         self.change(|now| drop(now.readers.insert(name.clone(), state)));
     }
 
-    /// Everything, as an object.
-    pub(super) fn all(&self) -> Value {
+    /// Notes what is plugged in.
+    pub(super) fn devices(&self, devices: Vec<Value>) {
+        self.lock().devices = devices;
+    }
+
+    /// Every reader that is read or could be: open ones, those that are away, and candidates.
+    pub(super) fn readers(&self) -> Vec<Value> {
         let now = self.lock();
-        let store = match &now.store {
-            Store::Opening => json!({ "state": "opening" }),
-            Store::Open { .. } => json!({ "state": "open" }),
-            Store::Failed(why) => json!({ "state": "failed", "why": why }),
+        let mut rows: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+        for (name, state) in &now.readers {
+            rows.insert(name.to_string(), row(name, state));
+        }
+        for device in now.devices.iter().filter_map(Value::as_object) {
+            let name = device.get("reader").and_then(Value::as_str).unwrap_or_default();
+            let candidate = || Map::from_iter([("state".to_owned(), json!("candidate"))]);
+            rows.entry(name.to_owned()).or_insert_with(candidate).extend(device.clone());
+        }
+        rows.into_values().map(Value::Object).collect()
+    }
+
+    /// The readers that are, or were, open.
+    pub(super) fn open_readers(&self) -> Vec<Value> {
+        self.lock().readers.iter().map(|(name, state)| Value::Object(row(name, state))).collect()
+    }
+
+    /// How the store is.
+    pub(super) fn store(&self) -> Map<String, Value> {
+        let (state, why) = match &self.lock().store {
+            Store::Opening => ("opening", None),
+            Store::Open { .. } => ("open", None),
+            Store::Failed(why) => ("failed", Some(why.clone())),
         };
-        let vault = match &now.store {
+        let mut row = Map::from_iter([("state".to_owned(), json!(state))]);
+        row.extend(why.map(|why| ("why".to_owned(), json!(why))));
+        row
+    }
+
+    /// How the vault is.
+    pub(super) fn vault(&self) -> &'static str {
+        match self.lock().store {
             Store::Open { locked: false } => "open",
             Store::Open { locked: true } => "locked",
             Store::Opening | Store::Failed(_) => "unknown",
-        };
-        let row = |(name, state): (&ReaderName, &ReaderState)| match state {
-            ReaderState::Reading => json!({ "reader": name, "state": "reading" }),
-            ReaderState::Away(why) => json!({ "reader": name, "state": "away", "why": why }),
-        };
-        let readers: Vec<Value> = now.readers.iter().map(row).collect();
-        json!({ "store": store, "vault": vault, "readers": readers })
+        }
     }
 
-    /// The same, as it goes on the wire.
+    /// All of it, as it goes on the wire.
     pub(super) fn raw(&self) -> Box<RawValue> {
-        to_raw_value(&self.all()).unwrap_or_default()
+        let all = json!({ "store": self.store(), "vault": self.vault(), "readers": self.open_readers() });
+        to_raw_value(&all).unwrap_or_default()
     }
 
     fn change(&self, change: impl FnOnce(&mut Now)) {
@@ -110,4 +138,14 @@ impl States {
     fn lock(&self) -> std::sync::MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn row(name: &ReaderName, state: &ReaderState) -> Map<String, Value> {
+    let (word, why) = match state {
+        ReaderState::Reading => ("reading", None),
+        ReaderState::Away(why) => ("away", Some(why)),
+    };
+    let mut row = Map::from_iter([("reader".to_owned(), json!(name)), ("state".to_owned(), json!(word))]);
+    row.extend(why.map(|why| ("why".to_owned(), json!(why))));
+    row
 }

@@ -19,39 +19,36 @@ impl From<StoreError> for Refusal {
 
 impl From<VaultError> for Refusal {
     fn from(error: VaultError) -> Self {
-        match error {
-            VaultError::Locked => Self::new(RefusalCode::Locked, error.to_string()),
-            VaultError::Erased => Self::new(RefusalCode::NotFound, error.to_string()),
-            other => internal(&other),
+        if matches!(error, VaultError::Locked) {
+            return Self::new(RefusalCode::Locked, error.to_string());
         }
+        if matches!(error, VaultError::Erased) {
+            return Self::new(RefusalCode::NotFound, error.to_string());
+        }
+        internal(&error)
     }
 }
 
 impl From<FoldError> for Refusal {
     fn from(error: FoldError) -> Self {
-        match error {
-            FoldError::Locked => VaultError::Locked.into(),
-            other => internal(&other),
-        }
+        if matches!(error, FoldError::Locked) { VaultError::Locked.into() } else { internal(&error) }
     }
 }
 
 impl From<SubmitError> for Refusal {
     fn from(error: SubmitError) -> Self {
-        match error {
-            SubmitError::Busy => {
-                Self::new(RefusalCode::Busy, "too many writes at once; try again in a moment")
-            }
-            other => Self::new(RefusalCode::ReadOnly, other.to_string()),
+        if matches!(error, SubmitError::Busy) {
+            return Self::new(RefusalCode::Busy, "too many writes at once; try again in a moment");
         }
+        Self::new(RefusalCode::ReadOnly, error.to_string())
     }
 }
 
 impl From<Refused<Refusal>> for Refusal {
     fn from(refused: Refused<Refusal>) -> Self {
-        match refused {
-            Refused::Refusal(refusal) => refusal,
-            other => Self::new(RefusalCode::ReadOnly, other.to_string()),
+        if let Refused::Refusal(refusal) = refused {
+            return refusal;
         }
+        Self::new(RefusalCode::ReadOnly, refused.to_string())
     }
 }

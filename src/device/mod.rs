@@ -4,15 +4,16 @@
 //! [`Assemble`](crate::decode::Assemble) makes scans of them, and [`reader::run`] turns the wheel between the two on a
 //! thread of its own. Nothing here knows what a customer is.
 
+pub mod evdev;
+pub mod hidraw;
+pub mod hotplug;
 pub mod keymap;
 pub mod port;
 pub mod printer_port;
+pub mod profile;
 pub mod reader;
 pub mod replay;
 pub mod serial;
-pub mod sys;
-
-pub mod printer_port;
-pub mod profile;
 pub mod settings;
+pub mod sys;
 pub mod typist;

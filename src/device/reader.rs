@@ -227,6 +227,12 @@ impl StopSignal {
         matches!(ppoll(&mut polled, Some(TimeSpec::from(limit)), None), Ok(ready) if ready > 0)
     }
 
+    /// Readable once it is raised.
+    #[must_use]
+    pub fn wait_fd(&self) -> BorrowedFd<'_> {
+        self.raised.as_fd()
+    }
+
     /// Raises it, for good.
     pub fn raise(&self) {
         signal(&self.raised);

@@ -59,13 +59,12 @@ impl<'m> Keys<'m> {
 
     /// A text, if given.
     pub fn text(&mut self, key: &'static str) -> Option<String> {
-        match self.take(key)? {
-            Value::String(text) => Some(text),
-            other => {
-                self.wrong_type(key, &other, "a text in quotes");
-                None
-            }
+        let value = self.take(key)?;
+        if let Value::String(text) = value {
+            return Some(text);
         }
+        self.wrong_type(key, &value, "a text in quotes");
+        None
     }
 
     /// A text that `parse` accepts; its error is the problem reported.
@@ -117,22 +116,19 @@ impl<'m> Keys<'m> {
 
     /// `true` or `false`.
     pub fn flag(&mut self, key: &'static str) -> Option<bool> {
-        match self.take(key)? {
-            Value::Boolean(flag) => Some(flag),
-            other => {
-                self.wrong_type(key, &other, "true or false");
-                None
-            }
+        let value = self.take(key)?;
+        if let Value::Boolean(flag) = value {
+            return Some(flag);
         }
+        self.wrong_type(key, &value, "true or false");
+        None
     }
 
     /// A list of texts.
     pub fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         let value = self.take(key)?;
-        let list = match &value {
-            Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
-            _ => None,
-        };
+        let all = |items: &Vec<Value>| items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
+        let list = value.as_array().and_then(all);
         if list.is_none() {
             self.wrong_type(key, &value, "a list of texts");
         }

@@ -11,6 +11,7 @@ use crate::domain::id::{CardId, CustomerNumber, IssueId, VisitId};
 use crate::domain::issue::{Issue, IssueState};
 use crate::domain::time::Timestamp;
 use crate::log::{Fold, FoldError, Meta, ReadWrite, View};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -94,30 +95,9 @@ fn apply(at: Timestamp, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<
             change_customer(views, customer, |kept| set_card_status(kept, card, status, reason))
         }
         StoreEvent::VisitOpened { visit, customer, register, .. } => {
-            if let Some(before) =
-                value::<VisitId>(views, REGISTERS, register.as_str().as_bytes()).map_err(bad)?
-            {
-                end_visit(views, before, VisitState::Replaced)?;
-            }
-            put(views, REGISTERS, register.as_str().as_bytes(), &visit)?;
-            let kept = Visit { customer, register, opened_at: at, state: VisitState::Open };
-            put(views, VISITS, visit.0.as_bytes(), &kept)?;
-            change_customer(views, customer, |kept| {
-                kept.visits = kept.visits.saturating_add(1);
-                kept.last_visit = Some((visit, at));
-                Ok(())
-            })
+            open_visit(views, visit, Visit { customer, register, opened_at: at, state: VisitState::Open })
         }
-        StoreEvent::VisitEnded { visit } => {
-            let Some(kept) = value::<Visit>(views, VISITS, visit.0.as_bytes()).map_err(bad)? else {
-                return Err(unfit("a visit ends that never began"));
-            };
-            let register = kept.register.as_str().as_bytes();
-            if value::<VisitId>(views, REGISTERS, register).map_err(bad)? == Some(visit) {
-                views.remove(REGISTERS, register);
-            }
-            end_visit(views, visit, VisitState::Ended)
-        }
+        StoreEvent::VisitEnded { visit } => end_visit(views, visit),
         StoreEvent::IssueOpened { customer, issue, kind, product } => {
             let state = IssueState::New;
             let kept = Issue { issue, customer, kind, state, product, opened_at: at, moved_at: at };
@@ -125,9 +105,8 @@ fn apply(at: Timestamp, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<
             keep_issue(views, kept)
         }
         StoreEvent::IssueMoved { issue, state, .. } => {
-            let Some(mut kept) = value::<Issue>(views, ISSUES, issue.0.as_bytes()).map_err(bad)? else {
-                return Err(unfit("an issue moves that was never opened"));
-            };
+            let mut kept: Issue =
+                known(views, ISSUES, issue.0.as_bytes(), "an issue moves that was never opened")?;
             (kept.state, kept.moved_at) = (state, at);
             keep_issue(views, kept)
         }
@@ -137,9 +116,7 @@ fn apply(at: Timestamp, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<
             put(views, JOBS, job.0.as_bytes(), &kept)
         }
         StoreEvent::JobMoved { job, state, reason } => {
-            let Some(mut kept) = value::<Job>(views, JOBS, job.0.as_bytes()).map_err(bad)? else {
-                return Err(unfit("a job moves that was never queued"));
-            };
+            let mut kept: Job = known(views, JOBS, job.0.as_bytes(), "a job moves that was never queued")?;
             (kept.state, kept.reason) = (state, reason);
             if JOB_ENDS.contains(&kept.state.as_str()) {
                 views.remove(JOBS_OPEN, job.0.as_bytes());
@@ -147,6 +124,30 @@ fn apply(at: Timestamp, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<
             put(views, JOBS, job.0.as_bytes(), &kept)
         }
     }
+}
+
+/// Opens a visit; whoever was at the register before is there no more.
+fn open_visit(views: &mut dyn ReadWrite, visit: VisitId, kept: Visit) -> Result<(), FoldError> {
+    let register = kept.register.as_str().as_bytes();
+    if let Some(before) = value::<VisitId>(views, REGISTERS, register).map_err(bad)? {
+        move_visit(views, before, VisitState::Replaced)?;
+    }
+    put(views, REGISTERS, register, &visit)?;
+    put(views, VISITS, visit.0.as_bytes(), &kept)?;
+    change_customer(views, kept.customer, |customer| {
+        customer.visits = customer.visits.saturating_add(1);
+        customer.last_visit = Some((visit, kept.opened_at));
+        Ok(())
+    })
+}
+
+fn end_visit(views: &mut dyn ReadWrite, visit: VisitId) -> Result<(), FoldError> {
+    let kept: Visit = known(views, VISITS, visit.0.as_bytes(), "a visit ends that never began")?;
+    let register = kept.register.as_str().as_bytes();
+    if value::<VisitId>(views, REGISTERS, register).map_err(bad)? == Some(visit) {
+        views.remove(REGISTERS, register);
+    }
+    move_visit(views, visit, VisitState::Ended)
 }
 
 fn set_card_status(
@@ -174,12 +175,19 @@ fn keep_issue(views: &mut dyn ReadWrite, issue: Issue) -> Result<(), FoldError> 
     })
 }
 
-fn end_visit(views: &mut dyn ReadWrite, visit: VisitId, state: VisitState) -> Result<(), FoldError> {
-    let Some(mut kept) = value::<Visit>(views, VISITS, visit.0.as_bytes()).map_err(bad)? else {
-        return Ok(());
-    };
-    kept.state = state;
-    put(views, VISITS, visit.0.as_bytes(), &kept)
+fn move_visit(views: &mut dyn ReadWrite, visit: VisitId, state: VisitState) -> Result<(), FoldError> {
+    let kept: Visit = known(views, VISITS, visit.0.as_bytes(), "a visit moves that never began")?;
+    put(views, VISITS, visit.0.as_bytes(), &Visit { state, ..kept })
+}
+
+/// A value that an event takes for granted.
+fn known<T: DeserializeOwned>(
+    views: &mut dyn ReadWrite,
+    view: View,
+    key: &[u8],
+    otherwise: &str,
+) -> Result<T, FoldError> {
+    value(views, view, key).map_err(bad)?.ok_or_else(|| unfit(otherwise))
 }
 
 fn issue_of(customer: CustomerNumber, issue: IssueId) -> [u8; 32] {
@@ -195,9 +203,8 @@ fn change_customer(
     customer: CustomerNumber,
     change: impl FnOnce(&mut Customer) -> Result<(), FoldError>,
 ) -> Result<(), FoldError> {
-    let Some(mut kept) = value::<Customer>(views, CUSTOMERS, customer.0.as_bytes()).map_err(bad)? else {
-        return Err(unfit("an event names a customer who was never enrolled"));
-    };
+    let mut kept: Customer =
+        known(views, CUSTOMERS, customer.0.as_bytes(), "an event names a customer who was never enrolled")?;
     change(&mut kept)?;
     put(views, CUSTOMERS, customer.0.as_bytes(), &kept)
 }

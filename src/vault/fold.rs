@@ -31,7 +31,7 @@ impl Fold for VaultFold {
         match event {
             VaultEvent::KeyAssigned { customer, slot, generation } => {
                 let place = postcard::to_stdvec(&KeyRef { slot, generation });
-                let place = place.map_err(|error| unfit(error))?;
+                let place = place.map_err(unfit)?;
                 views.put(KEYS, customer.0.as_bytes(), &place);
                 Ok(())
             }
@@ -49,7 +49,7 @@ impl Fold for VaultFold {
 
 /// Adds `event` to a transaction.
 pub(super) fn emit(tx: &mut Tx<'_>, event: &VaultEvent) -> Result<(), FoldError> {
-    let event = serde_json::to_vec(event).map_err(|error| unfit(error))?;
+    let event = serde_json::to_vec(event).map_err(unfit)?;
     tx.emit(Half::Personal, &event)
 }
 
@@ -59,11 +59,10 @@ pub(super) fn unfit(what: impl ToString) -> FoldError {
 }
 
 fn refused(error: VaultError) -> FoldError {
-    match error {
-        VaultError::Locked => FoldError::Locked,
-        VaultError::View(error) => FoldError::View(error),
-        other => unfit(other),
+    if matches!(error, VaultError::Locked) {
+        return FoldError::Locked;
     }
+    if let VaultError::View(error) = error { FoldError::View(error) } else { unfit(error) }
 }
 
 struct Change<'a> {

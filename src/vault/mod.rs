@@ -88,10 +88,7 @@ pub enum VaultError {
 
 impl From<KeyError> for VaultError {
     fn from(error: KeyError) -> Self {
-        match error {
-            KeyError::Destroyed { .. } => Self::Erased,
-            other => Self::Key(other),
-        }
+        if matches!(error, KeyError::Destroyed) { Self::Erased } else { Self::Key(error) }
     }
 }
 
@@ -126,6 +123,9 @@ impl fmt::Debug for Till {
 struct CardSection {
     hashes: Vec<String>,
 }
+
+/// A section's revision and plaintext.
+pub type Section = (u64, Zeroizing<Vec<u8>>);
 
 /// A customer's data key, fetched once for several sections.
 #[derive(Debug)]
@@ -194,7 +194,7 @@ impl Vault {
         views: &(impl Read + ?Sized),
         key: &CustomerKey,
         section: &str,
-    ) -> Result<Option<(u64, Zeroizing<Vec<u8>>)>, VaultError> {
+    ) -> Result<Option<Section>, VaultError> {
         let Some(kept) = views.get(SECTIONS, &section_key(key.customer, section))? else { return Ok(None) };
         let (rev, sealed) = parse_kept(&kept)?;
         let aad = Aad { customer: key.customer, section, rev };
@@ -347,7 +347,7 @@ impl Vault {
         nonce: [u8; 24],
     ) -> Result<(), FoldError> {
         let section = CardSection { hashes: vec![hash.hex()] };
-        let plaintext = serde_json::to_vec(&section).map_err(|error| fold::unfit(error))?;
+        let plaintext = serde_json::to_vec(&section).map_err(fold::unfit)?;
         self.write_section(tx, key, &format!("card:{card}"), &plaintext, nonce)
     }
 }

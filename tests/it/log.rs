@@ -1,10 +1,4 @@
 //! The journal and its views on real files: what is acknowledged stays, what is torn is cut, what is damaged is named.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code fails by panicking"
-)]
 #![expect(clippy::arithmetic_side_effects, reason = "test code fails by panicking")]
 
 mod commit;

@@ -14,7 +14,7 @@ mod fuzz;
 #[cfg(test)]
 mod hid;
 #[cfg(test)]
-mod hid;
+mod hotplug;
 #[cfg(test)]
 mod keyboard;
 #[cfg(test)]
@@ -26,15 +26,6 @@ mod print;
 #[cfg(test)]
 mod printer_port;
 #[cfg(test)]
-mod push;
-#[cfg(test)]
-mod serial;
-#[cfg(test)]
-mod systemd;
-#[cfg(test)]
-mod tree;
-#[cfg(test)]
-mod vault_keys;
 mod profiles;
 #[cfg(test)]
 mod push;

@@ -126,9 +126,8 @@ fn the_socket_has_its_owner_and_mode_before_the_first_connect() {
 #[test]
 fn the_account_and_the_roles_are_made() {
     let lines = unit("fichad.sysusers.conf");
-    let named = |kind: &str, name: &str| {
-        lines.iter().any(|line| line.split_whitespace().take(2).eq([kind, name].into_iter()))
-    };
+    let named =
+        |kind: &str, name: &str| lines.iter().any(|line| line.split_whitespace().take(2).eq([kind, name]));
     assert!(named("u", "fichad"));
     for role in ROLES {
         assert!(named("g", role), "{role}");

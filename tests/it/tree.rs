@@ -1,5 +1,7 @@
 //! The rules of the tree, kept by reading it: who may import whom, what the top level holds, module headers.
 
+#![expect(clippy::arithmetic_side_effects, reason = "numbers of a test are small")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,5 @@
 //! A customer's life in the vault: enrolled, found, read back after a restart, erased; and nothing in clear on the way.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
-
 use fichad::domain::code::{Alias, CardKey};
 use fichad::domain::id::CustomerNumber;
 use fichad::domain::person::Person;

@@ -1,0 +1,232 @@
+//! Readers that come and go: found by hotplug, opened if they are ours, looked for again when they are gone.
+
+use super::readers::{Ended, Opened, Source, Starter};
+use crate::decode::Assemble;
+use crate::decode::hid::Descriptor;
+use crate::decode::keyboard::Keyboard;
+use crate::device::evdev::{self, Expected};
+use crate::device::hotplug::{Access, Class, Found, Hotplug, Watch};
+use crate::device::keymap;
+use crate::device::port::OpenError;
+use crate::device::reader::StopSignal;
+use crate::device::serial::PortSettings;
+use crate::device::settings::ReaderSettings;
+use crate::device::{hidraw, profile};
+use crate::domain::id::ReaderName;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::time::TimeSpec;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Readers that may end before the supervisor hears of it.
+const ENDED_MAX: usize = 64;
+
+/// The most readers that are open at once, those of `[[serial]]` not counted.
+pub(super) const READERS_MAX: usize = 16;
+
+/// Wakes the supervisor: a reader ended, or the config was read again.
+#[derive(Clone)]
+pub(super) struct Nudge {
+    wake: Arc<EventFd>,
+    ended: SyncSender<ReaderName>,
+}
+
+impl Nudge {
+    /// Something may have changed.
+    pub(super) fn nudge(&self) {
+        // A full counter has woken it already.
+        self.wake.write(1).ok();
+    }
+
+    fn ended(&self, name: &ReaderName) {
+        if self.ended.try_send(name.clone()).is_err() {
+            tracing::warn!(reader = %name, "the end of a reader is not heard at once; the next scan of devices finds out");
+        }
+        self.nudge();
+    }
+}
+
+/// The thread that watches devices.
+pub(super) struct Supervisor {
+    starter: Starter,
+    stop: StopSignal,
+    hotplug: Hotplug,
+    watch: Option<Watch>,
+    wake: Arc<EventFd>,
+    ended: Receiver<ReaderName>,
+    nudge: Nudge,
+    running: HashMap<ReaderName, (PathBuf, JoinHandle<()>)>,
+}
+
+impl Supervisor {
+    /// Starts the thread; the devices lie below `/sys` and `/dev`.
+    pub(super) fn start(starter: Starter, stop: StopSignal) -> io::Result<(Nudge, JoinHandle<()>)> {
+        let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
+        let (sender, ended) = sync_channel(ENDED_MAX);
+        let nudge = Nudge { wake: Arc::clone(&wake), ended: sender };
+        let watch = Watch::open().inspect_err(|error| {
+            tracing::warn!(%error, "the kernel's device messages cannot be heard; devices are looked for every 30 s");
+        });
+        let mut supervisor = Self {
+            starter,
+            stop,
+            hotplug: Hotplug::new("/sys", "/dev"),
+            watch: watch.ok(),
+            wake,
+            ended,
+            nudge: nudge.clone(),
+            running: HashMap::new(),
+        };
+        let thread = std::thread::Builder::new().name("hotplug".to_owned());
+        Ok((nudge, thread.spawn(move || supervisor.run())?))
+    }
+
+    fn run(&mut self) {
+        while !self.turn() {}
+        for (_, (_, thread)) in self.running.drain() {
+            if thread.join().is_err() {
+                tracing::error!("a reader's thread panicked");
+            }
+        }
+    }
+
+    /// Waits for something to happen, then brings readers and devices together; `true` when asked to stop.
+    fn turn(&mut self) -> bool {
+        let now = self.starter.clock.uptime();
+        if !self.hotplug.on_deadline(now).is_empty() {
+            self.starter.states.devices(self.hotplug.known().iter().map(row).collect());
+        }
+        self.open_ours();
+        let left = self.hotplug.deadline().saturating_sub(self.starter.clock.uptime());
+        match self.wait(left) {
+            Ok(true) => return true,
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "devices cannot be waited for"),
+        }
+        let now = self.starter.clock.uptime();
+        if self.watch.as_ref().is_some_and(|watch| watch.drain().unwrap_or(true)) {
+            self.hotplug.nudge(now);
+        }
+        // Nothing to read is the usual case.
+        self.wake.read().ok();
+        while let Ok(name) = self.ended.try_recv() {
+            self.running.remove(&name);
+            self.hotplug.forget(&name, now);
+        }
+        false
+    }
+
+    /// `true` when the stop was raised.
+    fn wait(&self, limit: Duration) -> io::Result<bool> {
+        let mut polled = vec![
+            PollFd::new(self.stop.wait_fd(), PollFlags::POLLIN),
+            PollFd::new(self.wake.as_fd(), PollFlags::POLLIN),
+        ];
+        polled.extend(self.watch.as_ref().map(|watch| PollFd::new(watch.wait_fd(), PollFlags::POLLIN)));
+        match ppoll(&mut polled, Some(TimeSpec::from(limit)), None) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        Ok(polled.first().and_then(PollFd::any).unwrap_or(false))
+    }
+
+    fn open_ours(&mut self) {
+        let settings = self.starter.shared.routes.current().readers.clone();
+        for found in self.hotplug.known() {
+            let reader = settings.for_reader(&found.name);
+            let ours = found.class.taken_by_itself() || reader.adopt;
+            let runs = self.running.get(&found.name).is_some_and(|(sysfs, _)| *sysfs == found.sysfs);
+            if !ours || runs || found.access != Access::Ok {
+                continue;
+            }
+            if self.running.len() >= READERS_MAX {
+                tracing::warn!(reader = %found.name, "{READERS_MAX} readers are open; this one is not read");
+                continue;
+            }
+            let nudge = self.nudge.clone();
+            let name = found.name.clone();
+            let device = Device { found: found.clone(), reader };
+            match self.starter.spawn(device, move |_| nudge.ended(&name)) {
+                Ok(thread) => drop(self.running.insert(found.name.clone(), (found.sysfs.clone(), thread))),
+                Err(error) => tracing::error!(reader = %found.name, %error, "no thread for a reader"),
+            }
+        }
+    }
+}
+
+/// A found device as a row of `reader.list`.
+fn row(found: &Found) -> Value {
+    let advice = found.ids.and_then(|(vendor, product)| profile::advice(vendor, product));
+    json!({
+        "reader": found.name, "class": found.class.word(), "node": found.node, "port": found.port,
+        "maker": found.maker, "product": found.product,
+        "ids": found.ids.map(|(vendor, product)| format!("{vendor:04x}:{product:04x}")),
+        "taken_by_itself": found.class.taken_by_itself(),
+        "access": match found.access {
+            Access::Ok => "ok",
+            Access::NoPermission => "no_permission",
+            Access::NoNode => "no_node",
+        },
+        "advice": advice,
+    })
+}
+
+/// One device, to be opened where it was found.
+struct Device {
+    found: Found,
+    reader: ReaderSettings,
+}
+
+impl Source for Device {
+    fn name(&self) -> ReaderName {
+        self.found.name.clone()
+    }
+
+    fn open(&self) -> Result<Opened, OpenError> {
+        let Found { node, sysfs, descriptor, .. } = &self.found;
+        let unusable = |what: String| {
+            let source = io::Error::new(io::ErrorKind::InvalidData, what);
+            OpenError::Other { node: node.clone(), source }
+        };
+        match self.found.class {
+            Class::HidPosScanner | Class::Magstripe => {
+                let parsed = Descriptor::parse(descriptor).map_err(|error| unusable(error.to_string()))?;
+                let assembler = hidraw::assembler(&parsed);
+                let assembler =
+                    assembler.ok_or_else(|| unusable("its descriptor has no scan data".to_owned()))?;
+                Ok((Box::new(hidraw::open(node, sysfs, descriptor)?), assembler))
+            }
+            Class::Keyboard => {
+                let layout = keymap::load(&self.reader.layout, &self.reader.variant);
+                let layout = layout.map_err(|error| unusable(error.to_string()))?;
+                let expected =
+                    Expected { ids: self.found.ids.unwrap_or_default(), phys: self.found.phys.clone() };
+                let port = evdev::open(node, &expected)?;
+                let keyboard: Box<dyn Assemble> = Box::new(Keyboard::new(Arc::new(layout), self.reader.idle));
+                Ok((Box::new(port), keyboard))
+            }
+            Class::Tty => {
+                let port = PortSettings::new(node.clone());
+                Ok((Box::new(port.open()?), Box::new(port.assembler())))
+            }
+        }
+    }
+
+    fn wants_answers(&self) -> bool {
+        false
+    }
+
+    fn after_loss(&self) -> Ended {
+        // Where it is next, if anywhere, hotplug tells.
+        Ended::ForGood
+    }
+}
