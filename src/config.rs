@@ -2,7 +2,7 @@
 //!
 //! Each room owns its settings; this one only gathers them and checks what goes across rooms.
 
-use crate::domain::id::{ReaderName, RegisterName};
+use crate::domain::id::RegisterName;
 use crate::domain::settings::{Keys, Mistake};
 use crate::{decode, desk, device, identify, push};
 use std::collections::BTreeSet;
@@ -63,8 +63,6 @@ pub struct Register {
     pub name: RegisterName,
     /// The users that may speak for it; empty: every member of `fichad-register`.
     pub users: Vec<String>,
-    /// The readers whose scans go to it; a reader named nowhere goes to the first register.
-    pub readers: Vec<ReaderName>,
 }
 
 /// Why a config file cannot be used.
@@ -169,30 +167,16 @@ fn read_store(keys: &mut Keys<'_>) -> StoreSettings {
 fn read_register(keys: &mut Keys<'_>) -> Option<Register> {
     let name = keys.parsed("name", |text| RegisterName::new(text));
     let users = keys.texts("users").unwrap_or_default();
-    let mut readers = Vec::new();
-    for reader in keys.texts("readers").unwrap_or_default() {
-        match ReaderName::new(reader) {
-            Ok(reader) => readers.push(reader),
-            Err(problem) => keys.refuse("readers", problem.to_string()),
-        }
-    }
     let name = keys.required("name", name)?;
-    Some(Register { name, users, readers })
+    Some(Register { name, users })
 }
 
 /// What no room can see alone: names given twice, routes to registers that do not exist.
 fn check(config: &Config, keys: &mut Keys<'_>) {
     let mut registers = BTreeSet::new();
-    let mut routed = BTreeSet::new();
     for (index, register) in config.registers.iter().enumerate() {
         if !registers.insert(register.name.clone()) {
             keys.refuse(&format!("register[{index}].name"), format!("`{}` is named twice", register.name));
-        }
-        for reader in &register.readers {
-            if !routed.insert(reader.clone()) {
-                let problem = format!("reader `{reader}` is routed twice; a reader has one register");
-                keys.refuse(&format!("register[{index}].readers"), problem);
-            }
         }
     }
     for (index, serial) in config.serial.ports.iter().enumerate() {

@@ -24,6 +24,12 @@ struct Args {
 enum Command {
     /// Plays the whole way once, without hardware: enrol, print a card, scan it, see the file.
     Demo(demo::Args),
+    /// For udev's rules: says what a HID device is for, from its folder below /sys/class/hidraw.
+    #[command(hide = true)]
+    UdevRole {
+        /// The folder.
+        sysfs: std::path::PathBuf,
+    },
 }
 
 /// Runs `ficha` with the arguments of the process.
@@ -35,6 +41,10 @@ pub fn main() -> ExitCode {
     };
     let done = match args.command {
         Command::Demo(args) => demo::run(&args),
+        Command::UdevRole { sysfs } => {
+            udev_role(&sysfs);
+            Ok(())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -43,6 +53,11 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+#[expect(clippy::print_stdout, reason = "udev reads the line from there")]
+fn udev_role(sysfs: &std::path::Path) {
+    println!("{}", crate::device::hidraw::udev_line(sysfs));
 }
 
 /// Says what is wrong with the command line; help and version are no mistake.

@@ -47,9 +47,6 @@ impl Current {
         for reader in &config.readers.readers {
             by_reader.extend(reader.register.clone().map(|register| (reader.name.clone(), register)));
         }
-        for register in &config.registers {
-            by_reader.extend(register.readers.iter().map(|reader| (reader.clone(), register.name.clone())));
-        }
         let (rules, readers, repeat_window) =
             (config.rules.clone(), config.readers.clone(), config.repeat_window);
         Self { registers, first, by_reader, rules, readers, repeat_window }

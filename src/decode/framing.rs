@@ -7,7 +7,8 @@
 //! everything up to its end is dropped.
 
 use super::Assemble;
-use crate::domain::scan::{Decoded, Origin, RawScan, Rejection, SCAN_BYTES_MAX};
+use super::magstripe::text_scans;
+use crate::domain::scan::{Decoded, Rejection, SCAN_BYTES_MAX};
 use crate::domain::time::Uptime;
 use std::time::Duration;
 
@@ -221,8 +222,8 @@ impl Frame {
     /// The end came: a scan, unless there was nothing or too much.
     fn end(&mut self, out: &mut Vec<Decoded>) {
         let Self { data, spilling, .. } = std::mem::take(self);
-        if !data.is_empty() && !spilling {
-            out.push(Decoded::Scan(RawScan { data, origin: Origin::Undeclared }));
+        if !spilling {
+            text_scans(data, out);
         }
     }
 

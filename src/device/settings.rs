@@ -9,8 +9,6 @@ use std::time::Duration;
 
 /// The most `[[reader]]` tables.
 pub const READERS_MAX: usize = 16;
-/// How long the same code from the same reader counts as a repeat.
-pub const REPEAT_WINDOW_DEFAULT: Duration = Duration::from_millis(1500);
 /// The layout that scanners leave the factory with.
 const LAYOUT_DEFAULT: &str = "us";
 
@@ -36,8 +34,6 @@ pub struct ReaderSettings {
     pub variant: String,
     /// Silence that ends a typed scan without a suffix.
     pub idle: Duration,
-    /// How long the same code counts as a repeat; zero turns the mark off.
-    pub repeat_window: Duration,
 }
 
 impl ReaderSettings {
@@ -51,7 +47,6 @@ impl ReaderSettings {
             layout: LAYOUT_DEFAULT.to_owned(),
             variant: String::new(),
             idle: IDLE_DEFAULT,
-            repeat_window: REPEAT_WINDOW_DEFAULT,
         }
     }
 
@@ -63,7 +58,6 @@ impl ReaderSettings {
         let layout = keys.parsed("layout", |text| xkb_name(text, false));
         let variant = keys.parsed("variant", |text| xkb_name(text, true));
         let idle = keys.number("idle_ms", 10..=2000, "milliseconds of silence that end a scan");
-        let repeat = keys.number("repeat_window_ms", 0..=60_000, "milliseconds; 0 marks no repeats");
         let plain = Self::new(keys.required("name", name)?);
         Some(Self {
             adopt: adopt.unwrap_or(plain.adopt),
@@ -71,7 +65,6 @@ impl ReaderSettings {
             layout: layout.unwrap_or(plain.layout),
             variant: variant.unwrap_or(plain.variant),
             idle: idle.map_or(plain.idle, Duration::from_millis),
-            repeat_window: repeat.map_or(plain.repeat_window, Duration::from_millis),
             name: plain.name,
         })
     }
@@ -128,13 +121,13 @@ mod tests {
     fn every_key_and_every_default() {
         let (settings, mistakes) = read(
             "[[reader]]\nname = 'usb:05e0:1200:S'\nadopt = true\nregister = 'till-1'\nlayout = 'de'\n\
-             variant = 'nodeadkeys'\nidle_ms = 60\nrepeat_window_ms = 0\n[[reader]]\nname = 'port:1-1:1.0'\n",
+             variant = 'nodeadkeys'\nidle_ms = 60\n[[reader]]\nname = 'port:1-1:1.0'\n",
         );
         assert!(mistakes.is_empty(), "{mistakes:?}");
         let [one, other] = settings.readers.as_slice() else { panic!("{settings:?}") };
         assert!(one.adopt && one.register.as_ref().is_some_and(|register| register.as_str() == "till-1"));
         assert_eq!((one.layout.as_str(), one.variant.as_str()), ("de", "nodeadkeys"));
-        assert_eq!((one.idle, one.repeat_window), (Duration::from_millis(60), Duration::ZERO));
+        assert_eq!(one.idle, Duration::from_millis(60));
         assert_eq!(*other, ReaderSettings::new(ReaderName::new("port:1-1:1.0").unwrap()));
         assert_eq!(settings.for_reader(&one.name), *one);
         let unknown = ReaderName::new("port:9-9").unwrap();

@@ -9,9 +9,9 @@ mod layout;
 
 pub use layout::{KEYS, LEVELS, Layout, Level, Symbol, compose};
 
-use super::magstripe::{is_piece_of_track, split_tracks};
+use super::magstripe::text_scans;
 use super::{Assemble, KEY_EVENT_BYTES};
-use crate::domain::scan::{Decoded, Origin, RawScan, Rejection, SCAN_BYTES_MAX};
+use crate::domain::scan::{Decoded, Rejection, SCAN_BYTES_MAX};
 use crate::domain::time::Uptime;
 use held::Held;
 use std::fmt;
@@ -154,23 +154,7 @@ impl Keyboard {
             out.push(Decoded::Rejected(damage));
             return;
         }
-        let data = scan.text.into_bytes();
-        let Some(tracks) = split_tracks(&data) else {
-            if is_piece_of_track(&data) {
-                out.push(Decoded::Rejected(Rejection::NotDecoded));
-            } else if !data.is_empty() {
-                out.push(Decoded::Scan(RawScan { data, origin: Origin::Undeclared }));
-            }
-            return;
-        };
-        let read = tracks.iter().filter_map(|track| Some((track.track, track.data?)));
-        let scans: Vec<Decoded> = read
-            .map(|(track, data)| Decoded::Scan(RawScan { data: data.to_vec(), origin: Origin::Track(track) }))
-            .collect();
-        if scans.is_empty() {
-            out.push(Decoded::Rejected(Rejection::NotDecoded));
-        }
-        out.extend(scans);
+        text_scans(scan.text.into_bytes(), out);
     }
 }
 

@@ -11,4 +11,5 @@ mod text;
 
 pub use bits::decode_track;
 pub use swipe::{Layout, Swipe};
+pub(in crate::decode) use text::text_scans;
 pub use text::{TrackText, is_piece_of_track, split_tracks, strip_sentinels};

@@ -1,6 +1,8 @@
 //! Tracks as text, sentinels included: what keyboard-emulating readers type, serial ones send, and what
 //! MagTek and ID TECH put into reports.
 
+use crate::domain::scan::{Decoded, Origin, RawScan, Rejection};
+
 /// The most characters of a track between its sentinels: ISO/IEC 7811-6 gives track 1 79, track 2 40, track 3 107
 /// characters, sentinels and redundancy character included.
 const CHARACTERS_MAX: [(u8, usize); 3] = [(1, 76), (2, 37), (3, 104)];
@@ -22,6 +24,25 @@ impl std::fmt::Debug for TrackText<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let length = self.data.map(<[u8]>::len);
         f.debug_struct("TrackText").field("track", &self.track).field("bytes", &length).finish()
+    }
+}
+
+/// What a reader that sends text has read: the tracks of a card, or a bar code. Both keyboards and serial lines send either.
+pub(in crate::decode) fn text_scans(data: Vec<u8>, out: &mut Vec<Decoded>) {
+    let Some(tracks) = split_tracks(&data) else {
+        if is_piece_of_track(&data) {
+            out.push(Decoded::Rejected(Rejection::NotDecoded));
+        } else if !data.is_empty() {
+            out.push(Decoded::Scan(RawScan { data, origin: Origin::Undeclared }));
+        }
+        return;
+    };
+    let read = tracks.iter().filter_map(|track| Some((track.track, track.data?)));
+    let scan = |(track, data): (u8, &[u8])| RawScan { data: data.to_vec(), origin: Origin::Track(track) };
+    let before = out.len();
+    out.extend(read.map(scan).map(Decoded::Scan));
+    if out.len() == before {
+        out.push(Decoded::Rejected(Rejection::NotDecoded));
     }
 }
 

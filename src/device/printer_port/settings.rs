@@ -34,17 +34,16 @@ pub struct PrinterSettings {
 impl Settings {
     /// Takes `[[printer]]` from the file's own table.
     pub fn read(keys: &mut Keys<'_>) -> Self {
-        let printers: Vec<PrinterSettings> = keys.tables("printer", PRINTERS_MAX, PrinterSettings::read);
-        let mut names: Vec<&PrinterName> = Vec::new();
-        for (index, printer) in printers.iter().enumerate() {
-            if names.contains(&&printer.name) {
-                keys.refuse(
-                    &format!("printer[{index}].name"),
-                    format!("`{}` is taken already", printer.name),
-                );
+        let mut names: Vec<PrinterName> = Vec::new();
+        let printers = keys.tables("printer", PRINTERS_MAX, |table| {
+            let printer = PrinterSettings::read(table)?;
+            if names.contains(&printer.name) {
+                table.refuse("name", format!("`{}` is taken already", printer.name));
+                return None;
             }
-            names.push(&printer.name);
-        }
+            names.push(printer.name.clone());
+            Some(printer)
+        });
         Self { printers }
     }
 }
