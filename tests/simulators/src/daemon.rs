@@ -6,6 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
@@ -30,7 +31,7 @@ pub struct Daemon {
     followers: Vec<JoinHandle<()>>,
 }
 
-/// Starts the daemon with `config`, and returns when its socket is there.
+/// Starts the daemon with `config`, and returns when its socket takes connections.
 ///
 /// # Errors
 /// When it ends before that, or takes too long.
@@ -52,7 +53,7 @@ pub fn start(folder: &Path, socket: &Path, config: &str, trace: &Trace) -> Resul
     let mut ended = None;
     nodes::wait("fichad's socket", START_WITHIN, || {
         ended = daemon.child.try_wait().ok().flatten();
-        (daemon.socket.exists() || ended.is_some()).then_some(())
+        (UnixStream::connect(&daemon.socket).is_ok() || ended.is_some()).then_some(())
     })?;
     ended.map_or(Ok(daemon), |status| Err(format!("fichad ended at its start: {status}").into()))
 }

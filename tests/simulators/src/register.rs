@@ -36,10 +36,11 @@ pub fn config(folder: &Path, socket: &Path, devices: &str) -> String {
     )
 }
 
-/// A keyboard-mode reader that is adopted.
+/// A keyboard-mode reader that is adopted. Its Enter ends a scan; the silence that would end one without is as long as the
+/// config allows, because a busy machine can hold this guest up for longer than the usual 100 ms between two keys.
 #[must_use]
 pub fn adopted_keyboard(reader: &str) -> String {
-    format!("[[reader]]\nname = \"{reader}\"\nadopt = true\n")
+    format!("[[reader]]\nname = \"{reader}\"\nadopt = true\nidle_ms = 2000\n")
 }
 
 /// A printer behind usblp, by its serial number.
