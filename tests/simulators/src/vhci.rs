@@ -120,12 +120,6 @@ fn port_is_free(port: Port) -> bool {
 }
 
 impl<D: Device> Plugged<D> {
-    /// Where it is plugged in.
-    #[must_use]
-    pub fn port(&self) -> Port {
-        self.port
-    }
-
     /// Looks at the device, or changes it as its owner would (paper taken out, a cover opened).
     pub fn with<T>(&self, look: impl FnOnce(&mut D) -> T) -> T {
         look(&mut self.bus.lock().device)
@@ -174,14 +168,9 @@ impl<D: Device> Plugged<D> {
     ///
     /// # Errors
     /// When the kernel has not let go `within` that time.
-    pub fn unplug(mut self, within: Duration) -> Result<D>
-    where
-        D: Clone,
-    {
-        let device = self.with(|device| device.clone());
+    pub fn unplug(mut self, within: Duration) -> Result<()> {
         self.pull()?;
-        nodes::wait("the port to be empty", within, || port_is_free(self.port).then_some(()))?;
-        Ok(device)
+        nodes::wait("the port to be empty", within, || port_is_free(self.port).then_some(()))
     }
 
     fn pull(&mut self) -> Result<()> {
