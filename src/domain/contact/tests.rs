@@ -1,3 +1,5 @@
+//! Tests of `contact`.
+
 use super::*;
 
 fn code(text: &str) -> Option<CallingCode> {

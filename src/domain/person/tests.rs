@@ -1,3 +1,5 @@
+//! Tests of `person`.
+
 use super::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! Tests of `keyring`.
+
 use super::super::keys::os_random;
 use super::*;
 use std::fs;

@@ -1,3 +1,5 @@
+//! Tests of `keys`.
+
 use super::super::seal::{Aad, open, seal};
 use super::*;
 use crate::domain::id::CustomerNumber;

@@ -1,3 +1,5 @@
+//! Tests of `lookup`.
+
 use super::*;
 use serde_json::{Value, json};
 

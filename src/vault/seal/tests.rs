@@ -1,3 +1,5 @@
+//! Tests of `seal`.
+
 use super::super::keys::Dek;
 use super::*;
 use proptest::prelude::*;
