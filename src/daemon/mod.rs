@@ -21,7 +21,7 @@ pub use clock::SystemClock;
 pub use open::OpenStoreError;
 
 use crate::config::{self, Config};
-use crate::desk::Desk;
+use crate::desk::{self, Desk};
 use crate::device::sys;
 use crate::domain::id::{RegisterName, StreamId};
 use crate::domain::time::Clock;
@@ -46,8 +46,8 @@ use uuid::Uuid;
 /// How long sessions may go on sending what they owe after the stop.
 const SESSIONS_FINISH_MAX: Duration = Duration::from_secs(3);
 
-/// How often the pool of data keys is looked after.
-const REFILL_EVERY: Duration = Duration::from_secs(2);
+/// How often health and the pool of data keys are looked after.
+const LOOK_AFTER_EVERY: Duration = Duration::from_secs(2);
 
 /// What a daemon is started with.
 #[derive(Debug)]
@@ -201,13 +201,15 @@ impl Parts {
             Ok((opened, report)) => {
                 open::report(&report);
                 let locked = opened.vault.is_locked();
+                // Before anyone can queue a new one.
+                desk::settle_jobs(&opened);
                 desk.open(opened);
-                desk.settle_jobs();
                 states.store_opened(locked);
             }
             Err(error) => {
                 let why = chain(&error);
                 tracing::error!(%why, "the store does not open; products pass, cards are not known");
+                desk.stay_closed();
                 states.store_failed(&why);
             }
         })
@@ -226,7 +228,7 @@ impl Parts {
         let groups = sys::peer_groups;
         let serving = self.shared.hub.serve(listener, groups, service, control.stop.clone(), sessions);
         tokio::pin!(serving);
-        let mut refill = tokio::time::interval(REFILL_EVERY);
+        let mut look_after = tokio::time::interval(LOOK_AFTER_EVERY);
         let mut beat = tokio::time::interval(heartbeat.every);
         loop {
             tokio::select! {
@@ -237,15 +239,16 @@ impl Parts {
                     self.reload(config_path, host);
                     readers.nudge();
                 }
-                _ = refill.tick() => self.refill_keys(),
+                _ = look_after.tick() => self.look_after_store(),
                 _ = beat.tick() => (heartbeat.beat)(),
             }
         }
     }
 
-    /// Writes data keys ahead, so that no enrolment waits for it.
-    fn refill_keys(&self) {
+    /// Writes data keys ahead, so that no enrolment waits for it, and notices a store that takes no writes any more.
+    fn look_after_store(&self) {
         let Some(opened) = self.shared.desk.opened() else { return };
+        self.states.store_health(&opened.log.health().state);
         let vault = Arc::clone(&opened.vault);
         self.sessions.spawn_blocking(move || {
             if let Ok(keys) = vault.key_file()

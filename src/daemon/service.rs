@@ -7,7 +7,6 @@ use crate::desk::access::Role;
 use crate::desk::{Desk, Printers};
 use crate::domain::id::ReaderName;
 use crate::domain::refusal::{Refusal, RefusalCode};
-use crate::log::HealthState;
 use crate::push::{Answer, Caller, Service};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
@@ -61,14 +60,13 @@ impl Front {
     }
 
     fn status(&self) -> Value {
+        let health = self.desk.opened().map(|opened| opened.log.health());
+        if let Some(health) = &health {
+            self.states.store_health(&health.state);
+        }
         let mut store = self.states.store();
-        if let Some(opened) = self.desk.opened() {
-            let health = opened.log.health();
+        if let Some(health) = health {
             store.insert("last_seq".to_owned(), json!(health.last_seq));
-            if let HealthState::ReadOnly { why } = health.state {
-                store.insert("state".to_owned(), json!("read_only"));
-                store.insert("why".to_owned(), json!(why));
-            }
         }
         let row = |(printer, condition)| json!({ "printer": printer, "condition": condition });
         let printers: Vec<Value> = self.printers.list().into_iter().map(row).collect();

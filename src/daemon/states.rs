@@ -1,6 +1,7 @@
 //! How store, vault, readers and printers are: told to registers when it changes, and to whoever asks.
 
 use crate::domain::id::ReaderName;
+use crate::log::HealthState;
 use crate::push::Hub;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
@@ -41,6 +42,7 @@ enum Store {
     Opening,
     Open {
         locked: bool,
+        read_only: Option<String>,
     },
     Failed(String),
 }
@@ -58,7 +60,27 @@ impl States {
     }
 
     pub(super) fn store_opened(&self, locked: bool) {
-        self.change(|now| now.store = Store::Open { locked });
+        self.change(|now| now.store = Store::Open { locked, read_only: None });
+    }
+
+    /// Notes why an open store takes no writes any more, if so; says so only when it changed.
+    pub(super) fn store_health(&self, health: &HealthState) {
+        let why = match health {
+            HealthState::Ok => None,
+            HealthState::ReadOnly { why } => Some(why.clone()),
+        };
+        let news = matches!(&self.lock().store, Store::Open { read_only, .. } if *read_only != why);
+        if !news {
+            return;
+        }
+        if let Some(why) = &why {
+            tracing::error!(why, "the store takes no writes any more; cards are known, products pass");
+        }
+        self.change(|now| {
+            if let Store::Open { read_only, .. } = &mut now.store {
+                *read_only = why;
+            }
+        });
     }
 
     pub(super) fn store_failed(&self, why: &str) {
@@ -107,7 +129,8 @@ impl States {
     pub(super) fn store(&self) -> Map<String, Value> {
         let (state, why) = match &self.lock().store {
             Store::Opening => ("opening", None),
-            Store::Open { .. } => ("open", None),
+            Store::Open { read_only: None, .. } => ("open", None),
+            Store::Open { read_only: Some(why), .. } => ("read_only", Some(why.clone())),
             Store::Failed(why) => ("failed", Some(why.clone())),
         };
         let mut row = Map::from_iter([("state".to_owned(), json!(state))]);
@@ -118,8 +141,8 @@ impl States {
     /// How the vault is.
     pub(super) fn vault(&self) -> &'static str {
         match self.lock().store {
-            Store::Open { locked: false } => "open",
-            Store::Open { locked: true } => "locked",
+            Store::Open { locked: false, .. } => "open",
+            Store::Open { locked: true, .. } => "locked",
             Store::Opening | Store::Failed(_) => "unknown",
         }
     }

@@ -26,6 +26,7 @@ use crate::log::Log;
 use crate::print::CardFace;
 use crate::vault::Vault;
 use access::{Principal, Role};
+pub use print_job::settle_jobs;
 use request::Ask;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -111,7 +112,8 @@ pub struct Opened {
 
 /// Answers requests and composes files.
 pub struct Desk {
-    opened: OnceLock<Opened>,
+    /// Empty while it is opening; `None` if it does not open.
+    opened: OnceLock<Option<Opened>>,
     clock: Arc<dyn Clock>,
     printers: Arc<dyn Printers>,
     settings: Settings,
@@ -120,7 +122,7 @@ pub struct Desk {
 
 impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").field("open", &self.opened.get().is_some()).finish_non_exhaustive()
+        f.debug_struct("Desk").field("open", &self.opened().is_some()).finish_non_exhaustive()
     }
 }
 
@@ -162,20 +164,31 @@ impl Desk {
 
     /// Hands the desk its store. Only the first call counts.
     pub fn open(&self, opened: Opened) {
-        if self.opened.set(opened).is_err() {
+        if self.opened.set(Some(opened)).is_err() {
             tracing::warn!("the store was opened twice");
+        }
+    }
+
+    /// Tells the desk that its store does not open, so that nobody is told to try again in a moment.
+    pub fn stay_closed(&self) {
+        if self.opened.set(None).is_err() {
+            tracing::warn!("the store was opened before it failed");
         }
     }
 
     /// The store, if it is open.
     #[must_use]
     pub fn opened(&self) -> Option<&Opened> {
-        self.opened.get()
+        self.opened.get()?.as_ref()
     }
 
     fn store(&self) -> Result<&Opened, Refusal> {
-        let starting = "the store is still opening; products go on, try again in a moment";
-        self.opened.get().ok_or_else(|| Refusal::new(RefusalCode::ReadOnly, starting))
+        let message = match self.opened.get() {
+            Some(Some(opened)) => return Ok(opened),
+            Some(None) => "the store did not open, `status` says why; products go on",
+            None => "the store is still opening; products go on, try again in a moment",
+        };
+        Err(Refusal::new(RefusalCode::ReadOnly, message))
     }
 
     /// Answers one request of `who`, who speaks for `register` if they subscribed to one.

@@ -5,13 +5,14 @@
 
 use super::card::{Code, NewCard};
 use super::request::Ask;
-use super::{Desk, random};
+use super::{Desk, Opened, random};
 use crate::domain::card::{CardKind, CardReason};
 use crate::domain::code::CardKey;
 use crate::domain::event::StoreEvent;
 use crate::domain::id::{CardId, CustomerNumber, JobId, PrinterName};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::print::CardFace;
+use crate::print::queue::JobState;
 use crate::store;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -123,30 +124,8 @@ impl Desk {
 
     /// Notes in the journal where a job stands. The paper decides, so nobody waits for this; a refused write is logged.
     pub fn record_job(&self, job: JobId, state: &str, reason: Option<&str>) {
-        let Some(opened) = self.opened() else { return };
-        let event = StoreEvent::JobMoved { job, state: state.to_owned(), reason: reason.map(str::to_owned) };
-        let noted = opened.log.submit(move |tx| store::emit(tx, &event));
-        if let Err(error) = noted {
-            tracing::error!(%job, %error, "where a print job stands cannot be noted");
-        }
-    }
-
-    /// Ends the jobs that a stop or a crash left open: one whose bytes were under way may have come out, one that
-    /// waited did not. Their codes were kept nowhere, so the card is replaced, not printed again.
-    pub fn settle_jobs(&self) {
-        let Some(opened) = self.opened() else { return };
-        match store::jobs_open(&opened.log.views(), JOBS_OPEN_MAX) {
-            Ok(jobs) => {
-                for job in jobs {
-                    let (state, reason) = if job.state == "queued" {
-                        ("failed", Some("stopped"))
-                    } else {
-                        ("unknown", Some("stopped"))
-                    };
-                    self.record_job(job.job, state, reason);
-                }
-            }
-            Err(error) => tracing::error!(%error, "open print jobs cannot be read"),
+        if let Some(opened) = self.opened() {
+            note_job(opened, job, state, reason);
         }
     }
 
@@ -169,6 +148,10 @@ impl Desk {
     /// `job.cancel`: only before the first byte went out.
     pub(super) fn cancel_job(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let job = self.job(ask)?;
+        if job.state != JobState::Queued.word() {
+            let message = format!("the job is {}; only one that waits can be taken back", job.state);
+            return Err(Refusal::new(RefusalCode::Conflict, message));
+        }
         self.printers.cancel(&job.printer, job.job)?;
         Ok(json!({ "job": job.job }))
     }
@@ -178,5 +161,29 @@ impl Desk {
         let views = self.store()?.log.views();
         store::job(&views, job)?
             .ok_or_else(|| Refusal::new(RefusalCode::NotFound, "no print job has this id"))
+    }
+}
+
+/// Ends the jobs that a stop or a crash left open: one whose bytes were under way may have come out, one that waited did not.
+/// Their codes were kept nowhere, so the card is replaced, not printed again. For before the store is handed to a desk: a
+/// job queued after that is not left over.
+pub fn settle_jobs(opened: &Opened) {
+    match store::jobs_open(&opened.log.views(), JOBS_OPEN_MAX) {
+        Ok(jobs) => {
+            for job in jobs {
+                let waited = job.state == JobState::Queued.word();
+                let state = if waited { "failed" } else { JobState::Unknown.word() };
+                note_job(opened, job.job, state, Some("stopped"));
+            }
+        }
+        Err(error) => tracing::error!(%error, "open print jobs cannot be read"),
+    }
+}
+
+fn note_job(opened: &Opened, job: JobId, state: &str, reason: Option<&str>) {
+    let event = StoreEvent::JobMoved { job, state: state.to_owned(), reason: reason.map(str::to_owned) };
+    let noted = opened.log.submit(move |tx| store::emit(tx, &event));
+    if let Err(error) = noted {
+        tracing::error!(%job, %error, "where a print job stands cannot be noted");
     }
 }
