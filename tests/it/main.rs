@@ -39,3 +39,5 @@ mod tree;
 mod typist;
 #[cfg(test)]
 mod vault_keys;
+#[cfg(test)]
+mod whole;

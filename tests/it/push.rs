@@ -2,6 +2,7 @@
 
 #![expect(clippy::arithmetic_side_effects, reason = "numbers of a test are small")]
 
+mod desk_examples;
 mod faults;
 mod fuzz;
 mod load;

@@ -11,16 +11,16 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const PROTOCOL: &str = include_str!("../../../src/push/PROTOCOL.md");
+pub(super) const PROTOCOL: &str = include_str!("../../../src/push/PROTOCOL.md");
 
 /// One `json` block under its heading, such as `("Request", "ack", ...)`.
-struct Example {
-    kind: String,
-    name: String,
-    line: String,
+pub(super) struct Example {
+    pub(super) kind: String,
+    pub(super) name: String,
+    pub(super) line: String,
 }
 
-fn examples() -> Vec<Example> {
+pub(super) fn examples() -> Vec<Example> {
     let (mut found, mut heading, mut inside) = (Vec::new(), None, false);
     for line in PROTOCOL.lines() {
         match line {
@@ -129,7 +129,10 @@ fn every_answer_of_a_session_has_the_shape_of_its_example() {
 fn every_event_has_the_shape_of_its_example() {
     let file = file();
     let printer = PrinterName::new("desk").unwrap();
-    let state = RawValue::from_string(r#"{"store":"read_only"}"#.into()).unwrap();
+    let state = RawValue::from_string(
+        r#"{"readers":[{"reader":"x","state":"reading"}],"store":{"state":"open"},"vault":"open"}"#.into(),
+    )
+    .unwrap();
     let id = uuid::Uuid::nil;
     let (visit, card, customer) = (
         fichad::domain::id::VisitId(id()),
@@ -149,6 +152,7 @@ fn every_event_has_the_shape_of_its_example() {
             },
         ),
         (0, true, Event::Unknown),
+        (0, true, Event::Unavailable),
         (0, true, Event::Blocked { customer, card, status: "BLOCKED", reason: "LOST" }),
         (
             0,

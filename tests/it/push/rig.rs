@@ -72,7 +72,9 @@ impl Service for TestService {
     }
 
     fn states(&self) -> Box<RawValue> {
-        serde_json::value::to_raw_value(&json!({ "store": "open" })).unwrap()
+        let readers = [json!({ "reader": "counter", "state": "reading" })];
+        let states = json!({ "readers": readers, "store": { "state": "open" }, "vault": "open" });
+        serde_json::value::to_raw_value(&states).unwrap()
     }
 
     fn timeline(&self) -> Option<u64> {

@@ -1,0 +1,119 @@
+//! The desk's part of PROTOCOL.md, played against the daemon itself in the order of the file.
+
+use super::protocol::{Example, PROTOCOL, examples};
+use crate::whole::rig::{Bench, Scanner, one_till};
+use fichad::desk::METHODS;
+use fichad::desk::access::Role;
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap};
+
+/// What the daemon answers beside the desk.
+const OF_THE_DAEMON: [&str; 2] = ["reader.list", "status"];
+
+/// Ids as they stand in the file, and what the daemon called the same things.
+#[derive(Default)]
+struct Ids(HashMap<String, String>);
+
+impl Ids {
+    fn real(&self, mut text: String) -> String {
+        for (written, real) in &self.0 {
+            text = text.replace(written.as_str(), real);
+        }
+        text
+    }
+
+    /// Compares an answer with its example: the same fields of the same types; `null` stands for anything. Learns ids.
+    fn compare(&mut self, at: &str, written: &Value, got: &Value) {
+        match (written, got) {
+            (Value::Null, _) | (_, Value::Null) => {}
+            (Value::Object(written), Value::Object(got)) => {
+                let names =
+                    |map: &serde_json::Map<String, Value>| map.keys().cloned().collect::<BTreeSet<_>>();
+                assert_eq!(names(written), names(got), "{at}");
+                for (name, value) in written {
+                    self.compare(&format!("{at}.{name}"), value, &got[name]);
+                }
+            }
+            (Value::Array(written), Value::Array(got)) => {
+                assert_eq!(written.is_empty(), got.is_empty(), "{at}");
+                for (written, got) in written.iter().zip(got) {
+                    self.compare(&format!("{at}[]"), written, got);
+                }
+            }
+            (Value::String(written), Value::String(got)) => {
+                let ids = [written, got].map(|text| uuid::Uuid::parse_str(text).is_ok());
+                assert_eq!(ids[0], ids[1], "{at}: {written}, {got}");
+                if ids[0] {
+                    let known = self.0.insert(written.clone(), got.clone());
+                    assert!(known.is_none_or(|known| known == *got), "{at}: {written} stands for two things");
+                }
+            }
+            (written, got) => {
+                let kind = std::mem::discriminant;
+                assert_eq!(kind(written), kind(got), "{at}: {written}, {got}");
+            }
+        }
+    }
+}
+
+fn is_of_the_desk(example: &Example) -> bool {
+    METHODS.iter().any(|(name, _)| *name == example.name) || OF_THE_DAEMON.contains(&&*example.name)
+}
+
+#[test]
+fn every_request_to_the_desk_is_answered_as_its_example_says() {
+    let nobody = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let (bench, scanner) = (Bench::new(), Scanner::new());
+    bench.configure(&format!(
+        "{}[[printer]]\nname = \"desk\"\naddress = \"tcp://{nobody}\"\n\
+         [[alias]]\nname = \"old-cards\"\nprefix = \"29\"\nlength = 13\n",
+        one_till(&scanner)
+    ));
+    let fichad = bench.start();
+    let mut client = fichad.open("till-1");
+    let (mut ids, mut keys, mut seen) = (Ids::default(), BTreeSet::new(), BTreeSet::new());
+    // The search stands before the enrolment in the file; played again at the end it has something to find.
+    let all: Vec<Example> = examples().into_iter().filter(is_of_the_desk).collect();
+    let (finding, others): (Vec<_>, Vec<_>) = all.chunks(2).partition(|pair| pair[0].name == "customer.find");
+    for pair in others.into_iter().chain(finding) {
+        let [request, answer] = pair else { panic!("{} has no answer", pair[0].name) };
+        assert_eq!(
+            (&*request.kind, &*answer.kind, &request.name),
+            ("Request", "Answer", &answer.name),
+            "each request has its answer behind it"
+        );
+        let sent: Value = serde_json::from_str(&ids.real(request.line.clone())).unwrap();
+        let written: Value = serde_json::from_str(&answer.line).unwrap();
+        assert_eq!(sent["id"], written["id"], "{}", request.name);
+        if let Some(key) = sent["params"]["key"].as_str() {
+            assert!(keys.insert(key.to_owned()), "{}: a key is used twice", request.name);
+        }
+        let got = client
+            .call(&request.name, sent["params"].clone())
+            .unwrap_or_else(|error| panic!("{}: {error}", request.name));
+        ids.compare(&request.name, &written["result"], &got);
+        if got.get("repeated").is_some() {
+            let again = client.call(&request.name, sent["params"].clone()).unwrap();
+            assert_eq!(again["repeated"], true, "{}", request.name);
+        }
+        seen.insert(request.name.clone());
+    }
+    let wanted: BTreeSet<String> =
+        METHODS.iter().map(|(name, _)| *name).chain(OF_THE_DAEMON).map(str::to_owned).collect();
+    assert_eq!(seen, wanted, "every method has an example");
+}
+
+#[test]
+fn the_table_has_every_method_with_its_roles() {
+    let word = |role: &Role| serde_json::to_value(role).unwrap().as_str().unwrap().to_owned();
+    let daemons = [Role::Register, Role::Desk, Role::Manager];
+    let daemons: Vec<_> = OF_THE_DAEMON.iter().map(|name| (*name, &daemons[..])).collect();
+    for (method, roles) in METHODS.iter().copied().chain(daemons) {
+        let roles: Vec<String> = roles.iter().map(word).collect();
+        let row = format!("\n| `{method}` | {} |", roles.join(", "));
+        assert!(PROTOCOL.contains(&row), "no row{row}");
+    }
+}

@@ -1,0 +1,131 @@
+//! What the register is told of each kind of card.
+
+use super::rig::*;
+use fichad::domain::code::CardKey;
+use fichad::identify::GUESSES_MAX;
+use serde_json::{Value, json};
+
+#[test]
+fn the_same_again_is_marked_as_a_repeat() {
+    let (bench, mut scanner) = (Bench::new(), Scanner::new());
+    let (_fichad, mut register) = bench.one_till(&scanner);
+    let (.., letters) = customer(&mut register);
+    scanner.scan(&[&letters, &letters, PRODUCT, PRODUCT]);
+    let first = event(&mut register, "identified");
+    let second = event(&mut register, "identified");
+    assert_eq!((&first["repeat_of"], &second["repeat_of"]), (&Value::Null, &first["visit"]));
+    assert_ne!(first["visit"], second["visit"]);
+    let first = event(&mut register, "scan");
+    let second = event(&mut register, "scan");
+    assert_eq!((&first["repeat_of"], &second["repeat_of"]), (&Value::Null, &first["seq"]));
+}
+
+#[test]
+fn whoever_tries_codes_waits_and_nobody_else_does() {
+    let (bench, mut scanner) = (Bench::new(), Scanner::new());
+    let (_fichad, mut register) = bench.one_till(&scanner);
+    let (.., letters) = customer(&mut register);
+    let free = u8::try_from(GUESSES_MAX).unwrap();
+    let guesses: Vec<_> =
+        (0..free + 2).map(|number| CardKey([number; 10]).letters(Default::default())).collect();
+    let mut codes: Vec<&str> = guesses.iter().map(|guess| guess.reveal()).collect();
+    codes.extend([letters.as_str(), PRODUCT]);
+    scanner.scan(&codes);
+    for _ in 0..free {
+        let unknown = event(&mut register, "unknown");
+        assert!(codes.iter().all(|code| !unknown.to_string().contains(code)));
+    }
+    event(&mut register, "identified");
+    event(&mut register, "scan");
+    // The two beyond come late, but they come.
+    event(&mut register, "unknown");
+    event(&mut register, "unknown");
+}
+
+#[test]
+fn one_wrong_symbol_is_repaired_and_shown_as_that() {
+    let (bench, mut scanner) = (Bench::new(), Scanner::new());
+    let (_fichad, mut register) = bench.one_till(&scanner);
+    let (customer, card, letters) = customer(&mut register);
+    let wrong = |at: usize| {
+        let other = if letters.as_bytes()[at] == b'7' { "8" } else { "7" };
+        format!("{}{other}{}", &letters[..at], &letters[at + 1..])
+    };
+    scanner.scan(&[&letters, &wrong(9), &wrong(19)]);
+    assert_eq!(event(&mut register, "identified")["repaired"], false);
+    for _ in 0..2 {
+        let shown = event(&mut register, "identified");
+        assert_eq!((&shown["repaired"], &shown["card"]), (&json!(true), &card));
+        assert_eq!(shown["file"]["customer"], customer);
+    }
+}
+
+#[test]
+fn blocked_and_replaced_cards_are_told_with_their_reason() {
+    let printer = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (bench, mut scanner) = (Bench::new(), Scanner::new());
+    let printer = printer.local_addr().unwrap();
+    bench.configure(&format!(
+        "{}[[printer]]\nname = \"desk\"\naddress = \"tcp://{printer}\"\n",
+        one_till(&scanner)
+    ));
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
+    let (customer, card, letters) = customer(&mut register);
+    let named = json!({ "customer": customer, "card": card, "reason": "STOLEN" });
+    write(&mut register, "card.block", named);
+    scanner.scan(&[&letters]);
+    let blocked = event(&mut register, "blocked");
+    assert_eq!((&blocked["status"], &blocked["reason"]), (&json!("BLOCKED"), &json!("STOLEN")));
+    assert_eq!((&blocked["card"], &blocked["customer"]), (&card, &customer));
+
+    let mut other = fichad.client();
+    write(&mut other, "card.unblock", json!({ "customer": customer, "card": card }));
+    scanner.scan(&[&letters]);
+    assert_eq!(event(&mut register, "identified")["card"], card);
+    let named = json!({ "customer": customer, "card": card, "reason": "DAMAGED" });
+    write(&mut other, "card.replace", named);
+    scanner.scan(&[&letters]);
+    let blocked = event(&mut register, "blocked");
+    assert_eq!((&blocked["status"], &blocked["reason"]), (&json!("REPLACED"), &json!("DAMAGED")));
+}
+
+/// Made-up numbers with a right check digit, in ranges of real schemes.
+const PAYMENT_CARDS: [&str; 3] = ["4539578763621486", "5425233430109903", "374245455400126"];
+
+#[test]
+fn nothing_of_a_payment_card_is_left_anywhere() {
+    let (bench, mut scanner) = (Bench::new(), Scanner::new());
+    bench.configure(&one_till(&scanner));
+    let fichad = bench.start_logging("trace");
+    let mut register = fichad.open("till-1");
+    let declared: Vec<String> = PAYMENT_CARDS.iter().map(|number| format!("]C0{number}")).collect();
+    let codes: Vec<&str> = PAYMENT_CARDS.into_iter().chain(declared.iter().map(String::as_str)).collect();
+    scanner.scan(&codes);
+    for _ in &codes {
+        let rejected = event(&mut register, "rejected");
+        assert_eq!(rejected["reason"], "payment_card");
+        nothing_of_them("the event", rejected.to_string().as_bytes());
+    }
+    scanner.scan(&[PRODUCT]);
+    event(&mut register, "scan");
+    let log = fichad.stop();
+    assert!(log.contains("TRACE"), "the log is not at its most talkative");
+    nothing_of_them("the log", log.as_bytes());
+    let files = files(&bench.state());
+    assert!(files.len() > 6);
+    for (path, bytes) in files {
+        nothing_of_them(&path.display().to_string(), &bytes);
+    }
+}
+
+/// Seven digits in a row are more than chance gives.
+#[track_caller]
+fn nothing_of_them(place: &str, bytes: &[u8]) {
+    for number in PAYMENT_CARDS {
+        for part in number.as_bytes().windows(7) {
+            let there = stands_in(bytes, std::str::from_utf8(part).unwrap());
+            assert_eq!(there, None, "a part of a payment card stands in {place}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Whatever is wrong with the store: products pass, and the till is told.
+
+use super::rig::*;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// The daemon in trouble must still be as quick as a person at the till; far above what it takes on an idle machine.
+const FIRST_PRODUCT_MAX: Duration = Duration::from_secs(2);
+
+/// Starts the daemon on a store that does not open: a product passes, the card is `unavailable`, and `status` says why.
+fn products_pass(bench: &Bench, scanner: &mut Scanner, card: &str, why: &str) -> Fichad {
+    #[expect(clippy::disallowed_methods, reason = "the time from a process's start is measured")]
+    let started = Instant::now();
+    let fichad = bench.start();
+    let mut register = fichad.register("till-1");
+    scanner.scan(&[PRODUCT]);
+    assert_eq!(event(&mut register, "scan")["scan_data"], PRODUCT);
+    let took = started.elapsed();
+    shown_with_nocapture(&format!("first product after {} ms: {why}", took.as_millis()));
+    assert!(took < FIRST_PRODUCT_MAX, "the first product took {} ms", took.as_millis());
+
+    let status = store_settled(&mut register);
+    assert_eq!((&status["store"]["state"], &status["vault"]), (&json!("failed"), &json!("unknown")));
+    let said = status["store"]["why"].as_str().unwrap();
+    assert!(said.contains(why), "{said}");
+    scanner.scan(&[card, PRODUCT]);
+    let unavailable = event(&mut register, "unavailable");
+    assert!(!unavailable.to_string().contains(card));
+    assert_eq!(event(&mut register, "scan")["scan_data"], PRODUCT);
+    let refused = register.call("card.list", json!({ "customer": uuid::Uuid::nil() })).unwrap_err();
+    assert!(refused.to_string().contains("did not open"), "{refused}");
+    fichad
+}
+
+/// A daemon that has a customer, stopped; and the customer's code.
+fn with_customer(bench: &Bench, scanner: &Scanner) -> String {
+    let (fichad, mut register) = bench.one_till(scanner);
+    let (.., letters) = customer(&mut register);
+    fichad.stop();
+    letters
+}
+
+#[test]
+fn a_state_folder_that_cannot_be_made() {
+    let (bench, mut scanner) = (Bench::new(), Scanner::new());
+    bench.configure(&one_till(&scanner));
+    std::fs::write(bench.state(), "in the way").unwrap();
+    let letters = fichad::domain::code::CardKey([5; 10]).letters(Default::default());
+    products_pass(&bench, &mut scanner, letters.reveal(), "cannot be made").stop();
+}
+
+#[test]
+fn a_damaged_journal() {
+    let bench = Bench::new();
+    let letters = with_customer(&bench, &Scanner::new());
+    let mut scanner = Scanner::new();
+    bench.configure(&one_till(&scanner));
+    let journals = files(&bench.state().join("store"));
+    let journal = |(path, _): &&(std::path::PathBuf, Vec<u8>)| path.parent().unwrap().ends_with("journal");
+    let (path, mut bytes) = journals.iter().find(journal).expect("a journal").clone();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[used / 2] ^= 0x20;
+    std::fs::write(&path, bytes).unwrap();
+    let log = products_pass(&bench, &mut scanner, &letters, "journals cannot be opened").stop();
+    assert!(log.contains(path.to_str().unwrap()), "the log names the file: {log}");
+}
+
+#[test]
+fn a_keyring_that_is_gone_is_never_made_anew() {
+    let bench = Bench::new();
+    let letters = with_customer(&bench, &Scanner::new());
+    let (keyring, aside) = (bench.state().join("keyring"), bench.state().join("aside"));
+    std::fs::rename(&keyring, &aside).unwrap();
+    let mut scanner = Scanner::new();
+    bench.configure(&one_till(&scanner));
+    products_pass(&bench, &mut scanner, &letters, "keyring is missing").stop();
+    assert!(!keyring.exists());
+    // Put back, everything is as it was.
+    std::fs::rename(&aside, &keyring).unwrap();
+    let mut scanner = Scanner::new();
+    let (_fichad, mut register) = bench.one_till(&scanner);
+    scanner.scan(&[&letters]);
+    assert_eq!(event(&mut register, "identified")["file"]["name"], "Ana Example");
+}
+
+#[test]
+fn without_the_vault_key_cards_are_known_and_names_are_not() {
+    let bench = Bench::new();
+    let letters = with_customer(&bench, &Scanner::new());
+    std::fs::remove_file(bench.state().join("vault.key")).unwrap();
+    let mut scanner = Scanner::new();
+    let (_fichad, mut register) = bench.one_till(&scanner);
+    scanner.scan(&[&letters, PRODUCT]);
+    let shown = event(&mut register, "identified");
+    assert_eq!((&shown["file"]["name"], &shown["file"]["vault_locked"]), (&Value::Null, &json!(true)));
+    event(&mut register, "scan");
+    let hello = register.call("hello", json!({})).unwrap();
+    assert_eq!(
+        (&hello["states"]["store"]["state"], &hello["states"]["vault"]),
+        (&json!("open"), &json!("locked"))
+    );
+    let person = json!({ "key": uuid::Uuid::new_v4(), "person": { "givenName": "Eva" } });
+    assert_eq!(reason(register.call("customer.enrol", person)), "vault_locked");
+    assert!(!bench.state().join("vault.key").exists(), "no other key was made");
+}
+
+#[test]
+fn a_scan_before_any_register_is_connected_is_kept_for_it() {
+    let (bench, mut scanner) = (Bench::new(), Scanner::new());
+    bench.configure(&one_till(&scanner));
+    // The state folder's place is taken, so that there is no store either.
+    std::fs::write(bench.state(), "in the way").unwrap();
+    let fichad = bench.start();
+    until("the reader reads", || fichad.log().contains("reading reader=counter"));
+    scanner.scan(&[PRODUCT]);
+    let mut late = fichad.client();
+    let scanned =
+        || late.call("subscribe", json!({ "register": "till-1" })).unwrap()["last_seq"].as_u64() >= Some(3);
+    until("the scan is with its register", scanned);
+    assert_eq!(event(&mut late, "scan")["scan_data"], PRODUCT);
+}
+
+fn reason(result: Result<Value, fichad::push::client::ClientError>) -> String {
+    match result.unwrap_err() {
+        fichad::push::client::ClientError::Refused { reason, .. } => reason,
+        other => panic!("{other}"),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a figure for people, shown by `--nocapture` and when a test fails")]
+fn shown_with_nocapture(line: &str) {
+    println!("{line}");
+}
