@@ -26,6 +26,8 @@ mod print;
 #[cfg(test)]
 mod printer_port;
 #[cfg(test)]
+mod privacy;
+#[cfg(test)]
 mod profiles;
 #[cfg(test)]
 mod push;

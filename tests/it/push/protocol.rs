@@ -133,11 +133,10 @@ fn every_event_has_the_shape_of_its_example() {
         r#"{"readers":[{"reader":"x","state":"reading"}],"store":{"state":"open"},"vault":"open"}"#.into(),
     )
     .unwrap();
-    let id = uuid::Uuid::nil;
     let (visit, card, customer) = (
-        fichad::domain::id::VisitId(id()),
-        fichad::domain::id::CardId(id()),
-        fichad::domain::id::CustomerNumber(id()),
+        fichad::domain::id::VisitId(uuid::Uuid::nil()),
+        fichad::domain::id::CardId(uuid::Uuid::nil()),
+        fichad::domain::id::CustomerNumber(uuid::Uuid::nil()),
     );
     let events = [
         (
@@ -174,7 +173,7 @@ fn every_event_has_the_shape_of_its_example() {
             0,
             false,
             Event::Job {
-                job: fichad::domain::id::JobId(id()),
+                job: fichad::domain::id::JobId(uuid::Uuid::nil()),
                 printer: &printer,
                 state: "failed",
                 reason: Some("paper_out"),
@@ -182,7 +181,7 @@ fn every_event_has_the_shape_of_its_example() {
         ),
         (0, false, Event::State(&state)),
     ];
-    let (stream, till, at) = (StreamId(id()), register("till-1"), Timestamp(0));
+    let (stream, till, at) = (StreamId(uuid::Uuid::nil()), register("till-1"), Timestamp(0));
     let reader = ReaderName::new("usb:0c2e:0b81:1").unwrap();
     for (which, read, event) in events {
         let ctx = Context { reader: read.then_some(&reader), lifetime: Duration::from_secs(30) };

@@ -16,7 +16,7 @@ fn products_pass(bench: &Bench, scanner: &mut Scanner, card: &str, why: &str) ->
     scanner.scan(&[PRODUCT]);
     assert_eq!(event(&mut register, "scan")["scan_data"], PRODUCT);
     let took = started.elapsed();
-    shown_with_nocapture(&format!("first product after {} ms: {why}", took.as_millis()));
+    println!("first product after {} ms: {why}", took.as_millis());
     assert!(took < FIRST_PRODUCT_MAX, "the first product took {} ms", took.as_millis());
 
     let status = store_settled(&mut register);
@@ -121,13 +121,7 @@ fn a_scan_before_any_register_is_connected_is_kept_for_it() {
 }
 
 fn reason(result: Result<Value, fichad::push::client::ClientError>) -> String {
-    match result.unwrap_err() {
-        fichad::push::client::ClientError::Refused { reason, .. } => reason,
-        other => panic!("{other}"),
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "a figure for people, shown by `--nocapture` and when a test fails")]
-fn shown_with_nocapture(line: &str) {
-    println!("{line}");
+    let error = result.unwrap_err();
+    let fichad::push::client::ClientError::Refused { reason, .. } = error else { panic!("{error}") };
+    reason
 }
