@@ -63,7 +63,9 @@ impl Bench {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        Fichad { child, socket: self.folder.path().join("sock"), log }
+        let config = std::fs::read_to_string(self.folder.path().join("fichad.toml")).unwrap();
+        let readers = config.matches("[[serial]]").count();
+        Fichad { child, socket: self.folder.path().join("sock"), log, readers }
     }
 
     /// A register `till-1` with `scanner`, and the daemon running on it with its store open.
@@ -85,6 +87,7 @@ pub(crate) struct Fichad {
     child: Child,
     socket: PathBuf,
     log: PathBuf,
+    readers: usize,
 }
 
 impl Fichad {
@@ -103,7 +106,8 @@ impl Fichad {
         client.call("subscribe", json!({ "register": name })).unwrap();
         until("all readers read", || {
             let readers = client.call("reader.list", json!({})).unwrap();
-            readers["readers"].as_array().unwrap().iter().all(|reader| reader["state"] == "reading")
+            let readers = readers["readers"].as_array().unwrap();
+            readers.iter().filter(|reader| reader["state"] == "reading").count() == self.readers
         });
         client
     }
