@@ -1,21 +1,63 @@
 //! The command line: `ficha` for people and scripts, and the start of `fichad`.
 //!
-//! Prints, prompts and exits; everything else is asked of the daemon over its socket. Exit codes: 0 done,
-//! 1 not done (the message says why), 64 wrong usage or config (`EX_USAGE` of sysexits.h).
+//! Prints, prompts and exits; everything else is asked of the daemon over its socket. One file a noun. Personal data
+//! comes from standard input or a prompt, never from an argument, which every user of the host could read in the list
+//! of processes. A terminal is never sent a control character out of an answer: [`say`] writes them out.
 
+mod ask;
+mod card;
+mod config;
+mod customer;
 mod demo;
+mod devices;
+mod doctor;
+mod event;
+mod file;
+mod input;
+mod issue;
+mod job;
+mod note;
+mod preference;
+mod printer;
+mod say;
 pub mod serve;
+mod status;
+mod watch;
 
+use ask::Asker;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Exit code of wrong usage and of a config with mistakes.
+/// Exit code of wrong usage and of a config with mistakes (`EX_USAGE` of sysexits.h).
 pub const EX_USAGE: u8 = 64;
+
+/// Exit code when no daemon answers (`EX_UNAVAILABLE`).
+pub const EX_UNAVAILABLE: u8 = 69;
+
+/// Exit code when the socket or the daemon does not let this user (`EX_NOPERM`).
+pub const EX_NOPERM: u8 = 77;
+
+const EXIT_CODES: &str = "\
+Personal data and free text are read from standard input, or asked for on a terminal; no option takes them.
+
+Exit codes:
+   0  done
+   1  not done; the message says why
+  64  wrong usage, or a config with mistakes
+  69  no daemon answers at the socket
+  77  no permission: the message names the group to join";
 
 /// The customer's card and the customer's file at the till.
 #[derive(Debug, Parser)]
-#[command(name = "ficha", version, about, arg_required_else_help = true)]
+#[command(name = "ficha", version, about, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Args {
+    /// The daemon's socket; the environment's FICHAD_SOCKET if that is set.
+    #[arg(long, global = true, value_name = "PATH", default_value_os_t = usual_socket())]
+    socket: PathBuf,
+    /// One line of JSON for each answer or event, as the daemon sent it.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -24,11 +66,49 @@ struct Args {
 enum Command {
     /// Plays the whole way once, without hardware: enrol, print a card, scan it, see the file.
     Demo(demo::Args),
+    /// Takes in a new customer.
+    Enrol(customer::Enrol),
+    /// Finds customers; at most five masked rows.
+    Find(customer::Find),
+    /// Shows everything that the desk may see of a customer.
+    Show(customer::Show),
+    /// Cards: list, print, issue, block, unblock, replace.
+    #[command(subcommand)]
+    Card(card::Command),
+    /// Issues: claims, repairs, complaints, questions.
+    #[command(subcommand)]
+    Issue(issue::Command),
+    /// Notes about a customer.
+    #[command(subcommand)]
+    Note(note::Command),
+    /// What a customer prefers.
+    #[command(subcommand)]
+    Preference(preference::Command),
+    /// A customer's file at a register, without a card.
+    #[command(subcommand)]
+    File(file::Command),
+    /// Print jobs.
+    #[command(subcommand)]
+    Job(job::Command),
+    /// Printers.
+    #[command(subcommand)]
+    Printer(printer::Command),
+    /// Readers and printers in one table, with what to do about each.
+    Devices,
+    /// How store, vault, readers and printers are.
+    Status,
+    /// Follows what happens at the registers, a line an event.
+    Watch(watch::Args),
+    /// The config file.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Looks for what is wrong, and says what mends it.
+    Doctor(doctor::Args),
     /// For udev's rules: says what a HID device is for, from its folder below /sys/class/hidraw.
     #[command(hide = true)]
     UdevRole {
         /// The folder.
-        sysfs: std::path::PathBuf,
+        sysfs: PathBuf,
     },
 }
 
@@ -39,25 +119,46 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
-    let done = match args.command {
-        Command::Demo(args) => demo::run(&args),
-        Command::UdevRole { sysfs } => {
-            udev_role(&sysfs);
-            Ok(())
-        }
-    };
-    match done {
+    let asker = Asker { socket: args.socket, json: args.json };
+    match run(args.command, &asker) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has seen enough, as with `| head`.
+        Err(error) if error.is::<say::ReaderGone>() => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
-            ExitCode::FAILURE
+            if !error.is::<ask::Said>() {
+                say::complain(&error, asker.json);
+            }
+            ExitCode::from(ask::exit_code(&error))
         }
     }
 }
 
-#[expect(clippy::print_stdout, reason = "udev reads the line from there")]
-fn udev_role(sysfs: &std::path::Path) {
-    println!("{}", crate::device::hidraw::udev_line(sysfs));
+fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Enrol(args) => args.run(asker),
+        Command::Find(args) => args.run(asker),
+        Command::Show(args) => args.run(asker),
+        Command::Card(command) => command.run(asker),
+        Command::Issue(command) => command.run(asker),
+        Command::Note(command) => command.run(asker),
+        Command::Preference(command) => command.run(asker),
+        Command::File(command) => command.run(asker),
+        Command::Job(command) => command.run(asker),
+        Command::Printer(command) => command.run(asker),
+        Command::Devices => devices::run(asker),
+        Command::Status => status::run(asker),
+        Command::Watch(args) => watch::run(&args, asker),
+        Command::Config(command) => command.run(asker),
+        Command::Doctor(args) => doctor::run(&args, asker),
+        Command::UdevRole { sysfs } => say::text(&crate::device::hidraw::udev_line(&sysfs)),
+    }
+}
+
+/// Where the daemon is when the command line does not say.
+fn usual_socket() -> PathBuf {
+    let named = std::env::var_os("FICHAD_SOCKET").filter(|path| !path.is_empty());
+    named.map_or_else(|| crate::push::Settings::default().socket, PathBuf::from)
 }
 
 /// Says what is wrong with the command line; help and version are no mistake.
@@ -68,7 +169,28 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 /// An error with its causes on standard error.
-#[expect(clippy::print_stderr, reason = "this is where the command line says what went wrong")]
 fn complain(error: &anyhow::Error) {
-    eprintln!("ficha: {error:#}");
+    say::complain(error, false);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_noun() {
+        for line in [["ficha", "--json", "status"], ["ficha", "status", "--json"]] {
+            assert!(Args::try_parse_from(line).unwrap().json);
+        }
+        for line in [["ficha", "--json", "demo"], ["ficha", "demo", "--json"]] {
+            let debug = format!("{:?}", Args::try_parse_from(line).unwrap().command);
+            assert!(debug.contains("json: true"), "{debug}");
+        }
+    }
 }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod captures;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod codes;
 #[cfg(test)]
 mod decode;

@@ -1,0 +1,134 @@
+//! Asking the daemon, and what its answers mean for the exit code.
+
+use super::{EX_NOPERM, EX_UNAVAILABLE, EX_USAGE, say};
+use crate::config::ConfigError;
+use crate::push::client::{Client, ClientError};
+use serde_json::Value;
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// Where to ask, and how to answer.
+#[derive(Debug)]
+pub(super) struct Asker {
+    pub(super) socket: PathBuf,
+    pub(super) json: bool,
+}
+
+impl Asker {
+    /// A connection of one's own, for more than one request or for events.
+    pub(super) fn connect(&self) -> anyhow::Result<Client> {
+        Ok(Client::connect(&self.socket)?)
+    }
+
+    /// One request on a connection of its own.
+    pub(super) fn call(&self, method: &str, params: Value) -> anyhow::Result<Value> {
+        Ok(self.connect()?.call(method, params)?)
+    }
+
+    /// Says an answer: as it came to a program, as `people` puts it to a person.
+    pub(super) fn say(&self, answer: &Value, people: impl FnOnce(&Value) -> String) -> anyhow::Result<()> {
+        if self.json { say::json_line(answer) } else { say::text(&people(answer)) }
+    }
+
+    /// One request whose answer is said.
+    pub(super) fn tell(
+        &self,
+        method: &str,
+        params: Value,
+        people: impl FnOnce(&Value) -> String,
+    ) -> anyhow::Result<()> {
+        self.say(&self.call(method, params)?, people)
+    }
+}
+
+/// The idempotency key of a write.
+#[derive(Debug, clap::Args)]
+pub(super) struct Key {
+    /// Names this wish, for scripts that try again: the same key with the same request happens once.
+    #[arg(long = "key", value_name = "UUID")]
+    given: Option<Uuid>,
+}
+
+impl Key {
+    /// The key given, or a fresh one.
+    pub(super) fn get(&self) -> Uuid {
+        self.given.unwrap_or_else(Uuid::new_v4)
+    }
+}
+
+/// The command was not used as it must be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Usage(pub(super) String);
+
+/// What is wrong was said already, on standard output; this is its exit code.
+#[derive(Debug, thiserror::Error)]
+#[error("said before")]
+pub(super) struct Said(pub(super) u8);
+
+/// Puts fields that were given into the parameters of a request.
+pub(super) fn optional(params: &mut Value, fields: &[(&str, Option<&str>)]) {
+    for (name, value) in fields {
+        if let (Some(value), Some(params)) = (value, params.as_object_mut()) {
+            params.insert((*name).to_owned(), Value::from(*value));
+        }
+    }
+}
+
+/// The exit code of what went wrong.
+pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
+    if let Some(Said(code)) = error.downcast_ref() {
+        return *code;
+    }
+    if error.is::<Usage>() || error.is::<ConfigError>() {
+        return EX_USAGE;
+    }
+    match error.downcast_ref::<ClientError>() {
+        Some(
+            ClientError::NoDaemon { .. }
+            | ClientError::Closed
+            | ClientError::Broken { .. }
+            | ClientError::Silent
+            | ClientError::NotOurs { .. },
+        ) => EX_UNAVAILABLE,
+        Some(ClientError::NoPermission { .. }) => EX_NOPERM,
+        Some(ClientError::Refused { reason, .. }) if reason == "forbidden" => EX_NOPERM,
+        Some(
+            ClientError::Refused { .. }
+            | ClientError::TooLong
+            | ClientError::TooManyEvents
+            | ClientError::Params { .. },
+        )
+        | None => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_went_wrong_has_its_exit_code() {
+        let refused = |reason: &str| ClientError::Refused {
+            code: -1,
+            reason: reason.to_owned(),
+            message: String::new(),
+            field: None,
+        };
+        assert_eq!(exit_code(&refused("not_found").into()), 1);
+        assert_eq!(exit_code(&refused("forbidden").into()), EX_NOPERM);
+        assert_eq!(exit_code(&ClientError::Closed.into()), EX_UNAVAILABLE);
+        assert_eq!(exit_code(&anyhow::Error::new(ClientError::Closed).context("outside")), EX_UNAVAILABLE);
+        assert_eq!(exit_code(&Usage(String::new()).into()), EX_USAGE);
+        assert_eq!(exit_code(&Said(3).into()), 3);
+        assert_eq!(exit_code(&anyhow::anyhow!("anything")), 1);
+    }
+
+    #[test]
+    fn only_what_was_given_is_asked() {
+        let mut params = json!({ "customer": 1 });
+        optional(&mut params, &[("printer", Some("desk")), ("reason", None)]);
+        assert_eq!(params, json!({ "customer": 1, "printer": "desk" }));
+    }
+}

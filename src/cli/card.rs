@@ -1,0 +1,192 @@
+//! `ficha card`.
+
+use super::ask::{Asker, Key, Usage, optional};
+use super::say::{at, fields, get, rows, table, when};
+use super::{input, job};
+use crate::domain::id::{CardId, CustomerNumber};
+use clap::builder::PossibleValuesParser;
+use serde_json::{Value, json};
+
+/// Why a card is no longer honoured: the words of `domain::card::CardReason` that a person may choose.
+const REASONS: [&str; 6] = ["LOST", "STOLEN", "DAMAGED", "REQUESTED", "MISUSE", "NOT_PRINTED"];
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Lists a customer's cards.
+    List {
+        /// The customer number.
+        customer: CustomerNumber,
+    },
+    /// Prints one more card.
+    Print {
+        /// The customer number.
+        customer: CustomerNumber,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        key: Key,
+    },
+    /// Prints a card in the place of another, which is not honoured from then on.
+    Replace {
+        /// The customer number.
+        customer: CustomerNumber,
+        /// The card that it takes the place of.
+        card: CardId,
+        /// Why.
+        #[arg(long, ignore_case = true, value_parser = PossibleValuesParser::new(REASONS))]
+        reason: String,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        key: Key,
+    },
+    /// Makes a card without printing it: its code is said once, for whoever makes the plastic.
+    Issue {
+        /// The customer number.
+        customer: CustomerNumber,
+        /// A card of another programme, by its name in the config; its code is read from standard input or asked for.
+        #[arg(long, value_name = "NAME")]
+        programme: Option<String>,
+        #[command(flatten)]
+        key: Key,
+    },
+    /// Stops a card.
+    Block {
+        /// The customer number.
+        customer: CustomerNumber,
+        /// The card.
+        card: CardId,
+        /// Why.
+        #[arg(long, ignore_case = true, value_parser = PossibleValuesParser::new(REASONS))]
+        reason: String,
+        #[command(flatten)]
+        key: Key,
+    },
+    /// Honours a blocked card again.
+    Unblock {
+        /// The customer number.
+        customer: CustomerNumber,
+        /// The card.
+        card: CardId,
+        #[command(flatten)]
+        key: Key,
+    },
+}
+
+/// Where a card is printed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// The printer; without it, the register's or the first one.
+    #[arg(long, value_name = "NAME")]
+    printer: Option<String>,
+    /// Prints as this register, and waits until the card is out.
+    #[arg(long, value_name = "NAME")]
+    register: Option<String>,
+}
+
+impl Command {
+    pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
+        match self {
+            Self::List { customer } => asker.tell("card.list", json!({ "customer": customer }), |answer| {
+                let cards = rows(answer, "/cards");
+                if cards.is_empty() {
+                    "no cards; print one with `ficha card print`".to_owned()
+                } else {
+                    listed(cards)
+                }
+            }),
+            Self::Print { customer, place, key } => {
+                print(asker, "card.print", json!({ "key": key.get(), "customer": customer }), place)
+            }
+            Self::Replace { customer, card, reason, place, key } => {
+                let params = json!({
+                    "key": key.get(), "customer": customer, "card": card, "reason": reason.to_uppercase(),
+                });
+                print(asker, "card.replace", params, place)
+            }
+            Self::Issue { customer, programme, key } => issue(asker, *customer, programme.as_deref(), key),
+            Self::Block { customer, card, reason, key } => {
+                let reason = reason.to_uppercase();
+                let params =
+                    json!({ "key": key.get(), "customer": customer, "card": card, "reason": reason });
+                asker.tell("card.block", params, status)
+            }
+            Self::Unblock { customer, card, key } => {
+                let params = json!({ "key": key.get(), "customer": customer, "card": card });
+                asker.tell("card.unblock", params, status)
+            }
+        }
+    }
+}
+
+fn print(asker: &Asker, method: &str, mut params: Value, place: &Place) -> anyhow::Result<()> {
+    optional(&mut params, &[("printer", place.printer.as_deref())]);
+    let mut client = asker.connect()?;
+    if let Some(register) = &place.register {
+        client.call("subscribe", json!({ "register": register }))?;
+    }
+    let answer = client.call(method, params)?;
+    asker.say(&answer, |answer| {
+        let line =
+            format!("card {} is {} at {}", at(answer, "/card"), at(answer, "/state"), at(answer, "/printer"));
+        if place.register.is_some() {
+            line
+        } else {
+            format!("{line}\n`ficha job show {}` tells more", at(answer, "/job"))
+        }
+    })?;
+    if place.register.is_some() { job::wait(asker, &mut client, get(&answer, "job")) } else { Ok(()) }
+}
+
+fn issue(asker: &Asker, customer: CustomerNumber, programme: Option<&str>, key: &Key) -> anyhow::Result<()> {
+    let mut params = json!({ "key": key.get(), "customer": customer });
+    if let Some(programme) = programme {
+        if programme.is_empty() {
+            return Err(Usage("the programme has no name".to_owned()).into());
+        }
+        let alias = json!({ "programme": programme, "code": input::needed("the card's code")? });
+        params.as_object_mut().map(|params| params.insert("alias".to_owned(), alias));
+    }
+    asker.tell("card.issue", params, |answer| {
+        fields([
+            ("Card", at(answer, "/card")),
+            ("Code for QR", at(answer, "/letters")),
+            ("Code for Code 128 and magstripe", at(answer, "/digits")),
+            ("Note", at(answer, "/note")),
+        ])
+    })
+}
+
+fn status(answer: &Value) -> String {
+    format!("card {} is {}", at(answer, "/card"), at(answer, "/status"))
+}
+
+/// Cards as a table.
+pub(super) fn listed(cards: &[Value]) -> String {
+    let row = |card: &Value| {
+        let text = |field| at(card, field);
+        [
+            text("/card"),
+            text("/kind"),
+            text("/status"),
+            text("/reason"),
+            when(&text("/issued_at")),
+            text("/replaced_by"),
+        ]
+    };
+    table(["CARD", "KIND", "STATUS", "REASON", "ISSUED", "REPLACED BY"], cards.iter().map(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::card::CardReason;
+
+    #[test]
+    fn the_daemon_knows_every_reason() {
+        for reason in REASONS {
+            let read: CardReason = serde_json::from_value(json!(reason)).unwrap();
+            assert_eq!(read.word(), reason);
+        }
+    }
+}

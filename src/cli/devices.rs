@@ -1,0 +1,89 @@
+//! `ficha devices`: readers and printers in one table.
+
+use super::ask::Asker;
+use super::say::{NOTHING, at, get, rows, table};
+use serde_json::{Value, json};
+
+/// Asks for readers and printers, and shows both.
+pub(super) fn run(asker: &Asker) -> anyhow::Result<()> {
+    let mut client = asker.connect()?;
+    let (readers, printers) =
+        (client.call("reader.list", json!({}))?, client.call("printer.list", json!({}))?);
+    let both = json!({ "readers": get(&readers, "readers"), "printers": get(&printers, "printers") });
+    asker.say(&both, shown)
+}
+
+fn shown(both: &Value) -> String {
+    let (readers, printers) = (rows(both, "/readers"), rows(both, "/printers"));
+    if readers.is_empty() && printers.is_empty() {
+        return "no readers and no printers: add a `[[serial]]` or a `[[printer]]` to the config\n\
+                \x20 ficha doctor   says what is wrong here, and what mends it\n\
+                \x20 ficha demo     shows what it is like, without any hardware"
+            .to_owned();
+    }
+    let reader = |reader: &Value| {
+        let kind = if reader.get("kind").is_some() { at(reader, "/kind") } else { "reader".to_owned() };
+        [at(reader, "/reader"), kind, at(reader, "/state"), at(reader, "/register"), at(reader, "/why")]
+    };
+    let printer = |printer: &Value| {
+        let condition = at(printer, "/condition");
+        let advice = advice(&condition).to_owned();
+        [at(printer, "/printer"), "printer".to_owned(), condition, NOTHING.to_owned(), advice]
+    };
+    let rows = readers.iter().map(reader).chain(printers.iter().map(printer));
+    table(["IDENTITY", "KIND", "STATE", "ROUTE", "WHAT TO DO"], rows)
+}
+
+/// What to do about a printer's condition, which is a word of `print::queue`, perhaps with a reason after a colon.
+pub(super) fn advice(condition: &str) -> &'static str {
+    match condition.split(':').next().unwrap_or_default() {
+        "ready" => NOTHING,
+        "paper_out" => "put in a new roll",
+        "paper_near_end" => "have a new roll ready",
+        "cover_open" => "close the cover",
+        "offline" => "press its feed or on-line button, or switch it off and on",
+        "error" => "look for jammed paper, then switch it off and on",
+        "gone" => "switch it on; check cable and address",
+        "busy" => "end the other program that prints on it",
+        _ => "look at it",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::print::queue::PrinterCondition as Condition;
+
+    #[test]
+    fn both_kinds_stand_in_one_table() {
+        let text = shown(&json!({
+            "readers": [
+                { "reader": "usb:0c2e:0b81:1", "state": "reading", "register": "till-1" },
+                { "reader": "port:x", "state": "away", "why": "no such device; plug it in" },
+            ],
+            "printers": [{ "printer": "desk", "condition": "paper_out" }],
+        }));
+        for part in ["usb:0c2e:0b81:1", "till-1", "plug it in", "desk", "put in a new roll"] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        let nothing = shown(&json!({ "readers": [], "printers": [] }));
+        assert!(nothing.contains("ficha doctor") && nothing.contains("ficha demo"));
+    }
+
+    #[test]
+    fn there_is_advice_for_every_condition() {
+        for condition in [
+            Condition::PaperOut,
+            Condition::PaperNearEnd,
+            Condition::CoverOpen,
+            Condition::Offline,
+            Condition::Error,
+            Condition::Gone,
+            Condition::Busy,
+        ] {
+            assert!(!["look at it", NOTHING].contains(&advice(condition.word())), "{}", condition.word());
+        }
+        assert_eq!(advice(Condition::Ready.word()), NOTHING);
+        assert_eq!(advice("gone: connection refused"), advice("gone"));
+    }
+}

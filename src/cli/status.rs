@@ -1,0 +1,44 @@
+//! `ficha status`.
+
+use super::ask::Asker;
+use super::say::{NOTHING, at, rows, table};
+use serde_json::{Value, json};
+
+/// Asks how everything is, and shows it.
+pub(super) fn run(asker: &Asker) -> anyhow::Result<()> {
+    asker.tell("status", json!({}), shown)
+}
+
+fn shown(status: &Value) -> String {
+    let mut lines = vec![
+        ["store".to_owned(), at(status, "/store/state"), at(status, "/store/why")],
+        ["vault".to_owned(), at(status, "/vault"), NOTHING.to_owned()],
+    ];
+    for reader in rows(status, "/readers") {
+        lines.push([format!("reader {}", at(reader, "/reader")), at(reader, "/state"), at(reader, "/why")]);
+    }
+    for printer in rows(status, "/printers") {
+        let condition = at(printer, "/condition");
+        let (word, why) = condition.split_once(": ").unwrap_or((&condition, NOTHING));
+        lines.push([format!("printer {}", at(printer, "/printer")), word.to_owned(), why.to_owned()]);
+    }
+    table(["PART", "STATE", "WHY"], lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_has_its_line() {
+        let text = shown(&json!({
+            "store": { "state": "read_only", "why": "disk full", "last_seq": 7 }, "vault": "open",
+            "readers": [{ "reader": "r-1", "state": "reading" }],
+            "printers": [{ "printer": "desk", "condition": "gone: refused" }],
+        }));
+        assert_eq!(text.lines().count(), 5, "{text}");
+        for part in ["disk full", "r-1", "refused"] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+    }
+}
