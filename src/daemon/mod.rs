@@ -37,6 +37,8 @@ use std::io;
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +47,9 @@ use uuid::Uuid;
 
 /// How long sessions may go on sending what they owe after the stop.
 const SESSIONS_FINISH_MAX: Duration = Duration::from_secs(3);
+
+/// How long a stop waits for a store that is still opening. Its views may be minutes from built; leaving it is as safe as a crash.
+const OPENING_FINISH_MAX: Duration = Duration::from_secs(2);
 
 /// How often health and the pool of data keys are looked after.
 const LOOK_AFTER_EVERY: Duration = Duration::from_secs(2);
@@ -139,14 +144,29 @@ pub fn run(options: Options, control: &Control, ready: impl FnOnce()) -> Result<
             tracing::warn!("a session did not end in time");
         }
     });
-    if opening.join().is_err() {
-        tracing::error!("the thread that opens the store panicked");
+    match opening.finished.recv_timeout(OPENING_FINISH_MAX) {
+        Err(RecvTimeoutError::Timeout) => {
+            tracing::warn!("the store was still opening; it is left as it is, and opened at the next start");
+        }
+        // Its end hangs up, however it ends.
+        Ok(()) | Err(RecvTimeoutError::Disconnected) => {
+            if opening.thread.join().is_err() {
+                tracing::error!("the thread that opens the store panicked");
+            }
+        }
     }
     if let Some(opened) = parts.shared.desk.opened() {
         opened.log.clone().close();
     }
     tracing::info!("stopped");
     result
+}
+
+/// The thread that opens the store.
+struct Opening {
+    thread: JoinHandle<()>,
+    /// Hung up when it ends.
+    finished: Receiver<()>,
 }
 
 /// Everything that outlives the start.
@@ -190,29 +210,30 @@ impl Parts {
     }
 
     /// Opens the store beside everything else.
-    fn open_store(
-        &self,
-        settings: config::StoreSettings,
-        credentials: Option<PathBuf>,
-    ) -> std::thread::JoinHandle<()> {
+    fn open_store(&self, settings: config::StoreSettings, credentials: Option<PathBuf>) -> Opening {
         let (desk, clock, states) =
             (Arc::clone(&self.shared.desk), Arc::clone(&self.clock), Arc::clone(&self.states));
-        std::thread::spawn(move || match open::open(&settings, credentials.as_deref(), &clock) {
-            Ok((opened, report)) => {
-                open::report(&report);
-                let locked = opened.vault.is_locked();
-                // Before anyone can queue a new one.
-                desk::settle_jobs(&opened);
-                desk.open(opened);
-                states.store_opened(locked);
+        let (sender, finished) = sync_channel(0);
+        let thread = std::thread::spawn(move || {
+            let _hangs_up_at_the_end: SyncSender<()> = sender;
+            match open::open(&settings, credentials.as_deref(), &clock) {
+                Ok((opened, report)) => {
+                    open::report(&report);
+                    let locked = opened.vault.is_locked();
+                    // Before anyone can queue a new one.
+                    desk::settle_jobs(&opened);
+                    desk.open(opened);
+                    states.store_opened(locked);
+                }
+                Err(error) => {
+                    let why = chain(&error);
+                    tracing::error!(%why, "the store does not open; products pass, cards are not known");
+                    desk.stay_closed();
+                    states.store_failed(&why);
+                }
             }
-            Err(error) => {
-                let why = chain(&error);
-                tracing::error!(%why, "the store does not open; products pass, cards are not known");
-                desk.stay_closed();
-                states.store_failed(&why);
-            }
-        })
+        });
+        Opening { thread, finished }
     }
 
     async fn serve(

@@ -172,3 +172,42 @@ fn row(name: &ReaderName, state: &ReaderState) -> Map<String, Value> {
     row.extend(why.map(|why| ("why".to_owned(), json!(why))));
     row
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::SystemClock;
+    use crate::desk::access::Policy;
+    use crate::domain::id::{RegisterName, StreamId};
+    use crate::domain::refusal::RefusalCode;
+    use crate::push::wire::{Context, Event};
+    use crate::push::{Hub, Settings};
+
+    /// How many events the register has had, this one included.
+    fn count(hub: &Hub, till: &RegisterName) -> u64 {
+        hub.publish(till, &Event::Unknown, Context { reader: None, lifetime: NEWS_LIFETIME }).seq
+    }
+
+    #[test]
+    fn a_store_that_takes_no_writes_any_more_is_told_once() {
+        let till = RegisterName::new("till-1").unwrap();
+        let policy = Policy { registers: vec![(till.clone(), vec![])], ..Policy::default() };
+        let stream = StreamId(uuid::Uuid::nil());
+        let hub = Hub::new(Settings::default(), stream, Arc::new(SystemClock::start()), policy);
+        let states = States::new(Arc::clone(&hub));
+        let full = HealthState::ReadOnly { why: "no space".to_owned() };
+        states.store_health(&full);
+        assert_eq!(count(&hub, &till), 1, "a store that is not open yet has no health");
+        states.store_opened(false);
+        states.store_health(&HealthState::Ok);
+        assert_eq!(count(&hub, &till), 3, "healthy is no news");
+        states.store_health(&full);
+        states.store_health(&full);
+        assert_eq!(count(&hub, &till), 5, "told once");
+        assert_eq!(
+            Value::Object(states.store()),
+            json!({ "state": RefusalCode::ReadOnly.word(), "why": "no space" })
+        );
+        assert_eq!(states.vault(), "open");
+    }
+}

@@ -42,7 +42,8 @@ fn hello_says_who_is_there_and_what_may_be_done() {
     let got = rig.client().call("hello", json!({ "client": "test 1", "protocol": 1 })).unwrap();
     let want = json!({
         "server": "fichad", "version": env!("CARGO_PKG_VERSION"), "protocol": 1, "stream": rig.stream, "timeline": 1,
-        "roles": ["register", "desk", "manager"], "registers": ["till-1"], "states": { "store": "open" },
+        "roles": ["register", "desk", "manager"], "registers": ["till-1"],
+        "states": { "store": { "state": "open" }, "vault": "open", "readers": [{ "reader": "counter", "state": "reading" }] },
     });
     assert_eq!(got, want);
 }

@@ -47,6 +47,13 @@ impl Bench {
         std::fs::write(self.folder.path().join("fichad.toml"), text).unwrap();
     }
 
+    /// Writes a drop-in beside the config.
+    pub(crate) fn drop_in(&self, tables: &str) {
+        let folder = self.folder.path().join("fichad.toml.d");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("more.toml"), tables).unwrap();
+    }
+
     pub(crate) fn start(&self) -> Fichad {
         self.start_logging("info")
     }
@@ -140,8 +147,12 @@ impl Fichad {
     /// As systemd ends it. Gives all that it said.
     pub(crate) fn stop(mut self) -> String {
         self.signal(Signal::SIGTERM);
-        let status = self.child.wait().unwrap();
-        let log = self.log();
+        let mut status = None;
+        until("the daemon has ended", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        let (status, log) = (status.unwrap(), self.log());
         assert!(status.success(), "{status}: {log}");
         log
     }

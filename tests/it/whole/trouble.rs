@@ -1,7 +1,10 @@
 //! Whatever is wrong with the store: products pass, and the till is told.
 
 use super::rig::*;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// The daemon in trouble must still be as quick as a person at the till; far above what it takes on an idle machine.
@@ -56,7 +59,7 @@ fn a_damaged_journal() {
     let mut scanner = Scanner::new();
     bench.configure(&one_till(&scanner));
     let journals = files(&bench.state().join("store"));
-    let journal = |(path, _): &&(std::path::PathBuf, Vec<u8>)| path.parent().unwrap().ends_with("journal");
+    let journal = |(path, _): &&(PathBuf, Vec<u8>)| path.parent().unwrap().ends_with("journal");
     let (path, mut bytes) = journals.iter().find(journal).expect("a journal").clone();
     let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
     bytes[used / 2] ^= 0x20;
@@ -118,6 +121,55 @@ fn a_scan_before_any_register_is_connected_is_kept_for_it() {
         || late.call("subscribe", json!({ "register": "till-1" })).unwrap()["last_seq"].as_u64() >= Some(3);
     until("the scan is with its register", scanned);
     assert_eq!(event(&mut late, "scan")["scan_data"], PRODUCT);
+}
+
+/// A vault key that is a pipe: opening the store waits for it until somebody writes the key.
+fn slow_key(bench: &Bench) -> PathBuf {
+    let pipe = bench.state().with_file_name("slow.key");
+    mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    bench.drop_in(&format!("[store]\nvault_key_file = \"{}\"\n", pipe.display()));
+    pipe
+}
+
+#[test]
+fn products_pass_while_the_store_opens_and_cards_come_when_it_is() {
+    let bench = Bench::new();
+    let letters = with_customer(&bench, &Scanner::new());
+    let key = std::fs::read(bench.state().join("vault.key")).unwrap();
+    let (pipe, mut scanner) = (slow_key(&bench), Scanner::new());
+    bench.configure(&one_till(&scanner));
+    let fichad = bench.start();
+    let mut register = fichad.register("till-1");
+    scanner.scan(&[PRODUCT, &letters, PRODUCT]);
+    event(&mut register, "scan");
+    event(&mut register, "unavailable");
+    event(&mut register, "scan");
+    let hello = register.call("hello", json!({})).unwrap();
+    assert_eq!((&hello["timeline"], &hello["states"]["store"]["state"]), (&Value::Null, &json!("opening")));
+    let find = register.call("customer.find", json!({ "name": "Ana" }));
+    assert_eq!(reason(find), "read_only");
+
+    std::fs::write(&pipe, key).unwrap();
+    let told = loop {
+        let event = register.next_event(PATIENCE).unwrap().expect("news of the store");
+        if event["type"] == "state" && event["state"]["store"]["state"] != "opening" {
+            break event;
+        }
+    };
+    let hello = register.call("hello", json!({})).unwrap();
+    assert_eq!((&hello["timeline"], &hello["states"]), (&json!(1), &told["state"]));
+    scanner.scan(&[&letters]);
+    assert_eq!(event(&mut register, "identified")["file"]["name"], "Ana Example");
+}
+
+#[test]
+fn a_store_that_is_still_opening_does_not_hold_up_the_stop() {
+    let (bench, scanner) = (Bench::new(), Scanner::new());
+    let _pipe = slow_key(&bench);
+    bench.configure(&one_till(&scanner));
+    let fichad = bench.start();
+    fichad.register("till-1");
+    assert!(fichad.stop().contains("still opening"));
 }
 
 fn reason(result: Result<Value, fichad::push::client::ClientError>) -> String {
