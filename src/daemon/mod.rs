@@ -260,14 +260,16 @@ impl Parts {
                     self.reload(config_path, host);
                     readers.nudge();
                 }
-                _ = look_after.tick() => self.look_after_store(),
+                _ = look_after.tick() => self.look_after(),
                 _ = beat.tick() => (heartbeat.beat)(),
             }
         }
     }
 
     /// Writes data keys ahead, so that no enrolment waits for it, and notices a store that takes no writes any more.
-    fn look_after_store(&self) {
+    /// Events that are too old are forgotten, with the names in them.
+    fn look_after(&self) {
+        self.shared.hub.prune();
         let Some(opened) = self.shared.desk.opened() else { return };
         self.states.store_health(&opened.log.health().state);
         let vault = Arc::clone(&opened.vault);

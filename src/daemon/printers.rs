@@ -179,6 +179,10 @@ impl Printers for PrintRoom {
         found.map(|printer| printer.settings.name.clone())
     }
 
+    fn allows(&self, printer: &PrinterName, register: Option<&RegisterName>) -> bool {
+        self.printer(printer).is_ok_and(|printer| printer.allows(register))
+    }
+
     fn submit(
         &self,
         printer: &PrinterName,
@@ -187,9 +191,6 @@ impl Printers for PrintRoom {
         mut face: CardFace,
     ) -> Result<(), Refusal> {
         let printer = self.printer(printer)?;
-        if !printer.allows(register) {
-            return Err(Refusal::new(RefusalCode::Forbidden, "this printer is not for this register"));
-        }
         if let Some(register) = register {
             let mut askers = printer.askers.lock().unwrap_or_else(PoisonError::into_inner);
             if askers.len() >= JOBS_MAX {
@@ -200,7 +201,11 @@ impl Printers for PrintRoom {
         if let Some(title) = &printer.settings.title {
             face.title = Some(title.clone());
         }
-        printer.handle.submit(Job { id, face }).map_err(busy)
+        printer.handle.submit(Job { id, face }).map_err(|error| {
+            // Nobody waits for a job that was not taken.
+            printer.asker(id, true);
+            busy(error)
+        })
     }
 
     fn cancel(&self, printer: &PrinterName, job: JobId) -> Result<(), Refusal> {

@@ -106,7 +106,7 @@ impl Desk {
     pub(super) async fn block_card(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let fields: SetStatus = ask.fields()?;
         let Some(reason) = fields.reason else {
-            let message = "say why: `LOST`, `STOLEN`, `DAMAGED`, `REQUESTED` or `MISUSE`";
+            let message = "say why: `LOST`, `STOLEN`, `DAMAGED`, `REQUESTED`, `MISUSE` or `NOT_PRINTED`";
             return Err(Refusal::field("reason", message));
         };
         self.set_card_status(ask, fields, CardStatus::Active, CardStatus::Blocked, Some(reason)).await

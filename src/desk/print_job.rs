@@ -92,7 +92,14 @@ impl Desk {
 
     fn chosen_printer(&self, ask: &Ask<'_>, named: Option<PrinterName>) -> Result<PrinterName, Refusal> {
         match named {
-            Some(named) if self.printers.list().iter().any(|(printer, _)| *printer == named) => Ok(named),
+            Some(named) if self.printers.list().iter().any(|(printer, _)| *printer == named) => {
+                if self.printers.allows(&named, ask.register) {
+                    return Ok(named);
+                }
+                let message = "this printer is for other registers; leave `printer` out to have your own";
+                let field = Some("printer".to_owned());
+                Err(Refusal { field, ..Refusal::new(RefusalCode::Forbidden, message) })
+            }
             Some(_) => Err(Refusal::field(
                 "printer",
                 "no printer has this name; `printer.list` shows those there are",

@@ -1,6 +1,6 @@
 //! What every request has in common: its fields, and for a write its idempotency key.
 
-use super::access::Principal;
+use super::access::{Principal, Role};
 use super::{Desk, Opened};
 use crate::domain::event::{Outcome, RequestDone, StoreEvent};
 use crate::domain::id::RegisterName;
@@ -50,8 +50,16 @@ impl Ask<'_> {
         Ok(text)
     }
 
-    /// The register that the request speaks for: the one it names, or the session's.
+    /// The register that the request speaks for: the one it names, or the session's. A till speaks for itself alone.
     pub(super) fn register(&self, named: Option<RegisterName>) -> Result<RegisterName, Refusal> {
+        let own = named.is_none() || named.as_ref() == self.register;
+        if !own && !self.who.has_any(&[Role::Desk, Role::Manager]) {
+            let message = "a till speaks for the register that it is subscribed to; leave `register` out";
+            return Err(Refusal {
+                field: Some("register".to_owned()),
+                ..Refusal::new(RefusalCode::Forbidden, message)
+            });
+        }
         named.or_else(|| self.register.cloned()).ok_or_else(|| {
             Refusal::field("register", "name the register, or subscribe to it on this connection first")
         })

@@ -45,6 +45,9 @@ impl Printers for Tray {
     fn usual(&self, _: Option<&RegisterName>) -> Option<PrinterName> {
         PrinterName::new("counter").ok()
     }
+    fn allows(&self, _: &PrinterName, _: Option<&RegisterName>) -> bool {
+        true
+    }
     fn submit(
         &self,
         _: &PrinterName,

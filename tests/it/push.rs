@@ -43,7 +43,10 @@ fn hello_says_who_is_there_and_what_may_be_done() {
     let want = json!({
         "server": "fichad", "version": env!("CARGO_PKG_VERSION"), "protocol": 1, "stream": rig.stream, "timeline": 1,
         "roles": ["register", "desk", "manager"], "registers": ["till-1"],
-        "states": { "store": { "state": "open" }, "vault": "open", "readers": [{ "reader": "counter", "state": "reading" }] },
+        "states": {
+            "readers": [{ "reader": "counter", "state": "reading" }],
+            "store": { "state": "open" }, "vault": "open",
+        },
     });
     assert_eq!(got, want);
 }

@@ -42,7 +42,9 @@ pub enum OpenError {
         source: io::Error,
     },
     /// Another program has it.
-    #[error("{address} is held by another program, or takes one connection at a time ({source}); {hint}")]
+    #[error(
+        "{address} is busy or switched off: another program holds it, it takes one connection at a time, or it refuses any ({source}); {hint}"
+    )]
     Busy {
         /// Where.
         address: String,

@@ -97,3 +97,23 @@ fn own_register(reader: usize) -> usize {
 fn product(reader: usize, scan: usize) -> String {
     format!("21{reader:02}{scan:04}")
 }
+
+#[test]
+fn no_card_is_issued_for_a_printer_of_another_register() {
+    let bench = Bench::new();
+    bench.configure(
+        "[[register]]\nname = \"till-1\"\n[[register]]\nname = \"till-2\"\n[[printer]]\nname = \"desk\"\n\
+         address = \"tcp://127.0.0.1:9\"\nregisters = [\"till-1\"]\n",
+    );
+    let fichad = bench.start();
+    let mut register = fichad.open("till-2");
+    let person = json!({ "person": { "givenName": "Ana" } });
+    let customer = write(&mut register, "customer.enrol", person)["customer"].clone();
+    for printer in [json!({ "printer": "desk" }), json!({})] {
+        let mut print = json!({ "key": uuid::Uuid::new_v4(), "customer": customer });
+        print.as_object_mut().unwrap().extend(printer.as_object().unwrap().clone());
+        register.call("card.print", print).unwrap_err();
+    }
+    let cards = register.call("card.list", json!({ "customer": customer })).unwrap();
+    assert_eq!(cards["cards"], json!([]));
+}
