@@ -19,6 +19,7 @@ mod job;
 mod note;
 mod preference;
 mod printer;
+mod register;
 mod say;
 pub mod serve;
 mod status;
@@ -66,6 +67,8 @@ struct Args {
 enum Command {
     /// Plays the whole way once, without hardware: enrol, print a card, scan it, see the file.
     Demo(demo::Args),
+    /// A register in the terminal: the file of whoever shows a card, issues, enrolment, cards.
+    Register(register::Args),
     /// Takes in a new customer.
     Enrol(customer::Enrol),
     /// Finds customers; at most five masked rows.
@@ -136,6 +139,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
     match command {
         Command::Demo(args) => demo::run(&args),
+        Command::Register(args) => register::run(&args, asker),
         Command::Enrol(args) => args.run(asker),
         Command::Find(args) => args.run(asker),
         Command::Show(args) => args.run(asker),

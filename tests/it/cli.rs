@@ -1,5 +1,7 @@
 //! The two programs as they are installed: `fichad` with a scanner and a printer, and `ficha` asked by a script.
 
+mod register;
+
 use fichad::print::paper::{Model, Paper};
 use fichad::push::client::Client;
 use nix::pty::{OpenptyResult, openpty};
@@ -26,6 +28,26 @@ struct Shop {
     daemon: Child,
     scanner: File,
     _line: OwnedFd,
+}
+
+/// Starts `fichad`, and returns once it says that it is ready.
+fn start(folder: &Path) -> Child {
+    let notify = folder.join("notify");
+    // Left by the run before, if there was one.
+    drop(std::fs::remove_file(&notify));
+    let notices = UnixDatagram::bind(&notify).unwrap();
+    notices.set_read_timeout(Some(PATIENCE)).unwrap();
+    let daemon = Command::new(env!("CARGO_BIN_EXE_fichad"))
+        .arg("--config")
+        .arg(folder.join("fichad.toml"))
+        .env("NOTIFY_SOCKET", &notify)
+        .stderr(File::create(folder.join("log")).unwrap())
+        .spawn()
+        .unwrap();
+    let mut notice = [0; 64];
+    let length = notices.recv(&mut notice).unwrap();
+    assert_eq!(notice[..length].trim_ascii(), b"READY=1");
+    daemon
 }
 
 /// What a run of `ficha` came to.
@@ -74,21 +96,17 @@ impl Shop {
             printer(),
         );
         std::fs::write(&config, text).unwrap();
-        let notices = UnixDatagram::bind(folder.path().join("notify")).unwrap();
-        notices.set_read_timeout(Some(PATIENCE)).unwrap();
-        let daemon = Command::new(env!("CARGO_BIN_EXE_fichad"))
-            .arg("--config")
-            .arg(&config)
-            .env("NOTIFY_SOCKET", folder.path().join("notify"))
-            .stderr(File::create(folder.path().join("log")).unwrap())
-            .spawn()
-            .unwrap();
+        let daemon = start(folder.path());
         let shop = Self { folder, daemon, scanner: File::from(master), _line: slave };
-        let mut notice = [0; 64];
-        let length = notices.recv(&mut notice).unwrap();
-        assert_eq!(notice[..length].trim_ascii(), b"READY=1");
         shop.wait_until_open();
         shop
+    }
+
+    /// Starts the daemon again after it was killed.
+    fn restart(&mut self) {
+        drop(self.daemon.wait());
+        self.daemon = start(self.folder.path());
+        self.wait_until_open();
     }
 
     fn socket(&self) -> PathBuf {

@@ -1,0 +1,368 @@
+//! What the register in the terminal knows and does. Pure: keys, events and answers in; requests out; [`draw`](super::draw) shows it.
+
+use super::form::{Field, Filled, Form, Press};
+use crate::cli::customer;
+use crate::cli::event;
+use crate::cli::issue::KINDS;
+use crate::cli::say::{at, get, rows};
+use serde_json::{Map, Value, json};
+use std::collections::VecDeque;
+
+/// Events that stay to be looked at.
+const LINES_MAX: usize = 32;
+
+/// Digits that a telephone number has at most (ITU-T E.164, section 6).
+const PHONE_DIGITS_MAX: usize = 15;
+
+/// Characters of a card's code: 20 letters and digits, or 28 digits.
+const CODE_CHARS: [usize; 2] = [20, 28];
+
+/// What the daemon is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    Find,
+    Open,
+    Enrol,
+    Issue,
+    Issues,
+    Print,
+    Dismiss,
+}
+
+impl Wish {
+    pub(super) fn method(self) -> &'static str {
+        match self {
+            Self::Find => "customer.find",
+            Self::Open => "file.open",
+            Self::Enrol => "customer.enrol",
+            Self::Issue => "issue.open",
+            Self::Issues => "issue.list",
+            Self::Print => "card.print",
+            Self::Dismiss => "customer.dismiss",
+        }
+    }
+
+    /// Whether it needs an idempotency key.
+    pub(super) fn is_write(self) -> bool {
+        !matches!(self, Self::Find | Self::Issues)
+    }
+}
+
+/// What the terminal's loop has to do next.
+#[derive(Debug, PartialEq)]
+pub(super) enum Effect {
+    Call(Wish, Value),
+    Acknowledge(Place),
+    Quit,
+}
+
+/// The last event dealt with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) stream: String,
+    pub(super) seq: u64,
+}
+
+/// The customer in front of the register.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) file: Value,
+    pub(super) visit: Option<String>,
+    /// One symbol of the code was wrong: the name is to be confirmed.
+    pub(super) repaired: bool,
+}
+
+/// What is on the screen beside states and scans.
+#[derive(Debug)]
+pub(super) enum Mode {
+    File,
+    Form(Wish, Form),
+    Rows { rows: Vec<Value>, at: usize },
+}
+
+/// Everything that is shown.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) register: String,
+    /// Why there is no connection; `None` when there is one.
+    pub(super) away: Option<String>,
+    pub(super) states: String,
+    pub(super) current: Option<Current>,
+    pub(super) mode: Mode,
+    /// The newest first.
+    pub(super) lines: VecDeque<String>,
+    pub(super) message: String,
+    pub(super) unacknowledged: u64,
+    place: Option<Place>,
+    job: Option<Value>,
+}
+
+impl Model {
+    pub(super) fn new(register: &str) -> Self {
+        Self {
+            register: register.to_owned(),
+            away: Some("connecting".to_owned()),
+            states: String::new(),
+            current: None,
+            mode: Mode::File,
+            lines: VecDeque::new(),
+            message: String::new(),
+            unacknowledged: 0,
+            place: None,
+            job: None,
+        }
+    }
+
+    /// Where to go on after a reconnect.
+    pub(super) fn after(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
+    pub(super) fn connected(&mut self, hello: &Value, subscribed: &Value) {
+        self.away = None;
+        self.register = at(subscribed, "/register");
+        self.states = event::state(get(hello, "states"));
+    }
+
+    pub(super) fn lost(&mut self, why: &str) {
+        self.away = Some(why.to_owned());
+    }
+
+    pub(super) fn event(&mut self, event: &Value) {
+        self.remember_place(event);
+        match get(event, "type").as_str().unwrap_or_default() {
+            "state" => {
+                self.states = event::state(get(event, "state"));
+                return;
+            }
+            "identified" => {
+                self.current = Some(Current {
+                    file: get(event, "file").clone(),
+                    visit: get(event, "visit").as_str().map(str::to_owned),
+                    repaired: *get(event, "repaired") == true,
+                });
+                // A form that is being filled in stays: the customer waits behind it.
+                if matches!(self.mode, Mode::Rows { .. }) {
+                    self.mode = Mode::File;
+                }
+            }
+            "job" if self.job.as_ref() == event.get("job") => {
+                self.message = format!("card: {}", event::short(event));
+            }
+            _ => {}
+        }
+        self.lines.push_front(event::line(event));
+        self.lines.truncate(LINES_MAX);
+    }
+
+    fn remember_place(&mut self, event: &Value) {
+        let (Some(stream), Some(seq)) = (get(event, "stream").as_str(), get(event, "seq").as_u64()) else {
+            return;
+        };
+        let same_stream = self.place.as_ref().filter(|kept| kept.stream == stream);
+        if same_stream.is_some_and(|kept| kept.seq >= seq) {
+            return;
+        }
+        if same_stream.is_none() {
+            self.unacknowledged = 0;
+        }
+        if *get(event, "type") != "state" {
+            self.unacknowledged = self.unacknowledged.saturating_add(1);
+        }
+        self.place = Some(Place { stream: stream.to_owned(), seq });
+    }
+
+    pub(super) fn key(&mut self, press: Press) -> Vec<Effect> {
+        match std::mem::replace(&mut self.mode, Mode::File) {
+            Mode::File => self.file_key(press),
+            Mode::Form(wish, mut form) => match form.key(press) {
+                Filled::NotYet => {
+                    self.mode = Mode::Form(wish, form);
+                    Vec::new()
+                }
+                Filled::Cancelled => Vec::new(),
+                Filled::Done(answers) => self.filled(wish, &answers),
+            },
+            Mode::Rows { rows, at } => self.rows_key(press, rows, at),
+        }
+    }
+
+    fn file_key(&mut self, press: Press) -> Vec<Effect> {
+        self.message.clear();
+        match press {
+            Press::Char('q') => vec![Effect::Quit],
+            Press::Char('a') | Press::Enter => self.acknowledge(),
+            Press::Char('f') => self.ask(Wish::Find, vec![Field::text("Name, phone, e-mail or code")]),
+            Press::Char('e') => {
+                self.ask(Wish::Enrol, customer::QUESTIONS.iter().map(|label| Field::text(label)).collect())
+            }
+            Press::Char('i') if self.current.is_some() => self.ask(
+                Wish::Issue,
+                vec![
+                    Field::choice("Kind", &KINDS),
+                    Field::text("Model"),
+                    Field::text("Serial number"),
+                    Field::text("Hint for the till"),
+                ],
+            ),
+            Press::Char('p') if self.current.is_some() => {
+                vec![Effect::Call(Wish::Print, json!({ "customer": self.customer() }))]
+            }
+            Press::Char('d') if self.current.is_some() => {
+                let visit = self.current.take().and_then(|current| current.visit);
+                visit
+                    .map(|visit| Effect::Call(Wish::Dismiss, json!({ "visit": visit })))
+                    .into_iter()
+                    .collect()
+            }
+            Press::Char('i' | 'p' | 'd') => {
+                self.message = "no customer is here: let a card be shown, or find one with `f`".to_owned();
+                Vec::new()
+            }
+            Press::Char(_)
+            | Press::Escape
+            | Press::Up
+            | Press::Down
+            | Press::Left
+            | Press::Right
+            | Press::Backspace => Vec::new(),
+        }
+    }
+
+    fn ask(&mut self, wish: Wish, fields: Vec<Field>) -> Vec<Effect> {
+        self.mode = Mode::Form(wish, Form::new(fields));
+        Vec::new()
+    }
+
+    fn acknowledge(&mut self) -> Vec<Effect> {
+        self.unacknowledged = 0;
+        self.place.clone().map(Effect::Acknowledge).into_iter().collect()
+    }
+
+    fn customer(&self) -> Value {
+        self.current.as_ref().map(|current| get(&current.file, "customer").clone()).unwrap_or_default()
+    }
+
+    fn filled(&mut self, wish: Wish, answers: &[String]) -> Vec<Effect> {
+        let answer = |index: usize| answers.get(index).map_or("", String::as_str);
+        match wish {
+            Wish::Find if answer(0).is_empty() => Vec::new(),
+            Wish::Find => vec![Effect::Call(wish, json!({ by(answer(0)): answer(0) }))],
+            Wish::Enrol => vec![Effect::Call(wish, json!({ "person": customer::form(answers) }))],
+            Wish::Issue if self.current.is_none() => Vec::new(),
+            Wish::Issue => {
+                let given = [("model", answer(1)), ("serial", answer(2))];
+                let given = given.into_iter().filter(|(_, text)| !text.is_empty());
+                let product: Map<String, Value> =
+                    given.map(|(name, text)| (name.to_owned(), text.into())).collect();
+                let hint = Some(answer(3)).filter(|hint| !hint.is_empty());
+                let (customer, kind) = (self.customer(), answer(0));
+                let params = json!({ "customer": customer, "kind": kind, "product": product, "hint": hint });
+                vec![Effect::Call(wish, params)]
+            }
+            Wish::Open | Wish::Issues | Wish::Print | Wish::Dismiss => Vec::new(),
+        }
+    }
+
+    fn rows_key(&mut self, press: Press, rows: Vec<Value>, at: usize) -> Vec<Effect> {
+        let last = rows.len().saturating_sub(1);
+        let at = match press {
+            Press::Escape => return Vec::new(),
+            Press::Enter => {
+                let customer = rows.get(at).map(|row| get(row, "customer").clone());
+                return customer.map(|customer| self.open(&customer)).into_iter().collect();
+            }
+            Press::Up => at.saturating_sub(1),
+            Press::Down => at.saturating_add(1).min(last),
+            Press::Char(_) | Press::Left | Press::Right | Press::Backspace => at,
+        };
+        self.mode = Mode::Rows { rows, at };
+        Vec::new()
+    }
+
+    fn open(&self, customer: &Value) -> Effect {
+        Effect::Call(Wish::Open, json!({ "customer": customer, "register": self.register }))
+    }
+
+    /// What the daemon answered; a refusal as the text for people.
+    pub(super) fn answered(&mut self, wish: Wish, answer: Result<Value, String>) -> Vec<Effect> {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(why) => {
+                self.message = why;
+                return Vec::new();
+            }
+        };
+        match wish {
+            Wish::Find => {
+                let found = rows(&answer, "/rows").to_vec();
+                if found.is_empty() {
+                    self.message = "nobody found".to_owned();
+                } else {
+                    self.mode = Mode::Rows { rows: found, at: 0 };
+                }
+                Vec::new()
+            }
+            Wish::Enrol => {
+                self.message = "enrolled; `p` prints the card".to_owned();
+                vec![self.open(get(&answer, "customer"))]
+            }
+            Wish::Open => {
+                let visit = get(&answer, "visit").as_str().map(str::to_owned);
+                self.current = Some(Current { file: get(&answer, "file").clone(), visit, repaired: false });
+                Vec::new()
+            }
+            Wish::Issue => {
+                self.message = "issue opened".to_owned();
+                vec![Effect::Call(Wish::Issues, json!({ "customer": self.customer() }))]
+            }
+            Wish::Issues => {
+                self.take_issues(&answer);
+                Vec::new()
+            }
+            Wish::Print => {
+                self.job = answer.get("job").cloned();
+                self.message = format!("card: {} {}", at(&answer, "/printer"), at(&answer, "/state"));
+                Vec::new()
+            }
+            Wish::Dismiss => Vec::new(),
+        }
+    }
+
+    /// Brings the file that is shown up to date.
+    fn take_issues(&mut self, answer: &Value) {
+        let over = |issue: &&Value| {
+            !matches!(get(issue, "state").as_str(), Some("CLOSED" | "DUPLICATE" | "CANCELLED"))
+        };
+        let line = |issue: &Value| {
+            let mut line = issue.clone();
+            let model = issue.pointer("/product/model").cloned().unwrap_or_default();
+            line.as_object_mut().map(|line| line.insert("model".to_owned(), model));
+            line
+        };
+        let open: Vec<Value> = rows(answer, "/issues").iter().filter(over).map(line).collect();
+        if let Some(file) = self.current.as_mut().and_then(|current| current.file.as_object_mut()) {
+            file.insert("issues_open".to_owned(), open.len().into());
+            file.insert("issues".to_owned(), open.into());
+        }
+    }
+}
+
+/// What a typed text most likely is: the field of `customer.find`.
+fn by(text: &str) -> &'static str {
+    let letters = text.chars().filter(char::is_ascii_alphanumeric).count();
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let one_word = !text.contains(' ') || digits == letters;
+    if text.contains('@') {
+        "email"
+    } else if CODE_CHARS.contains(&letters) && digits > 0 && one_word {
+        "code"
+    } else if digits > 0 && digits == letters && digits <= PHONE_DIGITS_MAX {
+        "phone"
+    } else {
+        "name"
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! `ficha register` in a real terminal: a pseudo-terminal of 80 columns and 24 lines.
+
+use super::Shop;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::{OpenptyResult, Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, tcgetattr};
+use nix::unistd::Pid;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Child, Command, Stdio};
+
+/// How long a screen may stay as it is while something is awaited, in milliseconds; only a failing test waits that long.
+const PATIENCE_MS: u16 = 30_000;
+
+const LINES: usize = 24;
+const COLUMNS: usize = 80;
+
+/// As much of a terminal as the register uses: the cursor is placed, characters are put, the screen is left.
+struct Vt {
+    cells: Vec<Vec<char>>,
+    at: (usize, usize),
+    left: bool,
+    /// What has come of a sequence or character that is not whole yet.
+    begun: Vec<u8>,
+}
+
+impl Vt {
+    fn new() -> Self {
+        Self { cells: vec![vec![' '; COLUMNS]; LINES], at: (0, 0), left: false, begun: Vec::new() }
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.begun.push(byte);
+        if self.begun[0] == 0x1b {
+            let is_csi = self.begun.len() > 2 && self.begun[1] == b'[';
+            if is_csi && (0x40..0x7f).contains(&byte) {
+                let sequence = String::from_utf8(std::mem::take(&mut self.begun)).unwrap();
+                self.control(&sequence[2..sequence.len() - 1], byte);
+            }
+        } else if let Ok(text) = str::from_utf8(&self.begun) {
+            let character = text.chars().next().unwrap();
+            assert!(!character.is_control(), "a control character was sent: {character:?}");
+            self.cells[self.at.0][self.at.1.min(COLUMNS - 1)] = character;
+            self.at.1 += 1;
+            self.begun.clear();
+        }
+    }
+
+    fn control(&mut self, parameters: &str, end: u8) {
+        match (end, parameters) {
+            (b'H', "") => self.at = (0, 0),
+            (b'H', place) => {
+                let (line, column) = place.split_once(';').unwrap();
+                let number = |text: &str| text.parse::<usize>().unwrap() - 1;
+                self.at = (number(line), number(column));
+            }
+            (b'J', _) => self.cells = vec![vec![' '; COLUMNS]; LINES],
+            (b'l', "?1049") => self.left = true,
+            // Colours, the cursor's looks, the other screen.
+            (b'm' | b'h' | b'l', _) => {}
+            (end, parameters) => panic!("the terminal does not know CSI {parameters} {}", char::from(end)),
+        }
+    }
+
+    fn shows(&self, text: &str) -> bool {
+        self.cells.iter().any(|line| line.iter().collect::<String>().contains(text))
+    }
+}
+
+struct Screen {
+    child: Child,
+    terminal: File,
+    /// Held, so that the terminal's modes can be looked at after the program has ended.
+    far_end: OwnedFd,
+    vt: Vt,
+}
+
+impl Screen {
+    fn open(shop: &Shop) -> Self {
+        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        let OpenptyResult { master, slave } = openpty(Some(&size), None).unwrap();
+        let stdio = || Stdio::from(slave.try_clone().unwrap());
+        let child = Command::new(env!("CARGO_BIN_EXE_ficha"))
+            .args(["register", "--register", "till-1"])
+            .env("FICHAD_SOCKET", shop.socket())
+            .env("TERM", "xterm")
+            .stdin(stdio())
+            .stdout(stdio())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child, terminal: File::from(master), far_end: slave, vt: Vt::new() }
+    }
+
+    /// Reads what is sent to the terminal until `what` is so.
+    #[track_caller]
+    fn until(&mut self, what: &str, is_so: impl Fn(&Vt) -> bool) {
+        let mut bytes = [0; 4096];
+        while !is_so(&self.vt) {
+            let mut waited = [PollFd::new(self.terminal.as_fd(), PollFlags::POLLIN)];
+            let came = poll(&mut waited, PollTimeout::from(PATIENCE_MS)).unwrap();
+            let lines: Vec<String> = self.vt.cells.iter().map(|line| line.iter().collect()).collect();
+            assert!(came > 0, "waited in vain for `{what}` on\n{}", lines.join("\n"));
+            let count = self.terminal.read(&mut bytes).unwrap();
+            bytes[..count].iter().for_each(|byte| self.vt.push(*byte));
+        }
+    }
+
+    #[track_caller]
+    fn shows(&mut self, text: &str) {
+        self.until(text, |vt| vt.shows(text));
+    }
+
+    fn type_in(&mut self, keys: &str) {
+        self.terminal.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits for the end; whether the terminal is a line editor again.
+    #[track_caller]
+    fn ended(mut self) -> bool {
+        self.until("the end", |vt| vt.left);
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        tcgetattr(&self.far_end).unwrap().local_flags.contains(LocalFlags::ICANON | LocalFlags::ECHO)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[test]
+fn a_card_is_shown_at_the_register_in_the_terminal() {
+    let mut shop = Shop::open();
+    let customer = shop.enrolled();
+    let card = shop.json(&["card", "issue", &customer], "");
+    let mut screen = Screen::open(&shop);
+    screen.shows("No customer");
+    shop.scan(&format!("]Q1{}", card["letters"].as_str().unwrap()));
+    screen.shows("María García");
+    screen.type_in("i\r\r\rcall her back\r");
+    screen.shows("call her back");
+    screen.shows("issue opened");
+    screen.type_in("d");
+    screen.shows("No customer");
+    screen.type_in("fgarcía\r");
+    screen.shows("•••");
+    screen.type_in("\r");
+    screen.shows("call her back");
+    screen.type_in("eEva\r\r\r\r\r\r\r");
+    screen.shows("enrolled");
+    let cards = shop.json(&["issue", "list", &customer], "");
+    assert_eq!(cards["issues"][0]["hint"], "call her back");
+    screen.type_in("q");
+    assert!(screen.ended(), "the terminal was not given back");
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back() {
+    let shop = Shop::open();
+    let mut screen = Screen::open(&shop);
+    screen.shows("No customer");
+    kill(Pid::from_raw(screen.child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    assert!(screen.ended(), "the terminal was not given back");
+}
+
+#[test]
+fn a_register_outlives_its_daemon() {
+    let mut shop = Shop::open();
+    let mut screen = Screen::open(&shop);
+    screen.shows("No customer");
+    shop.daemon.kill().unwrap();
+    screen.shows("AWAY");
+    shop.restart();
+    screen.shows("connected");
+    shop.scan("4006381333931");
+    screen.shows("4006381333931");
+    screen.type_in("q");
+    assert!(screen.ended());
+}
