@@ -22,7 +22,7 @@ impl Asker {
 
     /// One request on a connection of its own.
     pub(super) fn call(&self, method: &str, params: Value) -> anyhow::Result<Value> {
-        Ok(self.connect()?.call(method, params)?)
+        request(&mut self.connect()?, method, params)
     }
 
     /// Says an answer: as it came to a program, as `people` puts it to a person.
@@ -39,6 +39,19 @@ impl Asker {
     ) -> anyhow::Result<()> {
         self.say(&self.call(method, params)?, people)
     }
+}
+
+/// One request. Of a write that was cut off nobody knows whether it was done: its key is said, for asking again.
+pub(super) fn request(client: &mut Client, method: &str, params: Value) -> anyhow::Result<Value> {
+    let key = params.get("key").and_then(Value::as_str).map(str::to_owned);
+    client.call(method, params).map_err(|error| {
+        let cut_off = matches!(error, ClientError::Closed | ClientError::Broken { .. } | ClientError::Silent);
+        match key.filter(|_| cut_off) {
+            Some(key) => anyhow::Error::new(error)
+                .context(format!("not known whether it was done; the same again with `--key {key}` is safe")),
+            None => error.into(),
+        }
+    })
 }
 
 /// The idempotency key of a write.
@@ -123,6 +136,18 @@ mod tests {
         assert_eq!(exit_code(&Usage(String::new()).into()), EX_USAGE);
         assert_eq!(exit_code(&Said(3).into()), 3);
         assert_eq!(exit_code(&anyhow::anyhow!("anything")), 1);
+    }
+
+    #[test]
+    fn a_write_that_was_cut_off_can_be_asked_again() {
+        let cut_off = |params| {
+            let (ours, _) = std::os::unix::net::UnixStream::pair().unwrap();
+            request(&mut Client::over(ours), "card.print", params).unwrap_err()
+        };
+        let error = cut_off(json!({ "key": "k-1" }));
+        assert!(error.to_string().contains("--key k-1"), "{error}");
+        assert_eq!(exit_code(&error), EX_UNAVAILABLE);
+        assert!(!cut_off(json!({})).to_string().contains("--key"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `ficha card`.
 
-use super::ask::{Asker, Key, Usage, optional};
+use super::ask::{Asker, Key, Usage, optional, request};
 use super::say::{at, fields, get, rows, table, when};
 use super::{input, job};
 use crate::domain::id::{CardId, CustomerNumber};
@@ -125,7 +125,7 @@ fn print(asker: &Asker, method: &str, mut params: Value, place: &Place) -> anyho
     if let Some(register) = &place.register {
         client.call("subscribe", json!({ "register": register }))?;
     }
-    let answer = client.call(method, params)?;
+    let answer = request(&mut client, method, params)?;
     asker.say(&answer, |answer| {
         let line =
             format!("card {} is {} at {}", at(answer, "/card"), at(answer, "/state"), at(answer, "/printer"));

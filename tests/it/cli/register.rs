@@ -36,14 +36,18 @@ impl Vt {
         if self.begun[0] == 0x1b {
             let is_csi = self.begun.len() > 2 && self.begun[1] == b'[';
             if is_csi && (0x40..0x7f).contains(&byte) {
-                let sequence = String::from_utf8(std::mem::take(&mut self.begun)).unwrap();
-                self.control(&sequence[2..sequence.len() - 1], byte);
+                self.begun.pop();
+                let parameters = String::from_utf8(self.begun.split_off(2)).unwrap();
+                self.begun.clear();
+                self.control(&parameters, byte);
             }
         } else if let Ok(text) = str::from_utf8(&self.begun) {
             let character = text.chars().next().unwrap();
             assert!(!character.is_control(), "a control character was sent: {character:?}");
-            self.cells[self.at.0][self.at.1.min(COLUMNS - 1)] = character;
-            self.at.1 += 1;
+            let (line, column) = self.at;
+            self.cells[line][column] = character;
+            // After the last column the cursor is placed anew.
+            self.at = (line, column.saturating_add(1));
             self.begun.clear();
         }
     }
@@ -53,7 +57,7 @@ impl Vt {
             (b'H', "") => self.at = (0, 0),
             (b'H', place) => {
                 let (line, column) = place.split_once(';').unwrap();
-                let number = |text: &str| text.parse::<usize>().unwrap() - 1;
+                let number = |text: &str| text.parse::<usize>().unwrap().saturating_sub(1);
                 self.at = (number(line), number(column));
             }
             (b'J', _) => self.cells = vec![vec![' '; COLUMNS]; LINES],
