@@ -2,11 +2,14 @@
 
 use super::ask::Asker;
 use super::{event, say};
+use crate::push::client::Client;
+use anyhow::Context as _;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::json;
+use std::io;
+use std::os::fd::AsFd as _;
 use std::time::Duration;
-
-/// One wait for an event; then the next begins.
-const WAIT: Duration = Duration::from_secs(3600);
 
 /// Follows events until the daemon stops or the output is closed. Nothing is acknowledged, so no register misses any.
 #[derive(Debug, clap::Args)]
@@ -23,8 +26,26 @@ pub(super) fn run(args: &Args, asker: &Asker) -> anyhow::Result<()> {
     client.call("subscribe", json!({ "register": register }))?;
     say::aside(&format!("watching {register}; Ctrl-C ends it"));
     loop {
-        if let Some(event) = client.next_event(WAIT)? {
+        while let Some(event) = client.next_event(Duration::ZERO)? {
             asker.say(&event, event::line)?;
         }
+        wait(&client)?;
     }
+}
+
+/// Until the daemon says something, or nobody reads what we say: then there is nothing left to wait for.
+fn wait(client: &Client) -> anyhow::Result<()> {
+    let stdout = io::stdout();
+    let mut waited =
+        [PollFd::new(client.as_fd(), PollFlags::POLLIN), PollFd::new(stdout.as_fd(), PollFlags::empty())];
+    match poll(&mut waited, PollTimeout::NONE) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(error) => return Err(error).context("cannot wait for events"),
+    }
+    let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+    let [_, stdout] = waited;
+    if stdout.revents().is_some_and(|found| found.intersects(gone)) {
+        return Err(say::ReaderGone.into());
+    }
+    Ok(())
 }
