@@ -3,7 +3,7 @@
 //! Each room owns its settings; this one only gathers them and checks what goes across rooms.
 
 use crate::domain::id::RegisterName;
-use crate::domain::settings::{Keys, Mistake};
+use crate::domain::settings::{self, Keys, Mistake};
 use crate::{decode, desk, device, identify, push};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -104,7 +104,8 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     for drop_in in drop_ins(path)? {
         merge(&mut table, read_table(&drop_in)?, &drop_in, &mut mistakes);
     }
-    let config = read(table, &mut mistakes);
+    let (config, found) = settings::read_table(table, read);
+    mistakes.extend(found);
     if mistakes.is_empty() { Ok(config) } else { Err(ConfigError::Wrong { path: path.to_owned(), mistakes }) }
 }
 
@@ -113,9 +114,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 /// # Errors
 /// Every mistake in it.
 pub fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
-    let table = text.parse().map_err(|error| vec![syntax(&error)])?;
-    let mut mistakes = Vec::new();
-    let config = read(table, &mut mistakes);
+    let (config, mistakes) = settings::read_text(text, read).map_err(|mistake| vec![mistake])?;
     if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
 }
 
@@ -127,22 +126,26 @@ pub fn drop_in_dir(path: &Path) -> PathBuf {
     dir.into()
 }
 
-fn read(table: toml::Table, mistakes: &mut Vec<Mistake>) -> Config {
-    let mut keys = Keys::new("", table, mistakes);
+fn read(keys: &mut Keys<'_>) -> Config {
     let store = keys.table("store", read_store).unwrap_or_default();
     let shop = keys.table("shop", desk::Settings::read).unwrap_or_default();
     let push = keys.table("push", push::Settings::read).unwrap_or_default();
-    let registers = keys.tables("register", push::REGISTERS_MAX, read_register);
-    let serial = device::serial::Settings::read(&mut keys);
-    let readers = device::settings::Settings::read(&mut keys);
-    let printers = device::printer_port::Settings::read(&mut keys);
-    let rules = decode::classify::Rules::read(&mut keys);
+    let registers = keys.distinct(
+        "register",
+        push::REGISTERS_MAX,
+        "name",
+        |register| register.name.clone(),
+        read_register,
+    );
+    let serial = device::serial::Settings::read(keys);
+    let readers = device::settings::Settings::read(keys);
+    let printers = device::printer_port::Settings::read(keys);
+    let rules = decode::classify::Rules::read(keys);
     let repeat = keys.table("scan", |scan| scan.number("repeat_ms", 0..=60_000, "milliseconds")).flatten();
     let repeat_window = repeat.map_or(identify::REPEAT_WINDOW, Duration::from_millis);
     let shop = desk::Settings { programme: rules.programme, ..shop };
     let config = Config { store, shop, push, registers, serial, readers, printers, rules, repeat_window };
-    check(&config, &mut keys);
-    keys.done();
+    check(&config, keys);
     config
 }
 
@@ -173,12 +176,8 @@ fn read_register(keys: &mut Keys<'_>) -> Option<Register> {
 
 /// What no room can see alone: names given twice, routes to registers that do not exist.
 fn check(config: &Config, keys: &mut Keys<'_>) {
-    let mut registers = BTreeSet::new();
-    for (index, register) in config.registers.iter().enumerate() {
-        if !registers.insert(register.name.clone()) {
-            keys.refuse(&format!("register[{index}].name"), format!("`{}` is named twice", register.name));
-        }
-    }
+    let registers: BTreeSet<RegisterName> =
+        config.registers.iter().map(|register| register.name.clone()).collect();
     for (index, serial) in config.serial.ports.iter().enumerate() {
         known_register(serial.register.as_ref(), &registers, &format!("serial[{index}].register"), keys);
     }
@@ -214,11 +213,7 @@ fn read_table(path: &Path) -> Result<toml::Table, ConfigError> {
         return Err(wrong(vec![Mistake { key: "(file)".to_owned(), problem }]));
     }
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    text.parse().map_err(|error| wrong(vec![syntax(&error)]))
-}
-
-fn syntax(error: &toml::de::Error) -> Mistake {
-    Mistake { key: "(syntax)".to_owned(), problem: error.to_string().trim_end().to_owned() }
+    settings::parse(&text).map_err(|mistake| wrong(vec![mistake]))
 }
 
 fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {

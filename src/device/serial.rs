@@ -109,15 +109,8 @@ pub enum Handshake {
 impl Settings {
     /// Takes the `[[serial]]` tables.
     pub fn read(keys: &mut Keys<'_>) -> Self {
-        let mut ports: Vec<PortSettings> = Vec::new();
-        for port in keys.tables("serial", PORTS_MAX, PortSettings::read) {
-            if ports.iter().any(|other| other.path == port.path) {
-                keys.refuse("serial", format!("two have the path `{}`", port.path.display()));
-            } else {
-                ports.push(port);
-            }
-        }
-        Self { ports }
+        let path = |port: &PortSettings| port.path.display().to_string();
+        Self { ports: keys.distinct("serial", PORTS_MAX, "path", path, PortSettings::read) }
     }
 }
 
@@ -274,12 +267,10 @@ impl Port for SerialPort {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::settings::read_text;
 
     fn read(file: &str) -> (Settings, Vec<String>) {
-        let mut mistakes = Vec::new();
-        let mut keys = Keys::new("", file.parse().unwrap(), &mut mistakes);
-        let settings = Settings::read(&mut keys);
-        keys.done();
+        let (settings, mistakes) = read_text(file, Settings::read).unwrap();
         (settings, mistakes.iter().map(ToString::to_string).collect())
     }
 
@@ -315,7 +306,7 @@ mod tests {
         let want =
             ["[0].path", "[0].name", "[0].baud", "[1].path", "[1].format", "[1].framing", "[1].handshake"];
         let mut want: Vec<String> = want.iter().map(|key| format!("serial{key}")).collect();
-        want.extend(["serial[1].idle_ms", "serial[1].speed", "serial"].map(str::to_owned));
+        want.extend(["serial[1].idle_ms", "serial[1].speed", "serial[3].path"].map(str::to_owned));
         assert_eq!(keys, want, "{mistakes:?}");
     }
 }

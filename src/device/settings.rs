@@ -73,17 +73,8 @@ impl ReaderSettings {
 impl Settings {
     /// Reads every `[[reader]]` of the file; a name given twice is a mistake.
     pub fn read(keys: &mut Keys<'_>) -> Self {
-        let mut names: Vec<ReaderName> = Vec::new();
-        let readers = keys.tables("reader", READERS_MAX, |table| {
-            let reader = ReaderSettings::read(table)?;
-            if names.contains(&reader.name) {
-                table.refuse("name", format!("`{}` has a table already", reader.name));
-                return None;
-            }
-            names.push(reader.name.clone());
-            Some(reader)
-        });
-        Self { readers }
+        let name = |reader: &ReaderSettings| reader.name.clone();
+        Self { readers: keys.distinct("reader", READERS_MAX, "name", name, ReaderSettings::read) }
     }
 
     /// What holds for `name`.
@@ -108,12 +99,10 @@ fn xkb_name(text: &str, empty: bool) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::settings::read_text;
 
     fn read(file: &str) -> (Settings, Vec<String>) {
-        let mut mistakes = Vec::new();
-        let mut keys = Keys::new("", file.parse().unwrap(), &mut mistakes);
-        let settings = Settings::read(&mut keys);
-        keys.done();
+        let (settings, mistakes) = read_text(file, Settings::read).unwrap();
         (settings, mistakes.iter().map(ToString::to_string).collect())
     }
 

@@ -183,6 +183,28 @@ impl<'m> Keys<'m> {
         values
     }
 
+    /// As [`Self::tables`], each with another value of `field`, which `name` takes out of what was read.
+    pub fn distinct<T, K: PartialEq + fmt::Display>(
+        &mut self,
+        key: &'static str,
+        count_max: usize,
+        field: &'static str,
+        name: impl Fn(&T) -> K,
+        mut read: impl FnMut(&mut Keys<'_>) -> Option<T>,
+    ) -> Vec<T> {
+        let mut names: Vec<K> = Vec::new();
+        self.tables(key, count_max, |table| {
+            let value = read(table)?;
+            let named = name(&value);
+            if names.contains(&named) {
+                table.refuse(field, format!("`{named}` has a table already"));
+                return None;
+            }
+            names.push(named);
+            Some(value)
+        })
+    }
+
     /// A key that must be there: reports it as missing otherwise.
     pub fn required<T>(&mut self, key: &str, value: Option<T>) -> Option<T> {
         let seen = self.mistakes.iter().any(|mistake| mistake.key == self.path(key));
@@ -204,6 +226,32 @@ impl<'m> Keys<'m> {
     }
 }
 
+/// Reads a whole file's text: what `read` made of it, and every mistake.
+///
+/// # Errors
+/// The one mistake of a text that is no TOML.
+pub fn read_text<T>(text: &str, read: impl FnOnce(&mut Keys<'_>) -> T) -> Result<(T, Vec<Mistake>), Mistake> {
+    parse(text).map(|table| read_table(table, read))
+}
+
+/// Parses a text as TOML.
+///
+/// # Errors
+/// Where it is none.
+pub fn parse(text: &str) -> Result<Table, Mistake> {
+    let syntax = |error: toml::de::Error| error.to_string().trim_end().to_owned();
+    text.parse().map_err(|error| Mistake { key: "(syntax)".to_owned(), problem: syntax(error) })
+}
+
+/// Reads a whole file's table: what `read` made of it, and every mistake.
+pub fn read_table<T>(table: Table, read: impl FnOnce(&mut Keys<'_>) -> T) -> (T, Vec<Mistake>) {
+    let mut mistakes = Vec::new();
+    let mut keys = Keys::new("", table, &mut mistakes);
+    let value = read(&mut keys);
+    keys.done();
+    (value, mistakes)
+}
+
 fn type_name(value: &Value) -> &'static str {
     match value {
         Value::String(_) => "a text",
@@ -223,16 +271,16 @@ mod tests {
     #[test]
     fn every_mistake_in_one_run() {
         let file = "name = 3\nwidht = 1\nspeed = 99\n[[port]]\npath = true\n";
-        let mut mistakes = Vec::new();
-        let mut keys = Keys::new("", file.parse().unwrap(), &mut mistakes);
-        assert_eq!(keys.text("name"), None);
-        assert_eq!(keys.number("speed", 1..=10, "baud"), None);
-        let ports = keys.tables("port", 4, |port| {
-            let path = port.text("path");
-            port.required("path", path)
-        });
-        assert!(ports.is_empty());
-        keys.done();
+        let ((), mistakes) = read_text(file, |keys| {
+            assert_eq!(keys.text("name"), None);
+            assert_eq!(keys.number("speed", 1..=10, "baud"), None);
+            let ports = keys.tables("port", 4, |port| {
+                let path = port.text("path");
+                port.required("path", path)
+            });
+            assert!(ports.is_empty());
+        })
+        .unwrap();
         let said: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         assert_eq!(
             said,

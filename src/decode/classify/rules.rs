@@ -88,14 +88,8 @@ impl Rules {
     pub fn read(keys: &mut Keys<'_>) -> Self {
         let programme =
             keys.table("card", |card| card.parsed("programme", programme)).flatten().unwrap_or_default();
-        let mut aliases: Vec<AliasRule> = Vec::new();
-        for rule in keys.tables("alias", ALIASES_MAX, alias) {
-            if aliases.iter().any(|other| other.name == rule.name) {
-                keys.refuse("alias", format!("two are named `{}`", rule.name));
-            } else {
-                aliases.push(rule);
-            }
-        }
+        let name = |rule: &AliasRule| rule.name.clone();
+        let aliases = keys.distinct("alias", ALIASES_MAX, "name", name, alias);
         let exempt = keys.table("payment", exempt).unwrap_or_default();
         Self { programme, aliases, exempt }
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::decode::payment::Exempt;
 use crate::domain::code::{CardKey, Programme};
-use crate::domain::settings::Keys;
+use crate::domain::settings::read_text;
 
 const KEY: CardKey = CardKey([0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99]);
 const LETTERS: &str = "FC008J4CT4ANK7F24SN1";
@@ -22,10 +22,7 @@ fn alias(programme: &str, code: &str) -> Result<ReadingKind, Rejection> {
 }
 
 fn read(file: &str) -> (Rules, Vec<String>) {
-    let mut mistakes = Vec::new();
-    let mut keys = Keys::new("", file.parse().unwrap(), &mut mistakes);
-    let rules = Rules::read(&mut keys);
-    keys.done();
+    let (rules, mistakes) = read_text(file, Rules::read).unwrap();
     (rules, mistakes.iter().map(ToString::to_string).collect())
 }
 
@@ -170,7 +167,7 @@ fn every_mistake_names_its_key() {
             "alias[2].check",
             "alias[2].symbology",
             "alias[3].length",
-            "alias",
+            "alias[4].name",
             "payment.exempt",
             "payment.exmpt"
         ],

@@ -34,16 +34,8 @@ pub struct PrinterSettings {
 impl Settings {
     /// Takes `[[printer]]` from the file's own table.
     pub fn read(keys: &mut Keys<'_>) -> Self {
-        let mut names: Vec<PrinterName> = Vec::new();
-        let printers = keys.tables("printer", PRINTERS_MAX, |table| {
-            let printer = PrinterSettings::read(table)?;
-            if names.contains(&printer.name) {
-                table.refuse("name", format!("`{}` is taken already", printer.name));
-                return None;
-            }
-            names.push(printer.name.clone());
-            Some(printer)
-        });
+        let name = |printer: &PrinterSettings| printer.name.clone();
+        let printers = keys.distinct("printer", PRINTERS_MAX, "name", name, PrinterSettings::read);
         Self { printers }
     }
 }
@@ -99,12 +91,10 @@ fn registers(keys: &mut Keys<'_>) -> Vec<RegisterName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::settings::read_text;
 
     fn read(file: &str) -> (Settings, Vec<String>) {
-        let mut mistakes = Vec::new();
-        let mut keys = Keys::new("", file.parse().unwrap(), &mut mistakes);
-        let settings = Settings::read(&mut keys);
-        keys.done();
+        let (settings, mistakes) = read_text(file, Settings::read).unwrap();
         (settings, mistakes.iter().map(ToString::to_string).collect())
     }
 
