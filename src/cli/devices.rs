@@ -22,8 +22,11 @@ fn shown(both: &Value) -> String {
             .to_owned();
     }
     let reader = |reader: &Value| {
-        let kind = if reader.get("kind").is_some() { at(reader, "/kind") } else { "reader".to_owned() };
-        [at(reader, "/reader"), kind, at(reader, "/state"), at(reader, "/register"), at(reader, "/why")]
+        let kind = match reader.get("class") {
+            Some(_) => at(reader, "/class"),
+            None => "serial".to_owned(),
+        };
+        [at(reader, "/reader"), kind, at(reader, "/state"), at(reader, "/register"), reader_advice(reader)]
     };
     let printer = |printer: &Value| {
         let condition = at(printer, "/condition");
@@ -32,6 +35,24 @@ fn shown(both: &Value) -> String {
     };
     let rows = readers.iter().map(reader).chain(printers.iter().map(printer));
     table(["IDENTITY", "KIND", "STATE", "ROUTE", "WHAT TO DO"], rows)
+}
+
+/// What to do about a reader: why it is not read, how it gets its permission, or how it becomes ours.
+fn reader_advice(reader: &Value) -> String {
+    let of_family = at(reader, "/advice");
+    let what = match get(reader, "state").as_str() {
+        Some("away") => at(reader, "/why"),
+        Some("candidate") if get(reader, "taken_by_itself") == &json!(true) => {
+            "no permission yet: install udev/70-fichad.rules, then replug it".to_owned()
+        }
+        Some("candidate") => format!("yours? `ficha identify --adopt {}`", at(reader, "/reader")),
+        _ => NOTHING.to_owned(),
+    };
+    match (what.as_str(), of_family.as_str()) {
+        (_, NOTHING) => what,
+        (NOTHING, _) => of_family,
+        _ => format!("{what}; {of_family}"),
+    }
 }
 
 /// What to do about a printer's condition, which is a word of `print::queue`, perhaps with a reason after a colon.
