@@ -3,10 +3,10 @@
 use super::readers::{Ended, Opened, Source, Starter};
 use crate::decode::Assemble;
 use crate::decode::hid::Descriptor;
-use crate::decode::keyboard::Keyboard;
+use crate::decode::keyboard::{Keyboard, Layout};
 use crate::device::evdev::{self, Expected};
 use crate::device::hotplug::{Access, Class, Found, Hotplug, Watch};
-use crate::device::keymap;
+use crate::device::keymap::{self, KeymapError};
 use crate::device::port::OpenError;
 use crate::device::reader::StopSignal;
 use crate::device::serial::PortSettings;
@@ -22,8 +22,8 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -32,6 +32,10 @@ const ENDED_MAX: usize = 64;
 
 /// The most readers that are open at once, those of `[[serial]]` not counted.
 pub(super) const READERS_MAX: usize = 16;
+
+/// Keyboard layouts that were read from the xkb database, by layout and variant. Reading one takes longer than a scan, and a
+/// reader that is plugged in again must not wait for it. As many as the config has readers.
+type Layouts = Arc<Mutex<HashMap<(String, String), Arc<Layout>>>>;
 
 /// Wakes the supervisor: a reader ended, or the config was read again.
 #[derive(Clone)]
@@ -65,6 +69,7 @@ pub(super) struct Supervisor {
     ended: Receiver<ReaderName>,
     nudge: Nudge,
     running: HashMap<ReaderName, (PathBuf, JoinHandle<()>)>,
+    layouts: Layouts,
 }
 
 impl Supervisor {
@@ -85,6 +90,7 @@ impl Supervisor {
             ended,
             nudge: nudge.clone(),
             running: HashMap::new(),
+            layouts: Layouts::default(),
         };
         let thread = std::thread::Builder::new().name("hotplug".to_owned());
         Ok((nudge, thread.spawn(move || supervisor.run())?))
@@ -154,7 +160,7 @@ impl Supervisor {
             }
             let nudge = self.nudge.clone();
             let name = found.name.clone();
-            let device = Device { found: found.clone(), reader };
+            let device = Device { found: found.clone(), reader, layouts: Arc::clone(&self.layouts) };
             match self.starter.spawn(device, move |_| nudge.ended(&name)) {
                 Ok(thread) => drop(self.running.insert(found.name.clone(), (found.sysfs.clone(), thread))),
                 Err(error) => tracing::error!(reader = %found.name, %error, "no thread for a reader"),
@@ -184,6 +190,21 @@ fn row(found: &Found) -> Value {
 struct Device {
     found: Found,
     reader: ReaderSettings,
+    layouts: Layouts,
+}
+
+impl Device {
+    /// The layout that the reader types in.
+    fn layout(&self) -> Result<Arc<Layout>, KeymapError> {
+        let name = (self.reader.layout.clone(), self.reader.variant.clone());
+        let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(layout) = layouts.get(&name) {
+            return Ok(Arc::clone(layout));
+        }
+        let layout = Arc::new(keymap::load(&name.0, &name.1)?);
+        layouts.insert(name, Arc::clone(&layout));
+        Ok(layout)
+    }
 }
 
 impl Source for Device {
@@ -206,12 +227,12 @@ impl Source for Device {
                 Ok((Box::new(hidraw::open(node, sysfs, descriptor)?), assembler))
             }
             Class::Keyboard => {
-                let layout = keymap::load(&self.reader.layout, &self.reader.variant);
-                let layout = layout.map_err(|error| unusable(error.to_string()))?;
+                // Before the grab: keys pile up in the node, which holds fewer than one long scan has.
+                let layout = self.layout().map_err(|error| unusable(error.to_string()))?;
                 let expected =
                     Expected { ids: self.found.ids.unwrap_or_default(), phys: self.found.phys.clone() };
                 let port = evdev::open(node, &expected)?;
-                let keyboard: Box<dyn Assemble> = Box::new(Keyboard::new(Arc::new(layout), self.reader.idle));
+                let keyboard: Box<dyn Assemble> = Box::new(Keyboard::new(layout, self.reader.idle));
                 Ok((Box::new(port), keyboard))
             }
             Class::Tty => {
