@@ -20,6 +20,7 @@ mod note;
 mod preference;
 mod printer;
 mod register;
+mod replay;
 mod say;
 pub mod serve;
 mod status;
@@ -102,6 +103,8 @@ enum Command {
     Status,
     /// Follows what happens at the registers, a line an event.
     Watch(watch::Args),
+    /// Plays a recorded reader to the daemon.
+    Replay(replay::Args),
     /// The config file.
     #[command(subcommand)]
     Config(config::Command),
@@ -153,6 +156,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Devices => devices::run(asker),
         Command::Status => status::run(asker),
         Command::Watch(args) => watch::run(&args, asker),
+        Command::Replay(args) => args.run(asker),
         Command::Config(command) => command.run(asker),
         Command::Doctor(args) => doctor::run(&args, asker),
         Command::UdevRole { sysfs } => say::text(&crate::device::hidraw::udev_line(&sysfs)),

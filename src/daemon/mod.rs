@@ -11,6 +11,7 @@ mod plugged;
 mod policy;
 mod printers;
 mod readers;
+mod replay;
 mod routes;
 mod scan_path;
 mod service;
@@ -29,6 +30,7 @@ use crate::push::unix::{self, BindError};
 use crate::push::{Hub, Service};
 use printers::PrintRoom;
 use readers::Readers;
+use replay::Replays;
 use routes::{Current, Routes};
 use scan_path::Shared;
 use slow::Slow;
@@ -137,6 +139,7 @@ pub fn run(options: Options, control: &Control, ready: impl FnOnce()) -> Result<
             .await
     });
     readers.stop();
+    parts.replays.stop();
     parts.printers.stop();
     runtime.block_on(async {
         parts.sessions.close();
@@ -175,6 +178,7 @@ struct Parts {
     shared: Shared,
     printers: Arc<PrintRoom>,
     states: Arc<States>,
+    replays: Arc<Replays>,
     service: Arc<dyn Service>,
     sessions: TaskTracker,
 }
@@ -197,16 +201,11 @@ impl Parts {
         let slow = Slow::new(runtime.clone(), Arc::clone(&hub), config.push.lifetime);
         let routes = Arc::new(Routes::new(current));
         let lifetime = config.push.lifetime;
-        let front = service::Front::new(
-            Arc::clone(&desk),
-            Arc::clone(&states),
-            printers.clone(),
-            Arc::clone(&routes),
-        );
-        let service = Arc::new(front);
         let shared = Shared { hub, desk, routes, slow, lifetime, runtime };
+        let replays = Arc::new(Replays::new(shared.clone(), Arc::clone(&clock), Arc::clone(&states))?);
+        let front = service::Front::new(&shared, Arc::clone(&states), printers.clone(), Arc::clone(&replays));
         let sessions = TaskTracker::new();
-        Ok(Self { clock, shared, printers, states, service, sessions })
+        Ok(Self { clock, shared, printers, states, replays, service: Arc::new(front), sessions })
     }
 
     /// Opens the store beside everything else.

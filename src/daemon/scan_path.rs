@@ -35,6 +35,8 @@ pub(super) struct ScanPath {
     reader: ReaderName,
     shared: Shared,
     repeats: Repeats,
+    /// Where it all goes instead of where the routes say.
+    register: Option<RegisterName>,
 }
 
 /// What became of a scan, for a reader that wants an answer.
@@ -59,13 +61,18 @@ impl Taken {
 impl ScanPath {
     pub(super) fn new(reader: ReaderName, shared: Shared) -> Self {
         let window = shared.routes.current().repeat_window;
-        Self { reader, shared, repeats: Repeats::new(window) }
+        Self { reader, shared, repeats: Repeats::new(window), register: None }
+    }
+
+    /// Sends everything to `register`, whatever the routes say; `None` goes by the routes.
+    pub(super) fn send_to(&mut self, register: Option<RegisterName>) {
+        self.register = register;
     }
 
     /// Takes what the reader's assembler gave.
     pub(super) fn take(&mut self, decoded: Decoded, now: Uptime) -> Taken {
         let routes = self.shared.routes.current();
-        let register = routes.register(&self.reader).clone();
+        let register = self.register.as_ref().unwrap_or_else(|| routes.register(&self.reader)).clone();
         let raw: RawScan = match decoded {
             Decoded::Scan(raw) => raw,
             Decoded::Rejected(rejection) => return self.reject(&register, rejection),

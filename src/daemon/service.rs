@@ -1,9 +1,11 @@
 //! Requests that are not the session's own: the desk's, and the few about the daemon itself.
 
 use super::printers::PrintRoom;
+use super::replay::Replays;
 use super::routes::Routes;
+use super::scan_path::Shared;
 use super::states::States;
-use crate::desk::access::Role;
+use crate::desk::access::{ROLE_GROUPS, Role};
 use crate::desk::{Desk, Printers};
 use crate::domain::id::ReaderName;
 use crate::domain::refusal::{Refusal, RefusalCode};
@@ -12,8 +14,12 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Requests that the daemon answers itself.
-pub(super) const METHODS: &[&str] = &["status", "reader.list"];
+const EVERYONE: &[Role] = &[Role::Register, Role::Desk, Role::Manager];
+const MANAGER: &[Role] = &[Role::Manager];
+
+/// Requests that the daemon answers itself, and who may send them.
+pub(super) const METHODS: &[(&str, &[Role])] =
+    &[("status", EVERYONE), ("reader.list", EVERYONE), ("replay.play", MANAGER)];
 
 /// The first timeline of a store; a restore to an earlier moment will open the next.
 const TIMELINE: u64 = 1;
@@ -24,28 +30,43 @@ pub(super) struct Front {
     states: Arc<States>,
     printers: Arc<PrintRoom>,
     routes: Arc<Routes>,
+    replays: Arc<Replays>,
 }
 
 impl Front {
     pub(super) fn new(
-        desk: Arc<Desk>,
+        shared: &Shared,
         states: Arc<States>,
         printers: Arc<PrintRoom>,
-        routes: Arc<Routes>,
+        replays: Arc<Replays>,
     ) -> Self {
-        Self { desk, states, printers, routes }
+        let (desk, routes) = (Arc::clone(&shared.desk), Arc::clone(&shared.routes));
+        Self { desk, states, printers, routes, replays }
     }
 
     async fn answer(&self, who: &Caller, method: &str, params: Option<&RawValue>) -> Result<Value, Refusal> {
-        if METHODS.contains(&method) && !who.principal.has_any(&[Role::Register, Role::Desk, Role::Manager]) {
-            let message = "this needs one of the groups fichad-register, fichad-desk, fichad-manager";
+        let allowed = METHODS.iter().find(|(name, _)| *name == method);
+        if let Some((_, roles)) = allowed
+            && !who.principal.has_any(roles)
+        {
+            let groups = ROLE_GROUPS.iter().filter(|(role, _)| roles.contains(role));
+            let groups: Vec<&str> = groups.map(|(_, group)| *group).collect();
+            let message = format!("this needs one of the groups {}", groups.join(", "));
             return Err(Refusal::new(RefusalCode::Forbidden, message));
         }
         match method {
             "status" => Ok(self.status()),
             "reader.list" => Ok(json!({ "readers": self.readers() })),
+            "replay.play" => self.play(params).await,
             _ => self.desk.call(&who.principal, who.register.as_ref(), method, params).await,
         }
+    }
+
+    /// On a thread that may wait: a keyboard's layout is read from files.
+    async fn play(&self, params: Option<&RawValue>) -> Result<Value, Refusal> {
+        let (replays, params) = (Arc::clone(&self.replays), params.map(ToOwned::to_owned));
+        let started = tokio::task::spawn_blocking(move || replays.play(params.as_deref()));
+        started.await.unwrap_or_else(|_| Err(Refusal::new(RefusalCode::Internal, "a replay did not start")))
     }
 
     /// Every reader with its register.

@@ -100,6 +100,11 @@ impl States {
         self.change(|now| drop(now.readers.insert(name.clone(), state)));
     }
 
+    /// A reader that will not come back.
+    pub(super) fn forget(&self, name: &ReaderName) {
+        self.change(|now| drop(now.readers.remove(name)));
+    }
+
     /// Notes what is plugged in.
     pub(super) fn devices(&self, devices: Vec<Value>) {
         self.lock().devices = devices;

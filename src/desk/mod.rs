@@ -28,6 +28,7 @@ use crate::vault::Vault;
 use access::{Principal, Role};
 pub use print_job::settle_jobs;
 use request::Ask;
+pub use request::fields;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::HashMap;

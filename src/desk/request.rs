@@ -21,6 +21,21 @@ pub(super) struct Ask<'a> {
     pub(super) params: Option<&'a RawValue>,
 }
 
+/// The fields of a request, or which of them is wrong. What was sent is never quoted.
+///
+/// # Errors
+/// [`RefusalCode::InvalidParams`] with the field.
+pub fn fields<T: DeserializeOwned>(params: Option<&RawValue>) -> Result<T, Refusal> {
+    let text = params.map_or("{}", RawValue::get);
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let problem = problem(&error.inner().to_string());
+        let field = if path == "." { String::new() } else { path };
+        Refusal { field: Some(field).filter(|field| !field.is_empty()), ..Refusal::field("", problem) }
+    })
+}
+
 /// What a write came to.
 pub(super) struct Done {
     pub(super) outcome: Outcome,
@@ -29,16 +44,9 @@ pub(super) struct Done {
 }
 
 impl Ask<'_> {
-    /// The fields, or which of them is wrong. What was sent is never quoted.
+    /// See [`fields`].
     pub(super) fn fields<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
-        let text = self.params.map_or("{}", RawValue::get);
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-            let path = error.path().to_string();
-            let problem = problem(&error.inner().to_string());
-            let field = if path == "." { String::new() } else { path };
-            Refusal { field: Some(field).filter(|field| !field.is_empty()), ..Refusal::field("", problem) }
-        })
+        fields(self.params)
     }
 
     /// Method and fields in one text that does not depend on white space or order.

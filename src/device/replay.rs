@@ -7,21 +7,35 @@
 //! # by: A. Tester
 //! # source: manual
 //! # transport: serial
+//! # framing: cr
 //! # anything else after a # is a comment
 //! 0  34 30 30 36
 //! 12  33 38 0d 0a
 //! ```
 //!
+//! The first six are needed. `hidpos` and `msr` also need the device's report descriptor, `# descriptor: 05 8c …`. Where
+//! they are not the usual ones, `# framing:` (the words of `[[serial]]`), `# layout:` and `# variant:` say how the
+//! bytes are to be read.
+//!
 //! A line is a read: milliseconds since the start, then the bytes, one report or one piece of a stream. What a capture of
 //! a real shop may hold is decided before it is written, elsewhere; no real customer's code goes into one.
 
+mod parse;
+
+use super::hidraw;
+use super::keymap::{self, KeymapError};
 use super::port::{Answer, Port, PortError};
+use crate::decode::Assemble;
+use crate::decode::framing::{Framing, IDLE_GAP, Serial};
+use crate::decode::hid::Descriptor;
+use crate::decode::keyboard::{IDLE_DEFAULT, Keyboard};
 use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A recording of one reader.
@@ -39,8 +53,23 @@ pub struct Capture {
     pub source: Source,
     /// Which assembler they are for.
     pub transport: Transport,
+    /// What that assembler has to know.
+    pub setup: Setup,
     /// Each read, in order.
     pub reads: Vec<Read>,
+}
+
+/// What an assembler has to know to read a capture; the usual is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Setup {
+    /// The report descriptor, for [`Transport::HidPos`] and [`Transport::Msr`].
+    pub descriptor: Vec<u8>,
+    /// The keyboard layout, as xkb names it; empty for `us`.
+    pub layout: String,
+    /// Its variant; empty for none.
+    pub variant: String,
+    /// How a serial reader marks its scans.
+    pub framing: Framing,
 }
 
 /// What one read gave.
@@ -116,130 +145,86 @@ pub struct LineMistake {
     pub problem: String,
 }
 
+/// Why a capture cannot be decoded here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoAssembler {
+    /// The layout is not to be had on this host.
+    #[error("{0}")]
+    Layout(#[from] KeymapError),
+    /// The descriptor is not of a reader of this transport.
+    #[error("its descriptor has no scan data")]
+    Descriptor,
+}
+
 impl Capture {
+    /// What makes scans of these reads, as it would of the reader's own.
+    ///
+    /// # Errors
+    /// [`NoAssembler`]; of a capture that was parsed, only that the host lacks a keyboard layout.
+    pub fn assembler(&self) -> Result<Box<dyn Assemble>, NoAssembler> {
+        match self.transport {
+            Transport::Serial => Ok(Box::new(Serial::new(self.setup.framing, IDLE_GAP))),
+            Transport::HidPos | Transport::Msr => {
+                let descriptor = Descriptor::parse(&self.setup.descriptor).ok();
+                descriptor.as_ref().and_then(hidraw::assembler).ok_or(NoAssembler::Descriptor)
+            }
+            Transport::Keyboard => {
+                let layout = if self.setup.layout.is_empty() { "us" } else { &self.setup.layout };
+                let layout = keymap::load(layout, &self.setup.variant)?;
+                Ok(Box::new(Keyboard::new(Arc::new(layout), IDLE_DEFAULT)))
+            }
+        }
+    }
+
+    /// How long it takes to play.
+    #[must_use]
+    pub fn lasts(&self, pace: Pace) -> Duration {
+        let mut last = Duration::ZERO;
+        let pause = |read: &Read| {
+            let pause = pace.pause(read.at.saturating_sub(last));
+            last = read.at;
+            pause
+        };
+        self.reads.iter().map(pause).fold(Duration::ZERO, Duration::saturating_add)
+    }
+
     /// Reads a capture.
     ///
     /// # Errors
     /// Every mistake, each with its line, up to [`MISTAKES_MAX`].
     pub fn parse(text: &str) -> Result<Self, Vec<LineMistake>> {
-        let mut parser = Parser::default();
-        for (line, content) in (1..).zip(text.lines()) {
-            if let Err(problem) = parser.line(content) {
-                parser.mistakes.push(LineMistake { line, problem });
-            }
-            if parser.mistakes.len() >= MISTAKES_MAX {
-                break;
-            }
-        }
-        parser.finish(text.lines().count().saturating_add(1))
+        parse::parse(text)
     }
 
     /// The capture as text, the form that [`Self::parse`] reads.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let source = SOURCES.iter().find(|(_, source)| *source == self.source).map_or("", |(word, _)| word);
-        let transport = TRANSPORTS
-            .iter()
-            .find(|(_, transport)| *transport == self.transport)
-            .map_or("", |(word, _)| word);
-        let values = [&self.reader, &self.mode, &self.date, &self.by, source, transport];
+        let Setup { descriptor, layout, variant, framing } = &self.setup;
+        let framing =
+            if *framing == Framing::default() { "" } else { parse::word(*framing, &Framing::WORDS) };
+        let (source, transport) =
+            (parse::word(self.source, &SOURCES), parse::word(self.transport, &TRANSPORTS));
+        let descriptor = hex(descriptor);
+        let needed = [&self.reader, &self.mode, &self.date, &self.by, source, transport];
+        let more = [descriptor.trim_start(), layout, variant, framing].into_iter();
         let mut text = String::new();
-        for (key, value) in HEADER.iter().zip(values) {
+        let more = parse::OPTIONAL.iter().zip(more).filter(|(_, value)| !value.is_empty());
+        for (key, value) in parse::NEEDED.iter().zip(needed).chain(more) {
             // A line break in a value would begin another line.
             let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
             text.push_str(&format!("# {key}: {value}\n"));
         }
         for Read { at, bytes } in &self.reads {
-            text.push_str(&format!("{} ", at.as_millis()));
-            for byte in bytes {
-                text.push_str(&format!(" {byte:02x}"));
-            }
-            text.push('\n');
+            text.push_str(&format!("{} {}\n", at.as_millis(), hex(bytes)));
         }
         text
     }
 }
 
-const HEADER: [&str; 6] = ["reader", "mode", "date", "by", "source", "transport"];
-
-#[derive(Default)]
-struct Parser {
-    header: [Option<String>; 6],
-    reads: Vec<Read>,
-    mistakes: Vec<LineMistake>,
-}
-
-impl Parser {
-    fn line(&mut self, line: &str) -> Result<(), String> {
-        if let Some(comment) = line.trim_start().strip_prefix('#') {
-            return self.header(comment);
-        }
-        let content = line.split('#').next().unwrap_or_default();
-        let mut words = content.split_whitespace();
-        let Some(ms) = words.next() else { return Ok(()) };
-        let ms: u64 = ms.parse().map_err(|_| format!("`{ms}` must be milliseconds, a whole number"))?;
-        let at = Duration::from_millis(ms);
-        if self.reads.last().is_some_and(|last| at < last.at) {
-            return Err(format!("{ms} ms is before the line above"));
-        }
-        let hex: String = words.collect();
-        let bytes = bytes(&hex).ok_or("the bytes must be hexadecimal, two digits each")?;
-        if !(1..=READ_BYTES_MAX).contains(&bytes.len()) {
-            return Err(format!("{} bytes; a read has 1 to {READ_BYTES_MAX}", bytes.len()));
-        }
-        self.reads.push(Read { at, bytes });
-        Ok(())
-    }
-
-    /// A header line, or a comment.
-    fn header(&mut self, comment: &str) -> Result<(), String> {
-        let Some((key, value)) = comment.split_once(':') else { return Ok(()) };
-        let slot = HEADER.iter().zip(&mut self.header).find(|(known, _)| **known == key.trim());
-        let Some((key, slot)) = slot else { return Ok(()) };
-        if slot.is_some() {
-            return Err(format!("`{key}` is given twice"));
-        }
-        let value = value.trim();
-        if value.is_empty() {
-            return Err(format!("`{key}` says nothing"));
-        }
-        *slot = Some(value.to_owned());
-        Ok(())
-    }
-
-    fn finish(mut self, end: usize) -> Result<Capture, Vec<LineMistake>> {
-        let given = self.header.clone().map(|value| value.is_some());
-        for (key, _) in HEADER.iter().zip(given).filter(|(_, given)| !given) {
-            self.mistakes.push(LineMistake { line: end, problem: format!("`# {key}: …` is missing") });
-        }
-        let [reader, mode, date, by, source, transport] = self.header.map(Option::unwrap_or_default);
-        let source_word = word(&source, &SOURCES);
-        let transport_word = word(&transport, &TRANSPORTS);
-        for (given, problem) in [(&source, source_word.err()), (&transport, transport_word.err())] {
-            self.mistakes.extend(
-                problem.filter(|_| !given.is_empty()).map(|problem| LineMistake { line: end, problem }),
-            );
-        }
-        match (word(&source, &SOURCES), word(&transport, &TRANSPORTS)) {
-            (Ok(source), Ok(transport)) if self.mistakes.is_empty() => {
-                Ok(Capture { reader, mode, date, by, source, transport, reads: self.reads })
-            }
-            _ => Err(self.mistakes),
-        }
-    }
-}
-
-fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
-    let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
-    let all: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-    found.ok_or_else(|| format!("`{text}` must be one of {}", all.join(", ")))
-}
-
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-    let pair = |[high, low]: &[u8; 2]| Some(digit(*high)? << 4 | digit(*low)?);
-    if rest.is_empty() { pairs.iter().map(pair).collect() } else { None }
+/// Each byte with a space before it.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!(" {byte:02x}")).collect()
 }
 
 /// How fast a capture is played.
@@ -250,6 +235,18 @@ pub enum Pace {
     /// No pause longer than this. With [`Duration::ZERO`] as fast as it is read; then scans that only silence ends run
     /// into each other.
     AtMost(Duration),
+}
+
+impl Pace {
+    /// As fast as it still decodes to the same scans: every silence that a decoder waits for is kept.
+    pub const FAST: Self = Self::AtMost(Duration::from_millis(600));
+
+    fn pause(self, recorded: Duration) -> Duration {
+        match self {
+            Self::Recorded => recorded,
+            Self::AtMost(most) => recorded.min(most),
+        }
+    }
 }
 
 /// A capture played as a port: one line a read, and gone after the last.
@@ -280,12 +277,8 @@ impl Replay {
     /// Lets the descriptor become ready when the next line is due, `last` being when the line before it was.
     fn arm(&self, last: Duration) -> io::Result<()> {
         let pause = self.next.as_ref().map_or(Duration::ZERO, |next| next.at.saturating_sub(last));
-        let pause = match self.pace {
-            Pace::Recorded => pause,
-            Pace::AtMost(most) => pause.min(most),
-        };
         // Zero would turn the timer off.
-        let pause = TimeSpec::from(pause.max(Duration::from_nanos(1)));
+        let pause = TimeSpec::from(self.pace.pause(pause).max(Duration::from_nanos(1)));
         Ok(self.timer.set(Expiration::OneShot(pause), TimerSetTimeFlags::empty())?)
     }
 }
@@ -320,54 +313,4 @@ impl Port for Replay {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TEXT: &str = "# reader: Example 1200g\n# mode: RS232: CR LF\n# date: 2026-05-01\n# by: A. Tester\n\
-        # source: manual\n# transport: serial\n0  34 30\n12  0d 0a\n";
-
-    #[test]
-    fn written_and_read_again() {
-        let capture = Capture::parse(TEXT).unwrap();
-        assert_eq!(capture.mode, "RS232: CR LF");
-        assert_eq!(capture.reads[1], Read { at: Duration::from_millis(12), bytes: b"\r\n".to_vec() });
-        assert_eq!(capture.to_text(), TEXT);
-        let odd = Capture { by: "A\nB".to_owned(), ..capture };
-        assert_eq!(Capture::parse(&odd.to_text()).map(|odd| odd.by), Ok("A B".to_owned()));
-    }
-
-    #[test]
-    fn every_mistake_has_its_line() {
-        let text = "# reader: x\n# reader: y\n# mode:\n# source: guess\n# transport: serial\n\n# a note: fine\n\
-            5 41 # letter\nx 41\n4 41\n6 4\n7\n8 zz\n";
-        let said: Vec<String> = Capture::parse(text).unwrap_err().iter().map(ToString::to_string).collect();
-        assert_eq!(
-            said,
-            [
-                "line 2: `reader` is given twice",
-                "line 3: `mode` says nothing",
-                "line 9: `x` must be milliseconds, a whole number",
-                "line 10: 4 ms is before the line above",
-                "line 11: the bytes must be hexadecimal, two digits each",
-                "line 12: 0 bytes; a read has 1 to 4096",
-                "line 13: the bytes must be hexadecimal, two digits each",
-                "line 14: `# mode: …` is missing",
-                "line 14: `# date: …` is missing",
-                "line 14: `# by: …` is missing",
-                "line 14: `guess` must be one of `manual`, `simulator`, `device`",
-            ]
-        );
-        let many = "x\n".repeat(1000);
-        assert!(Capture::parse(&many).unwrap_err().len() <= MISTAKES_MAX + HEADER.len());
-    }
-
-    #[test]
-    fn debug_shows_no_byte() {
-        let capture = Capture::parse(TEXT).unwrap();
-        let shown = format!("{capture:?} {:?}", capture.reads);
-        assert_eq!(
-            shown,
-            "Capture(Example 1200g, Serial, 2 reads) [Read(0ns, 2 bytes), Read(12ms, 2 bytes)]"
-        );
-    }
-}
+mod tests;

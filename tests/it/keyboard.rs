@@ -41,7 +41,7 @@ fn event(kind: u16, code: u16, value: i32) -> Vec<u8> {
     [&kind.to_le_bytes()[..], &code.to_le_bytes(), &value.to_le_bytes()].concat()
 }
 
-fn press(code: u16, held: &[u16]) -> Vec<u8> {
+pub(crate) fn press(code: u16, held: &[u16]) -> Vec<u8> {
     let down = held.iter().flat_map(|code| event(EV_KEY, *code, 1));
     let up = held.iter().flat_map(|code| event(EV_KEY, *code, 0));
     down.chain(event(EV_KEY, code, 1)).chain(event(0, 0, 0)).chain(event(EV_KEY, code, 0)).chain(up).collect()

@@ -54,7 +54,7 @@ fn raw_bits_with_a_fault_are_rejected_with_the_reason() {
 }
 
 /// Writes a track as a card has it: `text` with sentinels, then the LRC, zeros around.
-fn encode(text: &[u8], data_bits: u32, base: u8, lead: usize) -> Vec<bool> {
+pub(crate) fn encode(text: &[u8], data_bits: u32, base: u8, lead: usize) -> Vec<bool> {
     let lrc = text.iter().fold(0, |lrc, byte| lrc ^ byte.wrapping_sub(base));
     let mut bits = vec![false; lead];
     for value in text.iter().map(|byte| byte.wrapping_sub(base)).chain([lrc]) {
@@ -65,7 +65,7 @@ fn encode(text: &[u8], data_bits: u32, base: u8, lead: usize) -> Vec<bool> {
     bits
 }
 
-fn pack(bits: &[bool]) -> Vec<u8> {
+pub(crate) fn pack(bits: &[bool]) -> Vec<u8> {
     let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
     bits.chunks(8).map(byte).collect()
 }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod captures;
 #[cfg(test)]
+mod captures_whole;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod codes;
