@@ -1,18 +1,25 @@
 //! Every fuzz target over its corpus, on the stable compiler, and that no target is half there.
 //!
 //! A target is a body in `tests/fuzz/bodies/` with `fn run(data: &[u8])`, a module and a line in [`TARGETS`] here, a folder in
-//! `corpus/`, a file in `fuzz_targets/` and a `[[bin]]` in `tests/fuzz/Cargo.toml`.
+//! `corpus/`, a file in `fuzz_targets/` and a `[[bin]]` in `tests/fuzz/Cargo.toml`. Property tests elsewhere run the same bodies.
 
 use proptest::prelude::*;
 use std::path::PathBuf;
 
 #[path = "../fuzz/bodies/decode.rs"]
 mod decode;
+#[path = "../fuzz/bodies/escpos.rs"]
+pub(crate) mod escpos;
+#[path = "../fuzz/bodies/hid.rs"]
+pub(crate) mod hid;
+#[path = "../fuzz/bodies/wire.rs"]
+pub(crate) mod wire;
 
 type Body = fn(&[u8]);
 
 /// Every target: its name, which is its corpus folder's too, and its body.
-const TARGETS: &[(&str, Body)] = &[("decode", decode::run)];
+const TARGETS: &[(&str, Body)] =
+    &[("decode", decode::run), ("escpos", escpos::run), ("hid", hid::run), ("wire", wire::run)];
 
 fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz"))

@@ -1,9 +1,10 @@
 //! HID report descriptors and HID POS scanners, from captures and at random.
 
 use crate::captures::{hex, load, play, show};
+use crate::fuzz::hid::any_device_is_harmless;
 use fichad::decode::Assemble;
 use fichad::decode::hid::{Descriptor, DescriptorError, Kind, Role, Scanner, Usage, find_role, role_of};
-use fichad::decode::magstripe::{Layout, Swipe};
+use fichad::decode::magstripe::Layout;
 use fichad::domain::scan::{Decoded, Origin, Rejection, SCAN_BYTES_MAX};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -189,40 +190,6 @@ fn usages_are_completed_repeated_and_ranged() {
     assert_eq!(delimited.usage(0), scanner(0x21));
     assert_eq!(long.usage(0), Some(Usage::new(1, 0x3b)));
     assert_eq!((long.bit_offset, long.element(&[0, 1, 2, 3, 4, 5, 6, 7, 42], 0)), (64, Some(42)));
-}
-
-/// Reads `reports` by `descriptor`, whatever the two are, and checks what must hold of any device.
-pub(crate) fn any_device_is_harmless(descriptor: &[u8], reports: &[Vec<u8>]) {
-    let Ok(parsed) = Descriptor::parse(descriptor) else {
-        assert!(find_role(descriptor).is_err());
-        return;
-    };
-    let mut assemblers: Vec<Box<dyn Assemble>> = Vec::new();
-    assemblers.extend(Scanner::new(&parsed).map(|scanner| -> Box<dyn Assemble> { Box::new(scanner) }));
-    assemblers.extend(Swipe::new(&parsed).map(|swipe| -> Box<dyn Assemble> { Box::new(swipe) }));
-    assert_eq!(assemblers.is_empty(), matches!(role_of(&parsed), Role::Keyboard | Role::Other));
-    for assembler in &mut assemblers {
-        let mut out = Vec::new();
-        for (at, report) in (0..).zip(reports) {
-            let (now, before) = (Duration::from_millis(at), out.len());
-            assembler.push(report, now, &mut out);
-            assert!(
-                out.len().saturating_sub(before) <= 4,
-                "one report gives three tracks at most, and what it ends"
-            );
-            assert!(assembler.deadline().is_none_or(|deadline| deadline > now));
-        }
-        if let Some(at) = assembler.deadline() {
-            assembler.on_deadline(at, &mut out);
-        }
-        assert_eq!(assembler.deadline(), None);
-        let total: usize = reports.iter().map(Vec::len).sum();
-        for decoded in &out {
-            if let Decoded::Scan(scan) = decoded {
-                assert!(scan.data.len() <= SCAN_BYTES_MAX.min(total), "no byte that no report had");
-            }
-        }
-    }
 }
 
 /// Descriptors near real ones: a real one with some bytes changed, or cut.

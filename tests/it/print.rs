@@ -3,7 +3,6 @@
 
 mod any_bytes;
 mod any_day;
-mod bodies;
 mod talk;
 
 use fichad::domain::id::JobId;

@@ -4,7 +4,6 @@
 
 mod desk_examples;
 mod faults;
-mod fuzz;
 mod load;
 mod properties;
 mod protocol;

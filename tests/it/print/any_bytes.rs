@@ -1,6 +1,6 @@
 //! What printers and lines can do at their worst.
 
-use super::bodies;
+use crate::fuzz::escpos;
 use proptest::prelude::*;
 
 proptest! {
@@ -8,7 +8,7 @@ proptest! {
 
     #[test]
     fn replies_of_any_bytes(data: Vec<u8>) {
-        bodies::replies(&data);
+        escpos::replies(&data);
     }
 
     #[test]
@@ -16,7 +16,7 @@ proptest! {
         prop_oneof![Just(0x10_u8), Just(0x1b), Just(0x1d), Just(b'('), Just(b'k'), Just(b'v'), Just(b'0'), 0..6_u8, any::<u8>()],
         0..300,
     )) {
-        bodies::paper(&data);
+        escpos::paper(&data);
     }
 
     #[test]
@@ -24,7 +24,7 @@ proptest! {
         prop_oneof![0..4_u8, Just(0x12), Just(0x10), Just(0x00), Just(0x37), Just(0x1a), any::<u8>()],
         0..300,
     )) {
-        bodies::queue(&data);
+        escpos::queue(&data);
     }
 
 }

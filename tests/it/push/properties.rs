@@ -1,6 +1,6 @@
 //! What holds of every line, whatever is in it.
 
-use super::fuzz::{one_line, wire_bytes};
+use crate::fuzz::wire::{one_line, run};
 use fichad::domain::refusal::Refusal;
 use fichad::push::wire;
 use proptest::prelude::*;
@@ -31,17 +31,17 @@ fn nearly() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        wire_bytes(&bytes);
+        run(&bytes);
     }
 
     #[test]
     fn any_text(text in "\\PC{0,40}[\\x00-\\x7f]{0,10}") {
-        wire_bytes(text.as_bytes());
+        run(text.as_bytes());
     }
 
     #[test]
     fn nearly_a_request(bytes in nearly()) {
-        wire_bytes(&bytes);
+        run(&bytes);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The body of a fuzz target for the wire: nothing of the test binary is used, so that such a target can include this file.
+//! A peer that sends any line, and a scan of the same bytes.
 
 use base64::Engine;
 use fichad::domain::id::{RegisterName, StreamId};
@@ -8,8 +8,8 @@ use fichad::push::wire::{self, Call, Context, Event, Stamp};
 use serde_json::Value;
 use std::time::Duration;
 
-/// Takes any bytes as a line from a peer and as a scan. Panics where a promise of the wire does not hold.
-pub(crate) fn wire_bytes(bytes: &[u8]) {
+/// Asserts what the wire promises of any bytes, as a line from a peer and as a scan.
+pub(crate) fn run(bytes: &[u8]) {
     match wire::parse(bytes) {
         Ok(request) => {
             // What was understood, written again, is understood the same.

@@ -1,4 +1,6 @@
-//! The bodies of fuzz targets for printers: nothing of the test binary is used, so that such a target can include this file.
+//! A printer that answers anything, and a printer that is sent anything.
+//!
+//! The input: a byte that chooses whose bytes they are, then the bytes.
 
 use fichad::domain::id::JobId;
 use fichad::print::CardFace;
@@ -7,6 +9,16 @@ use fichad::print::paper::{Model, Paper};
 use fichad::print::queue::{Input, Job, JobState, Limits, Output, Queue};
 use fichad::print::reply::ReplyParser;
 use std::time::Duration;
+
+/// Asserts what holds whatever comes over a printer's line.
+pub(crate) fn run(data: &[u8]) {
+    let [whose, bytes @ ..] = data else { return };
+    match whose % 3 {
+        0 => replies(bytes),
+        1 => paper(bytes),
+        _ => queue(bytes),
+    }
+}
 
 fn job(number: u128) -> Job {
     let face = CardFace {
