@@ -51,6 +51,7 @@ pub(crate) fn run(bytes: &[u8]) {
 
 /// The line as JSON; it must be one.
 pub(crate) fn one_line(line: &[u8]) -> Value {
-    assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
+    let end = line.iter().position(|byte| *byte == b'\n');
+    assert_eq!(end.map(|at| at.saturating_add(1)), Some(line.len()));
     serde_json::from_slice(line).unwrap()
 }
