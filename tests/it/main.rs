@@ -26,6 +26,8 @@ mod log;
 #[cfg(test)]
 mod magstripe;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod print;
 #[cfg(test)]
 mod printer_port;
