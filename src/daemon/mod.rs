@@ -5,6 +5,7 @@
 //! products pass from the first moment and whatever state the disk is in. Stopping goes the other way:
 //! readers first, then printers, sessions, and the store last, so that nothing acknowledged is lost.
 
+mod capture;
 mod clock;
 mod open;
 mod plugged;
@@ -124,7 +125,10 @@ pub fn run(options: Options, control: &Control, ready: impl FnOnce()) -> Result<
         Some(listener) => listener,
         None => unix::bind(&options.config.push.socket).map_err(DaemonError::Bind)?,
     };
-    let parts = Parts::assemble(&options.config, &options.host, clock, runtime.handle().clone())
+    let (path, host_name, told) =
+        (options.config_path.clone(), options.host.clone(), Arc::clone(&control.reload));
+    let reload = service::Reload { path, host: host_name, told };
+    let parts = Parts::assemble(&options.config, reload, clock, runtime.handle().clone())
         .map_err(host("start the printers"))?;
     let mut readers = Readers::start(&options.config, &parts.shared, &parts.clock, &parts.states)
         .map_err(host("start the readers"))?;
@@ -186,11 +190,11 @@ struct Parts {
 impl Parts {
     fn assemble(
         config: &Config,
-        host: &RegisterName,
+        reload: service::Reload,
         clock: Arc<dyn Clock>,
         runtime: tokio::runtime::Handle,
     ) -> io::Result<Self> {
-        let current = Current::new(config, host);
+        let current = Current::new(config, &reload.host);
         let policy = policy::policy(config, &current.registers);
         let stream = StreamId(Uuid::new_v4());
         let hub = Hub::new(config.push.clone(), stream, Arc::clone(&clock), policy);
@@ -201,9 +205,10 @@ impl Parts {
         let slow = Slow::new(runtime.clone(), Arc::clone(&hub), config.push.lifetime);
         let routes = Arc::new(Routes::new(current));
         let lifetime = config.push.lifetime;
-        let shared = Shared { hub, desk, routes, slow, lifetime, runtime };
+        let recordings = Arc::default();
+        let shared = Shared { hub, desk, routes, slow, recordings, lifetime, runtime };
         let replays = Arc::new(Replays::new(shared.clone(), Arc::clone(&clock), Arc::clone(&states))?);
-        let front = service::Front::new(&shared, Arc::clone(&states), printers.clone(), Arc::clone(&replays));
+        let front = service::Front::new(&shared, &clock, &states, &printers, &replays, reload);
         let sessions = TaskTracker::new();
         Ok(Self { clock, shared, printers, states, replays, service: Arc::new(front), sessions })
     }

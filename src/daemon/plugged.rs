@@ -1,5 +1,6 @@
 //! Readers that come and go: found by hotplug, opened if they are ours, looked for again when they are gone.
 
+use super::capture::Tape;
 use super::readers::{Ended, Opened, Source, Starter};
 use crate::decode::Assemble;
 use crate::decode::hid::Descriptor;
@@ -9,6 +10,7 @@ use crate::device::hotplug::{Access, Class, Found, Hotplug, Watch};
 use crate::device::keymap::{self, KeymapError};
 use crate::device::port::OpenError;
 use crate::device::reader::StopSignal;
+use crate::device::replay::{Setup, Transport};
 use crate::device::serial::PortSettings;
 use crate::device::settings::ReaderSettings;
 use crate::device::{hidraw, profile};
@@ -244,6 +246,26 @@ impl Source for Device {
 
     fn wants_answers(&self) -> bool {
         false
+    }
+
+    fn tape(&self) -> Tape {
+        let Found { class, maker, product, ids, descriptor, .. } = &self.found;
+        let (transport, setup) = match class {
+            Class::HidPosScanner => {
+                (Transport::HidPos, Setup { descriptor: descriptor.clone(), ..Setup::default() })
+            }
+            Class::Magstripe => {
+                (Transport::Msr, Setup { descriptor: descriptor.clone(), ..Setup::default() })
+            }
+            Class::Keyboard => {
+                let (layout, variant) = (self.reader.layout.clone(), self.reader.variant.clone());
+                (Transport::Keyboard, Setup { layout, variant, ..Setup::default() })
+            }
+            Class::Tty => (Transport::Serial, Setup::default()),
+        };
+        let mode =
+            ids.map_or("no ids".to_owned(), |(vendor, product)| format!("ids {vendor:04x}:{product:04x}"));
+        Tape { transport, maker: format!("{maker} {product}").trim().to_owned(), mode, setup }
     }
 
     fn after_loss(&self) -> Ended {

@@ -1,5 +1,6 @@
 //! A thread for each reader: opens its port, reads it until it is gone, and opens it again.
 
+use super::capture::Tape;
 use super::plugged::{Nudge, Supervisor};
 use super::scan_path::{ScanPath, Shared, Taken};
 use super::states::{ReaderState, States};
@@ -7,6 +8,7 @@ use crate::config::Config;
 use crate::decode::Assemble;
 use crate::device::port::{Answer, OpenError, Port};
 use crate::device::reader::{self, Answers, ReaderEnd, Reply, StopSignal};
+use crate::device::replay::{Setup, Transport};
 use crate::device::serial::PortSettings;
 use crate::domain::id::ReaderName;
 use crate::domain::time::Clock;
@@ -29,6 +31,8 @@ pub(super) trait Source: Send + 'static {
     fn open(&self) -> Result<Opened, OpenError>;
     /// Whether the reader waits for ACK or NAK.
     fn wants_answers(&self) -> bool;
+    /// What a recording of it says.
+    fn tape(&self) -> Tape;
     /// What the thread does when the port is gone.
     fn after_loss(&self) -> Ended;
 }
@@ -128,6 +132,15 @@ impl Source for SerialReader {
         self.0.wants_answers()
     }
 
+    fn tape(&self) -> Tape {
+        Tape {
+            transport: Transport::Serial,
+            maker: "serial scanner".to_owned(),
+            mode: format!("{} bits a second", self.0.baud),
+            setup: Setup { framing: self.0.framing, ..Setup::default() },
+        }
+    }
+
     fn after_loss(&self) -> Ended {
         Ended::TryAgain
     }
@@ -143,7 +156,10 @@ impl Watch {
     fn run(&mut self, source: &impl Source) {
         loop {
             let lost = match source.open() {
-                Ok((mut port, mut assembler)) => {
+                Ok((mut port, assembler)) => {
+                    let shared = &self.starter.shared;
+                    let mut assembler =
+                        shared.recordings.tap(&self.name, source.tape(), assembler, &shared.routes);
                     self.state(ReaderState::Reading);
                     match self.read(&mut *port, &mut *assembler, source.wants_answers()) {
                         ReaderEnd::Stopped => return,

@@ -26,6 +26,7 @@ pub(super) struct Shared {
     pub(super) desk: Arc<Desk>,
     pub(super) routes: Arc<Routes>,
     pub(super) slow: super::slow::Slow,
+    pub(super) recordings: Arc<super::capture::Recordings>,
     pub(super) lifetime: Duration,
     pub(super) runtime: tokio::runtime::Handle,
 }

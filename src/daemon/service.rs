@@ -1,25 +1,37 @@
 //! Requests that are not the session's own: the desk's, and the few about the daemon itself.
 
+use super::capture::Recordings;
 use super::printers::PrintRoom;
 use super::replay::Replays;
-use super::routes::Routes;
+use super::routes::{Current, Routes};
 use super::scan_path::Shared;
 use super::states::States;
+use crate::config;
 use crate::desk::access::{ROLE_GROUPS, Role};
-use crate::desk::{Desk, Printers};
-use crate::domain::id::ReaderName;
+use crate::desk::{Desk, Printers, fields};
+use crate::domain::id::{ReaderName, RegisterName};
 use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::time::Clock;
 use crate::push::{Answer, Caller, Service};
+use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 const EVERYONE: &[Role] = &[Role::Register, Role::Desk, Role::Manager];
 const MANAGER: &[Role] = &[Role::Manager];
 
 /// Requests that the daemon answers itself, and who may send them.
-pub(super) const METHODS: &[(&str, &[Role])] =
-    &[("status", EVERYONE), ("reader.list", EVERYONE), ("replay.play", MANAGER)];
+pub(super) const METHODS: &[(&str, &[Role])] = &[
+    ("status", EVERYONE),
+    ("reader.list", EVERYONE),
+    ("replay.play", MANAGER),
+    ("capture.start", MANAGER),
+    ("capture.stop", MANAGER),
+    ("config.reload", MANAGER),
+];
 
 /// The first timeline of a store; a restore to an earlier moment will open the next.
 const TIMELINE: u64 = 1;
@@ -31,17 +43,55 @@ pub(super) struct Front {
     printers: Arc<PrintRoom>,
     routes: Arc<Routes>,
     replays: Arc<Replays>,
+    recordings: Arc<Recordings>,
+    clock: Arc<dyn Clock>,
+    reload: Reload,
+}
+
+/// How the daemon is told to read its config again.
+#[derive(Clone)]
+pub(super) struct Reload {
+    pub(super) path: Option<PathBuf>,
+    pub(super) host: RegisterName,
+    pub(super) told: Arc<Notify>,
+}
+
+impl Reload {
+    /// Checks the config and, if it is good, has it taken over.
+    fn again(&self, params: Option<&RawValue>) -> Result<Value, Refusal> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Nothing {}
+        let Nothing {} = fields(params)?;
+        let conflict = |why: String| Refusal::new(RefusalCode::Conflict, why);
+        let path = self.path.as_ref();
+        let path =
+            path.ok_or_else(|| conflict("this daemon was started without a config file".to_owned()))?;
+        let config = config::load(path).map_err(|error| conflict(error.to_string()))?;
+        self.told.notify_one();
+        Ok(json!({ "registers": Current::new(&config, &self.host).registers }))
+    }
 }
 
 impl Front {
     pub(super) fn new(
         shared: &Shared,
-        states: Arc<States>,
-        printers: Arc<PrintRoom>,
-        replays: Arc<Replays>,
+        clock: &Arc<dyn Clock>,
+        states: &Arc<States>,
+        printers: &Arc<PrintRoom>,
+        replays: &Arc<Replays>,
+        reload: Reload,
     ) -> Self {
-        let (desk, routes) = (Arc::clone(&shared.desk), Arc::clone(&shared.routes));
-        Self { desk, states, printers, routes, replays }
+        Self {
+            desk: Arc::clone(&shared.desk),
+            routes: Arc::clone(&shared.routes),
+            recordings: Arc::clone(&shared.recordings),
+            clock: Arc::clone(clock),
+            states: Arc::clone(states),
+            printers: Arc::clone(printers),
+            replays: Arc::clone(replays),
+            reload,
+        }
     }
 
     async fn answer(&self, who: &Caller, method: &str, params: Option<&RawValue>) -> Result<Value, Refusal> {
@@ -57,16 +107,21 @@ impl Front {
         match method {
             "status" => Ok(self.status()),
             "reader.list" => Ok(json!({ "readers": self.readers() })),
-            "replay.play" => self.play(params).await,
+            "replay.play" => {
+                let replays = Arc::clone(&self.replays);
+                patiently(params, move |params| replays.play(params)).await
+            }
+            "capture.start" => {
+                let (recordings, clock) = (Arc::clone(&self.recordings), Arc::clone(&self.clock));
+                patiently(params, move |params| recordings.start(params, &*clock)).await
+            }
+            "capture.stop" => self.recordings.stop(params),
+            "config.reload" => {
+                let reload = self.reload.clone();
+                patiently(params, move |params| reload.again(params)).await
+            }
             _ => self.desk.call(&who.principal, who.register.as_ref(), method, params).await,
         }
-    }
-
-    /// On a thread that may wait: a keyboard's layout is read from files.
-    async fn play(&self, params: Option<&RawValue>) -> Result<Value, Refusal> {
-        let (replays, params) = (Arc::clone(&self.replays), params.map(ToOwned::to_owned));
-        let started = tokio::task::spawn_blocking(move || replays.play(params.as_deref()));
-        started.await.unwrap_or_else(|_| Err(Refusal::new(RefusalCode::Internal, "a replay did not start")))
     }
 
     /// Every reader with its register.
@@ -94,6 +149,16 @@ impl Front {
         let (vault, readers) = (self.states.vault(), self.states.open_readers());
         json!({ "store": store, "vault": vault, "readers": readers, "printers": printers })
     }
+}
+
+/// On a thread that may wait: a keyboard's layout is read from files.
+async fn patiently(
+    params: Option<&RawValue>,
+    work: impl FnOnce(Option<&RawValue>) -> Result<Value, Refusal> + Send + 'static,
+) -> Result<Value, Refusal> {
+    let params = params.map(ToOwned::to_owned);
+    let done = tokio::task::spawn_blocking(move || work(params.as_deref())).await;
+    done.unwrap_or_else(|_| Err(Refusal::new(RefusalCode::Internal, "the request was broken off")))
 }
 
 impl Service for Front {

@@ -215,10 +215,16 @@ impl Capture {
             let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
             text.push_str(&format!("# {key}: {value}\n"));
         }
-        for Read { at, bytes } in &self.reads {
-            text.push_str(&format!("{} {}\n", at.as_millis(), hex(bytes)));
-        }
+        text.extend(self.reads.iter().map(Read::to_line));
         text
+    }
+}
+
+impl Read {
+    /// The line of a capture that says this.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        format!("{} {}\n", self.at.as_millis(), hex(&self.bytes))
     }
 }
 

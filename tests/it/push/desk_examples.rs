@@ -8,10 +8,13 @@ use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 
 /// What the daemon answers beside the desk.
-const OF_THE_DAEMON: [(&str, &[Role]); 3] = [
+const OF_THE_DAEMON: [(&str, &[Role]); 6] = [
     ("reader.list", &[Role::Register, Role::Desk, Role::Manager]),
     ("status", &[Role::Register, Role::Desk, Role::Manager]),
     ("replay.play", &[Role::Manager]),
+    ("capture.start", &[Role::Manager]),
+    ("capture.stop", &[Role::Manager]),
+    ("config.reload", &[Role::Manager]),
 ];
 
 /// Ids as they stand in the file, and what the daemon called the same things.
