@@ -5,6 +5,7 @@
 //! of processes. A terminal is never sent a control character out of an answer: [`say`] writes them out.
 
 mod ask;
+mod capture;
 mod card;
 mod config;
 mod customer;
@@ -13,6 +14,7 @@ mod devices;
 mod doctor;
 mod event;
 mod file;
+mod identify;
 mod input;
 mod issue;
 mod job;
@@ -103,6 +105,10 @@ enum Command {
     Status,
     /// Follows what happens at the registers, a line an event.
     Watch(watch::Args),
+    /// Says which reader is which, and adopts keyboards and serial ports.
+    Identify(identify::Args),
+    /// Records a reader into a file, with nothing of a customer in it.
+    Capture(capture::Args),
     /// Plays a recorded reader to the daemon.
     Replay(replay::Args),
     /// The config file.
@@ -156,6 +162,8 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Devices => devices::run(asker),
         Command::Status => status::run(asker),
         Command::Watch(args) => watch::run(&args, asker),
+        Command::Identify(args) => args.run(asker),
+        Command::Capture(args) => args.run(asker),
         Command::Replay(args) => args.run(asker),
         Command::Config(command) => command.run(asker),
         Command::Doctor(args) => doctor::run(&args, asker),

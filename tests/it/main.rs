@@ -20,6 +20,8 @@ mod hid;
 #[cfg(test)]
 mod hotplug;
 #[cfg(test)]
+mod identify;
+#[cfg(test)]
 mod keyboard;
 #[cfg(test)]
 mod log;
