@@ -9,6 +9,7 @@ use crate::decode::keyboard::{IDLE_DEFAULT, Keyboard};
 use crate::domain::code::CardKey;
 use crate::domain::id::RegisterName;
 use crate::domain::time::Timestamp;
+use proptest::prelude::*;
 use serde_json::value::to_raw_value;
 
 struct Still;
@@ -234,4 +235,46 @@ fn a_recording_has_its_limits() {
     assert_eq!(start("other", 5), Err(RefusalCode::NotFound));
     assert!(start("counter", 5).is_ok());
     assert_eq!(start("counter", 5), Err(RefusalCode::Conflict));
+}
+
+const PAYMENT: &str = "4539578763621486";
+
+/// Scans, marks and stray bytes in any order, cut into reads anywhere.
+fn stream() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let letters = customer().letters(Default::default()).reveal().to_owned();
+    let digits = customer().digits().reveal().to_owned();
+    let words = ["4006381333931", PAYMENT, "\r", "\n", "\u{2}", "\u{3}", "\r\n", "]Q1", ";", "?", "7"];
+    let words: Vec<String> = words.map(str::to_owned).into_iter().chain([letters, digits]).collect();
+    let stream = prop::collection::vec(prop::sample::select(words), 1..14);
+    (stream, 1_usize..40)
+        .prop_map(|(words, size)| words.concat().as_bytes().chunks(size).map(<[u8]>::to_vec).collect())
+}
+
+proptest! {
+    /// Whatever the framing makes of it: what comes back plays, and no six symbols of a code stand in it.
+    #[test]
+    fn no_stream_brings_a_code_into_a_recording(reads in stream(), framing in prop::sample::select(Framing::WORDS.to_vec())) {
+        let framing = framing.1;
+        let (recordings, name) = (Recordings::default(), ReaderName::new("counter").unwrap());
+        let setup = Setup { framing, ..Setup::default() };
+        let serial = Box::new(Serial::new(framing, IDLE_GAP));
+        let mut tapped = recordings.tap(&name, tape(Transport::Serial, setup), serial, &routes());
+        let ask = |params: Value| to_raw_value(&params).unwrap();
+        recordings.start(Some(&ask(json!({ "reader": "counter", "seconds": 60 }))), &Still).unwrap();
+        for (ms, read) in (6000..).zip(&reads) {
+            tapped.push(read, Duration::from_millis(ms), &mut Vec::new());
+        }
+        if let Some(at) = tapped.deadline() {
+            tapped.on_deadline(at, &mut Vec::new());
+        }
+        let answer = recordings.stop(Some(&ask(json!({ "reader": "counter" })))).unwrap();
+        let capture = Capture::parse(answer["capture"].as_str().unwrap()).unwrap();
+        let kept: Vec<u8> = capture.reads.iter().flat_map(|read| read.bytes.clone()).collect();
+        let (letters, digits) = (customer().letters(Default::default()), customer().digits());
+        for secret in [letters.reveal(), digits.reveal(), PAYMENT] {
+            for part in secret.as_bytes().windows(6) {
+                prop_assert!(!kept.windows(6).any(|window| window == part), "{}", secret.escape_debug());
+            }
+        }
+    }
 }
