@@ -42,8 +42,9 @@ struct Args {
     /// Turns that the two take.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
     blocks: u16,
-    /// Customers in the store, each with a card, an open issue and a preference.
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Customers in the store, each with a card, an open issue and a preference. The daemon makes 64 data keys ready every
+    /// 2 s, so a thousand take half a minute.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     customers: u32,
     /// Registers, each with a reader of its own; scans go to them in turn.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]

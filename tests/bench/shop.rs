@@ -106,8 +106,9 @@ impl Shop {
         let started = lane.scan(&shown.scan)?;
         let (took, event) = loop {
             let (took, event) = (lane.wait(started)?, parsed(lane.line.bytes())?);
-            // News of a reader or the store may stand before the file.
-            if event.pointer("/params/type") != Some(&json!("state")) {
+            // News of a reader or the store, or that such are too old by now, may stand before the file.
+            let kind = event.pointer("/params/type").and_then(Value::as_str);
+            if !matches!(kind, Some("state" | "missed")) {
                 break (took, event);
             }
         };
