@@ -71,7 +71,7 @@ fn personal(
     customer: CustomerNumber,
 ) -> Result<(Option<String>, Till), VaultError> {
     let Some(key) = vault.key_of(views, customer)? else { return Ok((None, Till::default())) };
-    let name = vault.person(views, &key)?.map(|person| person.greeting_name());
+    let name = vault.greeting_name(views, &key)?;
     Ok((name, vault.till(views, &key)?))
 }
 

@@ -215,6 +215,20 @@ impl Vault {
         serde_json::from_slice(&plaintext).map(Some).map_err(|_| VaultError::Layout { what: "person" })
     }
 
+    /// The person's [`Person::greeting_name`], read without the rest: a scan waits for it.
+    ///
+    /// # Errors
+    /// As [`Self::section`].
+    pub fn greeting_name(
+        &self,
+        views: &(impl Read + ?Sized),
+        key: &CustomerKey,
+    ) -> Result<Option<String>, VaultError> {
+        let Some((_, plaintext)) = self.section(views, key, PERSON)? else { return Ok(None) };
+        let name = Person::stored_greeting_name(&plaintext);
+        name.map(Some).map_err(|_| VaultError::Layout { what: "person" })
+    }
+
     /// What the till is shown beside the name; empty if nothing was ever kept.
     ///
     /// # Errors
