@@ -143,7 +143,7 @@ fn read(keys: &mut Keys<'_>) -> Config {
     let rules = decode::classify::Rules::read(keys);
     let repeat = keys.table("scan", |scan| scan.number("repeat_ms", 0..=60_000, "milliseconds")).flatten();
     let repeat_window = repeat.map_or(identify::REPEAT_WINDOW, Duration::from_millis);
-    let shop = desk::Settings { programme: rules.programme, ..shop };
+    let shop = desk::Settings { rules: rules.clone(), ..shop };
     let config = Config { store, shop, push, registers, serial, readers, printers, rules, repeat_window };
     check(&config, keys);
     config

@@ -167,10 +167,15 @@ impl Repeats {
     }
 }
 
+/// How many answers may be held back for one bucket; whoever asks for more gets none.
+pub const DEBT_MAX: u32 = 8;
+
 /// How many guesses are left: a bucket that refills with time. Used for unknown codes and for searches.
 #[derive(Debug, Clone)]
 pub struct Budget {
     left: u32,
+    /// Places taken in advance by [`Self::reserve`].
+    debt: u32,
     most: u32,
     every: Duration,
     refilled_at: Uptime,
@@ -180,7 +185,7 @@ impl Budget {
     /// A full bucket of `most`, refilled by one `every` so often.
     #[must_use]
     pub fn new(most: u32, every: Duration, now: Uptime) -> Self {
-        Self { left: most, most, every, refilled_at: now }
+        Self { left: most, debt: 0, most, every, refilled_at: now }
     }
 
     /// Spends one; when none is left, says how long to wait for the next.
@@ -188,19 +193,45 @@ impl Budget {
     /// # Errors
     /// The time until one is free again.
     pub fn spend(&mut self, now: Uptime) -> Result<(), Duration> {
-        while self.left < self.most && now.saturating_sub(self.refilled_at) >= self.every {
-            self.left = self.left.saturating_add(1);
-            self.refilled_at = self.refilled_at.saturating_add(self.every);
-        }
-        if self.left == self.most {
-            self.refilled_at = now;
-        }
+        self.refill(now);
         match self.left.checked_sub(1) {
             Some(left) => {
                 self.left = left;
                 Ok(())
             }
-            None => Err(self.every.saturating_sub(now.saturating_sub(self.refilled_at))),
+            None => Err(self.next_in(now)),
+        }
+    }
+
+    /// Spends one, or takes the next place in advance and says how long to wait for it, each further one longer.
+    ///
+    /// # Errors
+    /// The wait; `None` when [`DEBT_MAX`] places are taken already.
+    pub fn reserve(&mut self, now: Uptime) -> Result<(), Option<Duration>> {
+        let Err(wait) = self.spend(now) else { return Ok(()) };
+        if self.debt >= DEBT_MAX {
+            return Err(None);
+        }
+        let wait = wait.saturating_add(self.every.saturating_mul(self.debt));
+        self.debt = self.debt.saturating_add(1);
+        Err(Some(wait))
+    }
+
+    fn next_in(&self, now: Uptime) -> Duration {
+        self.every.saturating_sub(now.saturating_sub(self.refilled_at))
+    }
+
+    /// Brings the bucket up to now; what was taken in advance is paid first.
+    fn refill(&mut self, now: Uptime) {
+        while self.left < self.most && now.saturating_sub(self.refilled_at) >= self.every {
+            match self.debt.checked_sub(1) {
+                Some(debt) => self.debt = debt,
+                None => self.left = self.left.saturating_add(1),
+            }
+            self.refilled_at = self.refilled_at.saturating_add(self.every);
+        }
+        if self.left == self.most {
+            self.refilled_at = now;
         }
     }
 }
@@ -266,6 +297,22 @@ mod tests {
         assert_eq!(repeats.earlier(b"b", ms(100)), None);
         assert_eq!(repeats.earlier(b"a", ms(1500)), Some(Earlier::Event(1)));
         assert_eq!(repeats.earlier(b"a", ms(1501)), None);
+    }
+
+    #[test]
+    fn held_back_guesses_wait_one_after_the_other_and_end() {
+        let second = Duration::from_secs(1);
+        let mut budget = Budget::new(1, second, Duration::ZERO);
+        assert_eq!(budget.reserve(second), Ok(()));
+        for place in 1..=DEBT_MAX {
+            assert_eq!(budget.reserve(second), Err(Some(second * place)));
+        }
+        assert_eq!(budget.reserve(second), Err(None));
+        assert_eq!(
+            budget.reserve(second * 2),
+            Err(Some(second * DEBT_MAX)),
+            "one was answered, one more may wait"
+        );
     }
 
     #[test]

@@ -166,7 +166,8 @@ impl Recordings {
         })
     }
 
-    fn forget_old(&self, now: Uptime) {
+    /// Throws away what nobody fetched. Called every few seconds.
+    pub(super) fn forget_old(&self, now: Uptime) {
         for slot in lock(&self.slots).values() {
             let mut recording = lock(&slot.recording);
             if recording.as_ref().is_some_and(|one| one.until.saturating_add(KEPT_AFTER_END) < now) {

@@ -23,6 +23,7 @@ pub use clock::SystemClock;
 pub use open::OpenStoreError;
 
 use crate::config::{self, Config};
+use crate::decode::classify;
 use crate::desk::{self, Desk};
 use crate::device::sys;
 use crate::domain::id::{RegisterName, StreamId};
@@ -274,6 +275,7 @@ impl Parts {
     /// Events that are too old are forgotten, with the names in them.
     fn look_after(&self) {
         self.shared.hub.prune();
+        self.shared.recordings.forget_old(self.clock.uptime());
         let Some(opened) = self.shared.desk.opened() else { return };
         self.states.store_health(&opened.log.health().state);
         let vault = Arc::clone(&opened.vault);
@@ -292,12 +294,22 @@ impl Parts {
         match config::load(path) {
             Ok(config) => {
                 let current = Current::new(&config, host);
+                warn_of_rules(&config);
                 self.shared.hub.reload(policy::policy(&config, &current.registers));
                 self.shared.routes.swap(current);
                 tracing::info!(path = %path.display(), "config read again: registers, routes and rules");
             }
-            Err(error) => tracing::error!(%error, "the config has mistakes; everything stays as it was"),
+            Err(error) => {
+                tracing::error!(why = %chain(&error), "the config has mistakes; everything stays as it was")
+            }
         }
+    }
+}
+
+/// Says which of the shop's rules take numbers that could be payment cards.
+fn warn_of_rules(config: &Config) {
+    for warning in classify::warnings(&config.rules) {
+        tracing::warn!("{warning}");
     }
 }
 

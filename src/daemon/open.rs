@@ -39,6 +39,12 @@ pub enum OpenStoreError {
         /// Where it should be.
         dir: PathBuf,
     },
+    /// The data keys are gone although there are journals: new ones would open under old places.
+    #[error("{}: the key file is missing, but journals are there; put it back from the backup", .path.display())]
+    KeysGone {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// The keys of hashes cannot be used.
     #[error("the keyring cannot be used")]
     Keyring(#[source] KeyError),
@@ -96,13 +102,14 @@ pub(super) fn report(report: &OpenReport) {
 }
 
 fn open_keyring(dir: &Path, first_start: bool) -> Result<Keyring, OpenStoreError> {
-    if dir.exists() {
+    // A first start may have been cut off between the folder and its files.
+    if dir.join("keyring").exists() || (dir.exists() && !first_start) {
         return Keyring::open(dir).map_err(OpenStoreError::Keyring);
     }
     if !first_start {
         return Err(OpenStoreError::KeyringGone { dir: dir.to_owned() });
     }
-    let made = DirBuilder::new().mode(0o700).create(dir);
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|source| OpenStoreError::Dir { dir: dir.to_owned(), source })?;
     Keyring::create(dir, os_random).map_err(OpenStoreError::Keyring)
 }
@@ -134,10 +141,10 @@ fn open_keys(
         }
         Err(error) => return Err(OpenStoreError::Keys(error)),
     };
-    let opened = if path.exists() {
-        KeyFile::open(&path, &kek, os_random)
-    } else {
-        KeyFile::create(&path, &kek, os_random)
+    let opened = match (path.exists(), first_start) {
+        (true, _) => KeyFile::open(&path, &kek, os_random),
+        (false, true) => KeyFile::create(&path, &kek, os_random),
+        (false, false) => return Err(OpenStoreError::KeysGone { path }),
     };
     let keys = opened.map_err(OpenStoreError::Keys)?;
     keys.refill().map_err(OpenStoreError::Keys)?;

@@ -43,7 +43,7 @@ type Layouts = Arc<Mutex<HashMap<(String, String), Arc<Layout>>>>;
 #[derive(Clone)]
 pub(super) struct Nudge {
     wake: Arc<EventFd>,
-    ended: SyncSender<ReaderName>,
+    ended: SyncSender<(ReaderName, PathBuf)>,
 }
 
 impl Nudge {
@@ -53,8 +53,9 @@ impl Nudge {
         self.wake.write(1).ok();
     }
 
-    fn ended(&self, name: &ReaderName) {
-        if self.ended.try_send(name.clone()).is_err() {
+    /// The thread that read `name` at this place has ended.
+    fn ended(&self, name: &ReaderName, sysfs: PathBuf) {
+        if self.ended.try_send((name.clone(), sysfs)).is_err() {
             tracing::warn!(reader = %name, "the end of a reader is not heard at once; the next scan of devices finds out");
         }
         self.nudge();
@@ -68,7 +69,7 @@ pub(super) struct Supervisor {
     hotplug: Hotplug,
     watch: Option<Watch>,
     wake: Arc<EventFd>,
-    ended: Receiver<ReaderName>,
+    ended: Receiver<(ReaderName, PathBuf)>,
     nudge: Nudge,
     running: HashMap<ReaderName, (PathBuf, JoinHandle<()>)>,
     layouts: Layouts,
@@ -126,9 +127,12 @@ impl Supervisor {
         }
         // Nothing to read is the usual case.
         self.wake.read().ok();
-        while let Ok(name) = self.ended.try_recv() {
-            self.running.remove(&name);
-            self.hotplug.forget(&name, now);
+        while let Ok((name, sysfs)) = self.ended.try_recv() {
+            // One that was plugged in again may be read by the next thread already.
+            if self.running.get(&name).is_some_and(|(place, _)| *place == sysfs) {
+                self.running.remove(&name);
+                self.hotplug.forget(&name, now);
+            }
         }
         false
     }
@@ -161,9 +165,9 @@ impl Supervisor {
                 continue;
             }
             let nudge = self.nudge.clone();
-            let name = found.name.clone();
+            let (name, sysfs) = (found.name.clone(), found.sysfs.clone());
             let device = Device { found: found.clone(), reader, layouts: Arc::clone(&self.layouts) };
-            match self.starter.spawn(device, move |_| nudge.ended(&name)) {
+            match self.starter.spawn(device, move |_| nudge.ended(&name, sysfs)) {
                 Ok(thread) => drop(self.running.insert(found.name.clone(), (found.sysfs.clone(), thread))),
                 Err(error) => tracing::error!(reader = %found.name, %error, "no thread for a reader"),
             }
@@ -229,6 +233,10 @@ impl Source for Device {
                 Ok((Box::new(hidraw::open(node, sysfs, descriptor)?), assembler))
             }
             Class::Keyboard => {
+                if !node.exists() {
+                    let source = io::Error::from(io::ErrorKind::NotFound);
+                    return Err(OpenError::Gone { node: node.clone(), source });
+                }
                 // Before the grab: keys pile up in the node, which holds fewer than one long scan has.
                 let layout = self.layout().map_err(|error| unusable(error.to_string()))?;
                 let expected =

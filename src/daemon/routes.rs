@@ -76,10 +76,10 @@ impl Routes {
     /// Spends one of a register's guesses at codes.
     ///
     /// # Errors
-    /// How long to wait before the guess is answered.
-    pub(super) fn spend_guess(&self, register: &RegisterName, now: Uptime) -> Result<(), Duration> {
+    /// How long to wait before the guess is answered; `None` when it is not answered at all.
+    pub(super) fn spend_guess(&self, register: &RegisterName, now: Uptime) -> Result<(), Option<Duration>> {
         let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
         let full = || Budget::new(GUESSES_MAX, GUESS_EVERY, now);
-        guesses.entry(register.clone()).or_insert_with(full).spend(now)
+        guesses.entry(register.clone()).or_insert_with(full).reserve(now)
     }
 }

@@ -96,16 +96,7 @@ impl ScanPath {
                 tracing::warn!(%card, status, "a card that is not honoured was shown");
                 Taken::queued(self.publish(register, &Event::Blocked { customer, card, status, reason }))
             }
-            Identity::Unknown => {
-                // Whoever tries codes gets slower answers; a known card and a product never wait.
-                match self.shared.routes.spend_guess(register, now) {
-                    Ok(()) => Taken::queued(self.publish(register, &Event::Unknown)),
-                    Err(wait) => {
-                        self.shared.slow.unknown_after(wait, register, &self.reader);
-                        Taken::Queued
-                    }
-                }
-            }
+            Identity::Unknown => self.unknown(register, reading, now),
             Identity::Unavailable => {
                 self.publish(register, &Event::Unavailable);
                 Taken::NotKept
@@ -113,6 +104,24 @@ impl ScanPath {
             Identity::Rejected(rejection) => self.reject(register, rejection),
             Identity::PassedOn => self.pass_on(register, reading, now),
         }
+    }
+
+    /// Whoever tries codes gets slower answers, and then none; a known card and a product never wait. One code that a
+    /// scanner reads again and again is one guess.
+    fn unknown(&mut self, register: &RegisterName, reading: &Reading, now: Uptime) -> Taken {
+        let again = self.repeats.earlier(&reading.data, now).is_some();
+        let answer = if again { Ok(()) } else { self.shared.routes.spend_guess(register, now) };
+        let held_back = |wait| self.shared.slow.unknown_after(wait, register, &self.reader);
+        let (taken, seq) = match answer {
+            Ok(()) => {
+                let published = self.publish(register, &Event::Unknown);
+                (Taken::queued(published), published.seq)
+            }
+            Err(Some(wait)) if held_back(wait) => (Taken::Queued, 0),
+            Err(_) => (Taken::NotKept, 0),
+        };
+        self.repeats.note(&reading.data, now, Earlier::Event(seq));
+        taken
     }
 
     fn identified(

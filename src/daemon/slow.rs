@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-/// The most answers held back at once; a guess beyond that is not answered at all.
-const HELD_MAX: usize = 64;
+/// The most answers held back at once: what the budgets of all registers allow together.
+const HELD_MAX: usize = 256;
 
 /// Holds answers back on the runtime, so that no reader's thread sleeps.
 #[derive(Clone)]
@@ -25,11 +25,11 @@ impl Slow {
         Self { runtime, hub, lifetime, places: Arc::new(Semaphore::new(HELD_MAX)) }
     }
 
-    /// Tells `register` after `wait` that the code is unknown.
-    pub(super) fn unknown_after(&self, wait: Duration, register: &RegisterName, reader: &ReaderName) {
+    /// Tells `register` after `wait` that the code is unknown; `false` if nobody will be told.
+    pub(super) fn unknown_after(&self, wait: Duration, register: &RegisterName, reader: &ReaderName) -> bool {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             tracing::warn!(%register, "codes are being tried faster than they are answered");
-            return;
+            return false;
         };
         let (hub, register, reader) = (Arc::clone(&self.hub), register.clone(), reader.clone());
         let lifetime = self.lifetime;
@@ -38,5 +38,6 @@ impl Slow {
             hub.publish(&register, &Event::Unknown, Context { reader: Some(&reader), lifetime });
             drop(place);
         });
+        true
     }
 }

@@ -24,7 +24,7 @@ pub(super) enum ReaderState {
 
 impl ReaderState {
     pub(super) fn away(error: &dyn Error) -> Self {
-        Self::Away(error.to_string())
+        Self::Away(super::chain(error))
     }
 }
 

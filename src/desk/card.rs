@@ -3,6 +3,8 @@
 use super::person::no_such_customer;
 use super::request::{Ask, Done};
 use super::{Desk, random};
+use crate::decode::classify::{GSRN_PROGRAMME, Rules};
+use crate::decode::gs1;
 use crate::domain::card::{CardKind, CardReason, CardStatus};
 use crate::domain::code::{Alias, CardKey};
 use crate::domain::customer::{CARDS_MAX, Customer};
@@ -49,9 +51,6 @@ struct ListCards {
     customer: CustomerNumber,
 }
 
-/// The longest code of an imported card, in characters.
-const ALIAS_CHARS_MAX: usize = 64;
-
 /// A card about to be issued, decided on the committer's thread.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NewCard {
@@ -68,7 +67,7 @@ impl Desk {
         let IssueCard { key, customer, alias } = ask.fields()?;
         let card = CardId(Uuid::new_v4());
         if let Some(alias) = alias {
-            let alias = alias.checked()?;
+            let alias = alias.checked(&self.settings.rules)?;
             let new = NewCard { customer, card, kind: CardKind::Alias, replaces: None, job: None };
             let done = self.write_card(ask, key, new, Code::Alias(alias), None).await?;
             return Ok(json!({ "card": done.outcome.card, "repeated": done.repeated }));
@@ -80,7 +79,7 @@ impl Desk {
             let note = "the code was given in the first answer only; `card.replace` makes a new one";
             return Ok(json!({ "card": done.outcome.card, "repeated": true, "note": note }));
         }
-        let letters = secret.letters(self.settings.programme);
+        let letters = secret.letters(self.settings.rules.programme);
         let digits = secret.digits();
         Ok(json!({
             "card": done.outcome.card, "repeated": false,
@@ -158,21 +157,23 @@ pub(super) enum Code {
 }
 
 impl AliasFields {
-    fn checked(self) -> Result<Alias, Refusal> {
+    /// The alias as a scan of the card would give it; a code that no scan could give is refused.
+    fn checked(self, rules: &Rules) -> Result<Alias, Refusal> {
         let Self { programme, code } = self;
-        let fits = |text: &str| {
-            (1..=ALIAS_CHARS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
-        };
-        if !fits(&programme) {
-            return Err(Refusal::field(
-                "alias.programme",
-                "must be the name of an `[[alias]]` in the config, or `gsrn`",
-            ));
+        let bytes = code.as_bytes();
+        if programme == GSRN_PROGRAMME {
+            let fits = code.len() == 18 && gs1::check_digit_ok(bytes);
+            let wrong = || Refusal::field("alias.code", "a GSRN has 18 digits, the last a check digit");
+            return fits.then_some(Alias { programme, code }).ok_or_else(wrong);
         }
-        if !fits(&code) {
+        let Some(rule) = rules.aliases.iter().find(|rule| rule.name == programme) else {
+            let message = "must be the name of an `[[alias]]` in the config, or `gsrn`";
+            return Err(Refusal::field("alias.programme", message));
+        };
+        if !rule.takes("unknown", bytes) {
             return Err(Refusal::field(
                 "alias.code",
-                "must be 1 to 64 printable ASCII characters without a space",
+                "is no code of this programme, by its rule in the config",
             ));
         }
         Ok(Alias { programme, code })

@@ -66,11 +66,7 @@ impl Desk {
         let nonce = random()?;
         let done = self
             .write(ask, key, move |tx| {
-                let kept = store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
-                if kept.issues_open.len() >= OPEN_ISSUES_MAX {
-                    let message = format!("the customer has {OPEN_ISSUES_MAX} open issues; close one first");
-                    return Err(Refusal::new(RefusalCode::Conflict, message));
-                }
+                room_for_issue(tx, customer)?;
                 if let Some(hint) = hint {
                     change_till(tx, &vault, customer, nonce, |till| drop(till.hints.insert(issue, hint)))?;
                 }
@@ -112,7 +108,16 @@ impl Desk {
                 let kept = store::issue(tx, issue)?.ok_or_else(no_such_issue)?;
                 let customer = kept.customer;
                 let steps = state.map(|state| way(kept.state, state)).transpose()?.unwrap_or_default();
-                let over = steps.last().is_some_and(|state| !state.is_open());
+                let open_after = steps.last().copied().unwrap_or(kept.state).is_open();
+                if hint.is_some() && !open_after {
+                    let message = "an issue that is over has no hint any more";
+                    let field = Some("hint".to_owned());
+                    return Err(Refusal { field, ..Refusal::new(RefusalCode::Conflict, message) });
+                }
+                if open_after && !kept.state.is_open() {
+                    room_for_issue(tx, customer)?;
+                }
+                let over = !open_after && !steps.is_empty();
                 if hint.is_some() || over {
                     change_till(tx, &vault, customer, nonce, |till| {
                         if let Some(hint) = hint {
@@ -154,6 +159,16 @@ impl Desk {
         }
         Ok(json!({ "issues": rows }))
     }
+}
+
+/// Whether one more issue may be open.
+fn room_for_issue(tx: &Tx<'_>, customer: CustomerNumber) -> Result<(), Refusal> {
+    let kept = store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
+    if kept.issues_open.len() < OPEN_ISSUES_MAX {
+        return Ok(());
+    }
+    let message = format!("the customer has {OPEN_ISSUES_MAX} open issues; close one first");
+    Err(Refusal::new(RefusalCode::Conflict, message))
 }
 
 /// The states to go through; closing passes `RESOLVED` by itself, for a cashier should not need to know that.

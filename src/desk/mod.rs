@@ -16,7 +16,7 @@ mod refused;
 mod request;
 pub mod visit;
 
-use crate::domain::code::Programme;
+use crate::decode::classify::Rules;
 use crate::domain::contact::CallingCode;
 use crate::domain::id::{JobId, PrinterName, RegisterName};
 use crate::domain::refusal::{Refusal, RefusalCode};
@@ -137,25 +137,25 @@ pub struct Settings {
     pub shop: Option<String>,
     /// The country calling code of phones typed without one, such as `34`.
     pub calling_code: Option<CallingCode>,
-    /// The programme's symbol in the card code.
-    pub programme: Programme,
+    /// How scans are told apart: the programme's letter, the imported programmes. From tables of their own.
+    pub rules: Rules,
     /// Whether the customer's name is printed on the card.
     pub name_on_card: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { shop: None, calling_code: None, programme: Programme::default(), name_on_card: true }
+        Self { shop: None, calling_code: None, rules: Rules::default(), name_on_card: true }
     }
 }
 
 impl Settings {
-    /// Reads `[shop]`. The programme stands in `[card]`, where the rules of decoding read it.
+    /// Reads `[shop]`. The rules stand in `[card]`, `[[alias]]` and `[payment]`, where decoding reads them.
     pub fn read(keys: &mut crate::domain::settings::Keys<'_>) -> Self {
         let shop = keys.text("name");
         let calling_code = keys.parsed("calling_code", str::parse);
         let name_on_card = keys.flag("name_on_card").unwrap_or(true);
-        Self { shop, calling_code, programme: Programme::default(), name_on_card }
+        Self { shop, calling_code, rules: Rules::default(), name_on_card }
     }
 }
 

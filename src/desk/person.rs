@@ -127,10 +127,10 @@ impl Desk {
         let opened = self.store()?;
         self.spend_search(ask.who)?;
         let views = opened.log.views();
-        let mut found = self.search(&opened.vault, &views, &find)?;
+        let (mut found, more) = self.search(&opened.vault, &views, &find)?;
         found.sort_unstable();
         found.dedup();
-        let more = found.len() > ROWS_MAX;
+        let more = more || found.len() > ROWS_MAX;
         found.truncate(ROWS_MAX);
         let mut rows = Vec::new();
         for number in found {
@@ -141,7 +141,12 @@ impl Desk {
         Ok(json!({ "rows": rows, "more": more }))
     }
 
-    fn search(&self, vault: &Vault, views: &Views, find: &Find) -> Result<Vec<CustomerNumber>, Refusal> {
+    fn search(
+        &self,
+        vault: &Vault,
+        views: &Views,
+        find: &Find,
+    ) -> Result<(Vec<CustomerNumber>, bool), Refusal> {
         let asked = [&find.code, &find.phone, &find.email, &find.name];
         let mut asked = asked.into_iter().flatten();
         let (Some(_), None) = (asked.next(), asked.next()) else {
@@ -149,8 +154,8 @@ impl Desk {
             return Err(Refusal::field("", message));
         };
         if let Some(code) = &find.code {
-            let link = vault.link(views, &meant_key(code, self.settings.programme)?)?;
-            return Ok(link.map(|link| link.customer).into_iter().collect());
+            let link = vault.link(views, &meant_key(code, self.settings.rules.programme)?)?;
+            return Ok((link.map(|link| link.customer).into_iter().collect(), false));
         }
         let calling_code = self.settings.calling_code;
         if let Some(phone) = &find.phone {
@@ -166,13 +171,14 @@ impl Desk {
         let query =
             Query::read(name, calling_code).map_err(|error| Refusal::field("name", error.to_string()))?;
         let mut found = Vec::new();
-        for customer in vault.find(views, query.terms())? {
+        let (candidates, more) = vault.find(views, query.terms())?;
+        for customer in candidates {
             // The index holds beginnings only; whether the rest fits, the person alone can tell.
             let Some(data_key) = vault.key_of(views, customer)? else { continue };
             let person = vault.person(views, &data_key)?;
             found.extend(person.filter(|person| query.matches(person)).map(|_| customer));
         }
-        Ok(found)
+        Ok((found, more))
     }
 
     /// `customer.show`: everything that the desk may see of one customer.

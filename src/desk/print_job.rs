@@ -119,7 +119,7 @@ impl Desk {
         {
             name = opened.vault.person(&views, &data_key)?.map(|person| person.greeting_name());
         }
-        let letters = secret.letters(self.settings.programme);
+        let letters = secret.letters(self.settings.rules.programme);
         Ok(CardFace {
             title: self.settings.shop.clone(),
             name,
@@ -129,7 +129,8 @@ impl Desk {
         })
     }
 
-    /// Notes in the journal where a job stands. The paper decides, so nobody waits for this; a refused write is logged.
+    /// Notes in the journal where a job stands. The paper decides, so nobody waits for this; what cannot be queued or does
+    /// not fit is logged.
     pub fn record_job(&self, job: JobId, state: &str, reason: Option<&str>) {
         if let Some(opened) = self.opened() {
             note_job(opened, job, state, reason);
@@ -189,7 +190,12 @@ pub fn settle_jobs(opened: &Opened) {
 
 fn note_job(opened: &Opened, job: JobId, state: &str, reason: Option<&str>) {
     let event = StoreEvent::JobMoved { job, state: state.to_owned(), reason: reason.map(str::to_owned) };
-    let noted = opened.log.submit(move |tx| store::emit(tx, &event));
+    let noted = opened.log.submit(move |tx| {
+        // The committer's thread is the last to know of it: nobody waits for what is returned.
+        store::emit(tx, &event).inspect_err(|error| {
+            tracing::error!(%job, %error, "where a print job stands does not fit the store");
+        })
+    });
     if let Err(error) = noted {
         tracing::error!(%job, %error, "where a print job stands cannot be noted");
     }

@@ -94,8 +94,9 @@ fn apply(at: Timestamp, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<
         StoreEvent::CardStatusSet { customer, card, status, reason } => {
             change_customer(views, customer, |kept| set_card_status(kept, card, status, reason))
         }
-        StoreEvent::VisitOpened { visit, customer, register, .. } => {
-            open_visit(views, visit, Visit { customer, register, opened_at: at, state: VisitState::Open })
+        StoreEvent::VisitOpened { visit, customer, register, repeat_of, .. } => {
+            let kept = Visit { customer, register, opened_at: at, state: VisitState::Open };
+            open_visit(views, visit, kept, repeat_of)
         }
         StoreEvent::VisitEnded { visit } => end_visit(views, visit),
         StoreEvent::IssueOpened { customer, issue, kind, product } => {
@@ -126,10 +127,20 @@ fn apply(at: Timestamp, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<
     }
 }
 
-/// Opens a visit; whoever was at the register before is there no more.
-fn open_visit(views: &mut dyn ReadWrite, visit: VisitId, kept: Visit) -> Result<(), FoldError> {
+/// Opens a visit; whoever was at the register before is there no more. A card that is read twice in a moment is
+/// still one visit: the first stays the one that counts.
+fn open_visit(
+    views: &mut dyn ReadWrite,
+    visit: VisitId,
+    kept: Visit,
+    repeat_of: Option<VisitId>,
+) -> Result<(), FoldError> {
     let register = kept.register.as_str().as_bytes();
-    if let Some(before) = value::<VisitId>(views, REGISTERS, register).map_err(bad)? {
+    let before = value::<VisitId>(views, REGISTERS, register).map_err(bad)?;
+    if before.is_some() && before == repeat_of {
+        return put(views, VISITS, visit.0.as_bytes(), &kept);
+    }
+    if let Some(before) = before {
         move_visit(views, before, VisitState::Replaced)?;
     }
     put(views, REGISTERS, register, &visit)?;
@@ -168,7 +179,10 @@ fn keep_issue(views: &mut dyn ReadWrite, issue: Issue) -> Result<(), FoldError> 
         let place = kept.issues_open.iter().position(|open| open.issue == issue.issue);
         match (place.and_then(|place| kept.issues_open.get_mut(place)), issue.state.is_open()) {
             (Some(open), true) => *open = issue,
-            (None, true) => kept.issues_open.push(issue),
+            (None, true) => {
+                kept.issues_open.push(issue);
+                kept.issues_open.sort_by_key(|open| open.opened_at);
+            }
             (_, false) => kept.issues_open.retain(|open| open.issue != issue.issue),
         }
         Ok(())

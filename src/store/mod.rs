@@ -147,17 +147,6 @@ pub fn visit(views: &(impl Read + ?Sized), visit: VisitId) -> Result<Option<Visi
     value(views, VISITS, visit.0.as_bytes())
 }
 
-/// The visit that is open at a register.
-///
-/// # Errors
-/// [`StoreError`] when the view cannot be read.
-pub fn visit_at(
-    views: &(impl Read + ?Sized),
-    register: &RegisterName,
-) -> Result<Option<VisitId>, StoreError> {
-    value(views, REGISTERS, register.as_str().as_bytes())
-}
-
 /// A print job.
 ///
 /// # Errors

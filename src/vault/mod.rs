@@ -53,8 +53,11 @@ pub const PERSON: &str = "person";
 /// The section that holds what a till is shown beside the name.
 pub const TILL: &str = "till";
 
-/// The most customers that one look-up considers; more is «narrow it down».
+/// The most customers that one look-up gives; more is «narrow it down».
 pub const FOUND_MAX: usize = 50;
+
+/// The most customers under one term that a look-up goes through. A term that more are under needs a second one.
+const CANDIDATES_MAX: usize = 20_000;
 
 /// The longest plaintext of a section: padded and sealed it still fits one value of a view.
 pub const SECTION_BYTES_MAX: usize = 3_800;
@@ -281,7 +284,7 @@ impl Vault {
         first_link(views, &self.keyring.alias_hashes(alias))
     }
 
-    /// Customers that every one of `terms` leads to, at most [`FOUND_MAX`].
+    /// Customers that every one of `terms` leads to, at most [`FOUND_MAX`], and whether there may be more.
     ///
     /// # Errors
     /// A failing view.
@@ -289,25 +292,36 @@ impl Vault {
         &self,
         views: &(impl Read + ?Sized),
         terms: &[(keyring::IndexField, String)],
-    ) -> Result<Vec<CustomerNumber>, VaultError> {
-        let mut found: Option<Vec<CustomerNumber>> = None;
-        for (field, text) in terms {
-            let mut hits = Vec::new();
-            for hash in self.keyring.indexes(*field, text) {
-                // One term may fit many; the terms together must not.
-                for (key, _) in views.scan(INDEX, &hash.0, FOUND_MAX.saturating_mul(20))? {
-                    let customer = key.get(16..).and_then(|id| uuid::Uuid::from_slice(id).ok());
-                    hits.extend(customer.map(CustomerNumber));
-                }
+    ) -> Result<(Vec<CustomerNumber>, bool), VaultError> {
+        let hashes: Vec<Vec<Hash16>> =
+            terms.iter().map(|(field, text)| self.keyring.indexes(*field, text)).collect();
+        // The term that the fewest are under is gone through, the others are only looked up.
+        let mut fewest: Option<Vec<Vec<u8>>> = None;
+        for versions in &hashes {
+            let mut places = Vec::new();
+            for hash in versions {
+                places
+                    .extend(views.scan(INDEX, &hash.0, CANDIDATES_MAX)?.into_iter().map(|(place, _)| place));
             }
-            found = Some(match found {
-                None => hits,
-                Some(before) => before.into_iter().filter(|customer| hits.contains(customer)).collect(),
-            });
+            if fewest.as_ref().is_none_or(|fewest| places.len() < fewest.len()) {
+                fewest = Some(places);
+            }
         }
-        let mut found = found.unwrap_or_default();
-        found.truncate(FOUND_MAX);
-        Ok(found)
+        let places = fewest.unwrap_or_default();
+        let mut more = places.len() >= CANDIDATES_MAX;
+        let mut found = Vec::new();
+        for place in places {
+            let Some(customer) = place.get(16..) else { continue };
+            if !under_all(views, &hashes, customer)? {
+                continue;
+            }
+            if found.len() == FOUND_MAX {
+                more = true;
+                break;
+            }
+            found.extend(uuid::Uuid::from_slice(customer).ok().map(CustomerNumber));
+        }
+        Ok((found, more))
     }
 
     /// Gives a new customer the data key that was reserved for them, within a transaction.
@@ -364,6 +378,24 @@ impl Vault {
         let plaintext = serde_json::to_vec(&section).map_err(fold::unfit)?;
         self.write_section(tx, key, &format!("card:{card}"), &plaintext, nonce)
     }
+}
+
+/// Whether `customer` stands under every term, each in any version of the keyring.
+fn under_all(
+    views: &(impl Read + ?Sized),
+    hashes: &[Vec<Hash16>],
+    customer: &[u8],
+) -> Result<bool, VaultError> {
+    for versions in hashes {
+        let mut there = false;
+        for hash in versions {
+            there = there || views.get(INDEX, &[&hash.0, customer].concat())?.is_some();
+        }
+        if !there {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn first_link(views: &(impl Read + ?Sized), hashes: &[Hash16]) -> Result<Option<Link>, VaultError> {

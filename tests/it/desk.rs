@@ -97,7 +97,7 @@ fn shop_in(dir: &Path, locked: bool) -> Shop {
     let settings = Settings {
         shop: Some("Casa Prueba".to_owned()),
         calling_code: "34".parse().ok(),
-        programme: Programme::default(),
+        rules: fichad::decode::classify::Rules::default(),
         name_on_card: true,
     };
     let desk = Desk::new(settings, Arc::new(TestClock::default()), tray.clone());
