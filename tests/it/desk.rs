@@ -1,10 +1,12 @@
 //! The desk over a real store in a temporary folder.
 
+use fichad::decode::classify::Rules;
 use fichad::desk::access::{Principal, Role};
 use fichad::desk::{Desk, Opened, Printers, Settings};
 use fichad::domain::code::Programme;
 use fichad::domain::id::{JobId, PrinterName, RegisterName};
 use fichad::domain::refusal::{Refusal, RefusalCode};
+use fichad::domain::settings::read_text;
 use fichad::domain::time::{Clock, Timestamp, Uptime};
 use fichad::identify::{Directory, Found};
 use fichad::log::{Folds, Log};
@@ -97,7 +99,7 @@ fn shop_in(dir: &Path, locked: bool) -> Shop {
     let settings = Settings {
         shop: Some("Casa Prueba".to_owned()),
         calling_code: "34".parse().ok(),
-        rules: fichad::decode::classify::Rules::default(),
+        rules: read_text("[[alias]]\nname = 'old-cards'\nprefix = '29'\nlength = 13", Rules::read).unwrap().0,
         name_on_card: true,
     };
     let desk = Desk::new(settings, Arc::new(TestClock::default()), tray.clone());
@@ -211,6 +213,21 @@ fn people_are_found_by_what_they_say_and_shown_masked() {
 }
 
 #[test]
+fn a_name_that_many_have_is_found_with_one_that_few_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let wanted = shop.enrol("María", "Zurbano", "600 000 001");
+    for number in 2..60 {
+        shop.desk.opened().unwrap().vault.key_file().unwrap().refill().unwrap();
+        shop.enrol("María", "Gil", &format!("600 000 {number:03}"));
+    }
+    let find = |name: &str| shop.call("customer.find", &json!({ "name": name })).unwrap();
+    let found = find("maria zurbano");
+    assert_eq!((found["rows"][0]["customer"].clone(), found["more"].clone()), (wanted, json!(false)));
+    assert_eq!(find("maria")["more"], true);
+}
+
+#[test]
 fn searches_are_counted() {
     let dir = tempfile::tempdir().unwrap();
     let shop = shop_in(dir.path(), false);
@@ -262,6 +279,28 @@ fn payment_cards_are_refused_in_every_free_text() {
         assert_eq!(refused.field.as_deref(), Some(field), "{method}");
         assert!(!refused.to_string().contains("4111"), "{method}");
     }
+}
+
+#[test]
+fn an_imported_card_is_linked_only_under_a_rule_that_takes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let customer = shop.enrol("Ana", "Sanz", "+34911111111");
+    let issue = |programme: &str, code: &str| {
+        let alias = json!({ "programme": programme, "code": code });
+        shop.call("card.issue", &with_key(json!({ "customer": customer, "alias": alias })))
+    };
+    let field = |programme: &str, code: &str| issue(programme, code).unwrap_err().field;
+    assert_eq!(field("no-such", "2912345678901").as_deref(), Some("alias.programme"));
+    assert_eq!(field("old-cards", "4539578763621486").as_deref(), Some("alias.code"), "a payment card");
+    assert_eq!(field("gsrn", "123456789012345670").as_deref(), Some("alias.code"), "a wrong check digit");
+    issue("gsrn", "123456789012345675").unwrap();
+    issue("old-cards", "2912345678901").unwrap();
+    assert_eq!(
+        issue("old-cards", "2912345678901").unwrap_err().code,
+        RefusalCode::Conflict,
+        "linked already"
+    );
 }
 
 #[test]

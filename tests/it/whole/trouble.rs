@@ -70,16 +70,26 @@ fn a_damaged_journal() {
 
 #[test]
 fn a_keyring_that_is_gone_is_never_made_anew() {
+    gone_is_not_made_anew("keyring", "keyring is missing");
+}
+
+#[test]
+fn a_key_file_that_is_gone_is_never_made_anew() {
+    gone_is_not_made_anew("keys", "key file is missing");
+}
+
+/// Takes `what` out of the state folder and puts it back: in between products pass, and nothing new takes its place.
+fn gone_is_not_made_anew(what: &str, why: &str) {
     let bench = Bench::new();
     let letters = with_customer(&bench, &Scanner::new());
-    let (keyring, aside) = (bench.state().join("keyring"), bench.state().join("aside"));
-    std::fs::rename(&keyring, &aside).unwrap();
+    let (place, aside) = (bench.state().join(what), bench.state().join("aside"));
+    std::fs::rename(&place, &aside).unwrap();
     let mut scanner = Scanner::new();
     bench.configure(&one_till(&scanner));
-    products_pass(&bench, &mut scanner, &letters, "keyring is missing").stop();
-    assert!(!keyring.exists());
+    products_pass(&bench, &mut scanner, &letters, why).stop();
+    assert!(!place.exists());
     // Put back, everything is as it was.
-    std::fs::rename(&aside, &keyring).unwrap();
+    std::fs::rename(&aside, &place).unwrap();
     let mut scanner = Scanner::new();
     let (_fichad, mut register) = bench.one_till(&scanner);
     scanner.scan(&[&letters]);
