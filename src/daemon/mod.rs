@@ -179,6 +179,8 @@ struct Opening {
 
 /// Everything that outlives the start.
 struct Parts {
+    /// What only a restart changes.
+    started_with: Config,
     clock: Arc<dyn Clock>,
     shared: Shared,
     printers: Arc<PrintRoom>,
@@ -211,7 +213,16 @@ impl Parts {
         let replays = Arc::new(Replays::new(shared.clone(), Arc::clone(&clock), Arc::clone(&states))?);
         let front = service::Front::new(&shared, &clock, &states, &printers, &replays, reload);
         let sessions = TaskTracker::new();
-        Ok(Self { clock, shared, printers, states, replays, service: Arc::new(front), sessions })
+        Ok(Self {
+            started_with: config.clone(),
+            clock,
+            shared,
+            printers,
+            states,
+            replays,
+            service: Arc::new(front),
+            sessions,
+        })
     }
 
     /// Opens the store beside everything else.
@@ -295,6 +306,12 @@ impl Parts {
             Ok(config) => {
                 let current = Current::new(&config, host);
                 warn_of_rules(&config);
+                if config.serial != self.started_with.serial || config.printers != self.started_with.printers
+                {
+                    tracing::warn!(
+                        "`[[serial]]` and `[[printer]]` stay as they were; restart fichad to take them over"
+                    );
+                }
                 self.shared.hub.reload(policy::policy(&config, &current.registers));
                 self.shared.routes.swap(current);
                 tracing::info!(path = %path.display(), "config read again: registers, routes and rules");

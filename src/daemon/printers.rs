@@ -108,7 +108,11 @@ struct Reporter {
 impl Reporter {
     fn take(&mut self, report: Report) {
         match report {
-            Report::Job { id, state, .. } => {
+            Report::Job { id, state, omitted } => {
+                if state.has_ended() && (omitted.name || omitted.title) {
+                    let printer = &self.printer.settings.name;
+                    tracing::warn!(job = %id, %printer, "a card lacks a name that `code_page` of the printer cannot write");
+                }
                 self.job(id, state.word(), reason(state), state.has_ended());
             }
             Report::Refused { id, error } => {

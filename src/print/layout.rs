@@ -54,7 +54,7 @@ impl Default for PaperProfile {
         Self {
             width_dots: 576,
             dpi: 203,
-            code_page: None,
+            code_page: Some(CodePage::Cp437),
             code_page_number: None,
             qr: QrMode::Auto,
             cut: true,

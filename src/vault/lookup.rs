@@ -84,7 +84,12 @@ impl Query {
         }
         let term =
             |word: &String| (IndexField::Name, word.chars().take(*prefix_lengths(word).end()).collect());
-        let terms: BTreeSet<_> = words.iter().map(term).collect();
+        // A beginning that is too short for the index is compared when the person is open, beside one that is not.
+        let indexed = |word: &&String| word.chars().count() >= *prefix_lengths(word).start();
+        let mut terms: BTreeSet<_> = words.iter().filter(indexed).map(term).collect();
+        if terms.is_empty() {
+            terms = words.iter().map(term).collect();
+        }
         Ok(Self { terms: terms.into_iter().collect(), words })
     }
 

@@ -257,11 +257,17 @@ impl Shop {
         say(&format!("\nfichad keeps running; its files are in {}", self.dir.display()));
         say(&format!("  watch:  socat - UNIX-CONNECT:{}", self.socket.display()));
         say(r#"          {"jsonrpc":"2.0","id":1,"method":"subscribe","params":{}}"#);
-        say(&format!(
-            "  scan:   printf '4006381333931\\r' > the other end of {}",
-            self.scanner.borrow().path().display()
-        ));
+        say("  scan:   type a code here and press Enter");
         say("  end:    Ctrl-C");
+        let mut wire = self.scanner.borrow().wire()?;
+        std::thread::spawn(move || {
+            // Ends with the terminal, or with the process.
+            for line in std::io::stdin().lines().map_while(Result::ok) {
+                if wire.write_all(format!("{line}\r").as_bytes()).is_err() {
+                    return;
+                }
+            }
+        });
         while !self.control.stop.is_cancelled() {
             std::thread::park_timeout(Duration::from_millis(200));
         }

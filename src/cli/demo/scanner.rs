@@ -31,6 +31,11 @@ impl Scanner {
         &self.path
     }
 
+    /// Another hold of the line, to write to from elsewhere.
+    pub(super) fn wire(&self) -> anyhow::Result<File> {
+        self.wire.try_clone().context("the scanner's line cannot be shared")
+    }
+
     /// Sends a code as a scanner does: with an AIM identifier and a carriage return.
     pub(super) fn scan(&mut self, aim: &str, code: &str) -> anyhow::Result<()> {
         self.wire.write_all(format!("{aim}{code}\r").as_bytes()).context("the scanner's line is down")

@@ -88,6 +88,8 @@ pub(super) struct Model {
     pub(super) away: Option<String>,
     pub(super) states: String,
     pub(super) current: Option<Current>,
+    /// Who showed a card while a form was open.
+    waiting: Option<Current>,
     pub(super) mode: Mode,
     /// The newest first.
     pub(super) lines: VecDeque<String>,
@@ -104,6 +106,7 @@ impl Model {
             away: Some("connecting".to_owned()),
             states: String::new(),
             current: None,
+            waiting: None,
             mode: Mode::File,
             lines: VecDeque::new(),
             message: String::new(),
@@ -136,14 +139,19 @@ impl Model {
                 return;
             }
             "identified" => {
-                self.current = Some(Current {
+                let shown = Current {
                     file: get(event, "file").clone(),
                     visit: get(event, "visit").as_str().map(str::to_owned),
                     repaired: *get(event, "repaired") == true,
-                });
-                // A form that is being filled in stays: the customer waits behind it.
-                if matches!(self.mode, Mode::Rows { .. }) {
+                };
+                if matches!(self.mode, Mode::Form(..)) {
+                    // What is being filled in is about whoever stood there when it was begun.
+                    self.message =
+                        "another card was shown; it opens when this form is done or left".to_owned();
+                    self.waiting = Some(shown);
+                } else {
                     self.mode = Mode::File;
+                    self.current = Some(shown);
                 }
             }
             "job" if self.job.as_ref() == event.get("job") => {
@@ -180,10 +188,25 @@ impl Model {
                     self.mode = Mode::Form(wish, form);
                     Vec::new()
                 }
-                Filled::Cancelled => Vec::new(),
-                Filled::Done(answers) => self.filled(wish, &answers),
+                Filled::Cancelled => {
+                    self.let_in();
+                    Vec::new()
+                }
+                Filled::Done(answers) => {
+                    let effects = self.filled(wish, &answers);
+                    self.let_in();
+                    effects
+                }
             },
             Mode::Rows { rows, at } => self.rows_key(press, rows, at),
+        }
+    }
+
+    /// Whoever showed a card while a form was open is the customer now.
+    fn let_in(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            self.message.clear();
+            self.current = Some(waiting);
         }
     }
 

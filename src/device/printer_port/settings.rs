@@ -68,7 +68,7 @@ fn paper(keys: &mut Keys<'_>) -> PaperProfile {
     PaperProfile {
         width_dots: number(width.filter(|width| width.is_multiple_of(8)), usual.width_dots),
         dpi: number(keys.number("dpi", 100..=600, "dots an inch: 203 or 180 are usual"), usual.dpi),
-        code_page: keys.word("code_page", &CodePage::WORDS),
+        code_page: keys.word("code_page", &CodePage::WORDS).or(usual.code_page),
         code_page_number: keys
             .number("code_page_number", 0..=255, "the printer's own number of that page, in `ESC t`")
             .and_then(|number| u8::try_from(number).ok()),
