@@ -207,6 +207,9 @@ fn people_are_found_by_what_they_say_and_shown_masked() {
         assert!(!row.contains("García") && !row.contains("600123456"), "a row is masked");
     }
     assert_eq!(find("name", "mari")["rows"].as_array().unwrap().len(), 2);
+    let both = find("name", "mari g")["rows"].as_array().unwrap().len();
+    assert_eq!(both, 2, "a beginning that is too short for the index is compared all the same");
+    assert_eq!(find("name", "mario ga")["rows"], json!([]));
     assert_eq!(find("name", "garnett")["rows"], json!([]));
     let refused = shop.call("customer.find", &json!({ "name": "a", "phone": "b" })).unwrap_err();
     assert_eq!(refused.code, RefusalCode::InvalidParams);

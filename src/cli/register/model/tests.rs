@@ -141,6 +141,22 @@ fn a_card_shown_while_a_form_is_filled_in_waits_behind_it() {
 }
 
 #[test]
+fn a_form_stays_with_the_customer_for_whom_it_was_opened() {
+    let mut model = connected();
+    model.event(&identified(1, "María"));
+    model.key(Press::Char('i'));
+    let mut next = identified(2, "Li");
+    next["file"]["customer"] = json!("c-2");
+    model.event(&next);
+    assert!(model.message.contains("another card"), "{}", model.message);
+    (0..3).for_each(|_| drop(model.key(Press::Enter)));
+    typed(&mut model, "call her");
+    let effects = model.key(Press::Enter);
+    assert!(matches!(effects.as_slice(), [Effect::Call(Wish::Issue, wanted)] if wanted["customer"] == "c-1"));
+    assert_eq!(model.customer(), "c-2", "who waited is there now");
+}
+
+#[test]
 fn what_is_typed_is_looked_for_where_it_fits() {
     for (text, wanted) in [
         ("garcía lópez", "name"),
