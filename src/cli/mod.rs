@@ -2,7 +2,7 @@
 //!
 //! Prints, prompts and exits; everything else is asked of the daemon over its socket. One file a noun. Personal data
 //! comes from standard input or a prompt, never from an argument, which every user of the host could read in the list
-//! of processes. A terminal is never sent a control character out of an answer: [`say`] writes them out.
+//! of processes. A terminal is never sent a control character out of an answer: `say` writes them out.
 
 mod ask;
 mod capture;
