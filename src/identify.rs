@@ -5,7 +5,8 @@
 
 use crate::domain::card::{CardReason, CardStatus};
 use crate::domain::code::{Alias, CardKey};
-use crate::domain::id::{CardId, CustomerNumber, VisitId};
+use crate::domain::customer::Customer;
+use crate::domain::id::{CardId, VisitId};
 use crate::domain::scan::{Reading, ReadingKind, Rejection};
 use crate::domain::time::Uptime;
 use std::collections::VecDeque;
@@ -44,10 +45,10 @@ pub trait Directory {
 pub struct Unavailable;
 
 /// A card that is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Whose it is.
-    pub customer: CustomerNumber,
+    /// Whose it is, as kept: whether the card is honoured stands there, and whoever shows the file need not ask again.
+    pub customer: Customer,
     /// Which.
     pub card: CardId,
     /// Whether it is honoured.
@@ -57,7 +58,7 @@ pub struct Found {
 }
 
 /// Whose a reading is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {
     /// A customer's card. `repaired`: one symbol was wrong, and this is the one live card it can be.
     Customer {
@@ -239,6 +240,8 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::CustomerNumber;
+    use crate::domain::time::Timestamp;
     use std::collections::HashMap;
     use uuid::Uuid;
 
@@ -247,7 +250,7 @@ mod tests {
 
     impl Directory for Map {
         fn card(&self, key: &CardKey) -> Result<Option<Found>, Unavailable> {
-            Ok(self.0.get(key).copied())
+            Ok(self.0.get(key).cloned())
         }
         fn alias(&self, _: &Alias) -> Result<Option<Found>, Unavailable> {
             Err(Unavailable)
@@ -256,7 +259,8 @@ mod tests {
 
     fn found(number: u128, status: CardStatus) -> Found {
         let card = CardId(Uuid::from_u128(number));
-        Found { customer: CustomerNumber(Uuid::from_u128(7)), card, status, reason: None }
+        let customer = Customer::new(CustomerNumber(Uuid::from_u128(7)), Timestamp(0));
+        Found { customer, card, status, reason: None }
     }
 
     fn key(number: u8) -> CardKey {
@@ -272,7 +276,7 @@ mod tests {
         let mut map = Map::default();
         let (live, other, lost) =
             (found(1, CardStatus::Active), found(2, CardStatus::Active), found(3, CardStatus::Blocked));
-        map.0.extend([(key(1), live), (key(2), other), (key(3), lost)]);
+        map.0.extend([(key(1), live.clone()), (key(2), other), (key(3), lost.clone())]);
         let damaged = |proposals: Vec<CardKey>, prefix_ours| {
             identify(&reading(ReadingKind::Damaged { proposals, prefix_ours }), &map)
         };

@@ -30,6 +30,7 @@ use crate::domain::id::{RegisterName, StreamId};
 use crate::domain::time::Clock;
 use crate::push::unix::{self, BindError};
 use crate::push::{Hub, Service};
+use crate::vault::Vault;
 use printers::PrintRoom;
 use readers::Readers;
 use replay::Replays;
@@ -229,6 +230,7 @@ impl Parts {
     fn open_store(&self, settings: config::StoreSettings, credentials: Option<PathBuf>) -> Opening {
         let (desk, clock, states) =
             (Arc::clone(&self.shared.desk), Arc::clone(&self.clock), Arc::clone(&self.states));
+        let runtime = self.shared.runtime.clone();
         let (sender, finished) = sync_channel(0);
         let thread = std::thread::spawn(move || {
             let _hangs_up_at_the_end: SyncSender<()> = sender;
@@ -238,6 +240,7 @@ impl Parts {
                     let locked = opened.vault.is_locked();
                     // Before anyone can queue a new one.
                     desk::settle_jobs(&opened);
+                    runtime.spawn(keep_keys_ready(Arc::clone(&opened.vault)));
                     desk.open(opened);
                     states.store_opened(locked);
                 }
@@ -282,21 +285,12 @@ impl Parts {
         }
     }
 
-    /// Writes data keys ahead, so that no enrolment waits for it, and notices a store that takes no writes any more.
-    /// Events that are too old are forgotten, with the names in them.
+    /// Notices a store that takes no writes any more. Events that are too old are forgotten, with the names in them.
     fn look_after(&self) {
         self.shared.hub.prune();
         self.shared.recordings.forget_old(self.clock.uptime());
         let Some(opened) = self.shared.desk.opened() else { return };
         self.states.store_health(&opened.log.health().state);
-        let vault = Arc::clone(&opened.vault);
-        self.sessions.spawn_blocking(move || {
-            if let Ok(keys) = vault.key_file()
-                && let Err(error) = keys.refill()
-            {
-                tracing::error!(%error, "no data keys can be made ready for new customers");
-            }
-        });
     }
 
     /// Takes over routes, registers and rules; readers and printers stay as they were started.
@@ -319,6 +313,19 @@ impl Parts {
             Err(error) => {
                 tracing::error!(why = %chain(&error), "the config has mistakes; everything stays as it was")
             }
+        }
+    }
+}
+
+/// Writes data keys ahead whenever they run out, off the runtime's thread, so that no enrolment waits for a disk.
+async fn keep_keys_ready(vault: Arc<Vault>) {
+    let Ok(keys) = vault.key_file() else { return };
+    loop {
+        keys.low().await;
+        let vault = Arc::clone(&vault);
+        let refilled = tokio::task::spawn_blocking(move || Some(vault.key_file().ok()?.refill()));
+        if let Ok(Some(Err(error))) = refilled.await {
+            tracing::error!(%error, "no data keys can be made ready for new customers");
         }
     }
 }

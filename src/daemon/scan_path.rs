@@ -92,7 +92,7 @@ impl ScanPath {
             }
             Identity::Blocked(found) => {
                 let (status, reason) = (found.status.word(), found.reason.map_or("", |reason| reason.word()));
-                let (customer, card) = (found.customer, found.card);
+                let (customer, card) = (found.customer.customer, found.card);
                 tracing::warn!(%card, status, "a card that is not honoured was shown");
                 Taken::queued(self.publish(register, &Event::Blocked { customer, card, status, reason }))
             }
@@ -133,7 +133,7 @@ impl ScanPath {
         now: Uptime,
     ) -> Taken {
         let desk = Arc::clone(&self.shared.desk);
-        let (Some(file), Ok(visit)) = (desk.file(found.customer), desk.new_visit()) else {
+        let (Some(file), Ok(visit)) = (desk.file(&found.customer), desk.new_visit()) else {
             self.publish(register, &Event::Unavailable);
             return Taken::NotKept;
         };
@@ -143,7 +143,7 @@ impl ScanPath {
         self.repeats.note(&reading.data, now, Earlier::Visit(visit));
         let shown = Shown {
             visit,
-            customer: found.customer,
+            customer: found.customer.customer,
             card: found.card,
             register: register.clone(),
             reader: self.reader.clone(),

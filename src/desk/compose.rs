@@ -6,6 +6,7 @@ use crate::domain::card::CardStatus;
 use crate::domain::code::{Alias, CardKey};
 use crate::domain::customer::Customer;
 use crate::domain::id::CustomerNumber;
+use crate::domain::issue::Issue;
 use crate::identify::{Directory, Found, Unavailable};
 use crate::log::Read;
 use crate::store;
@@ -15,47 +16,41 @@ use crate::vault::{Link, Till, Vault, VaultError};
 pub const PREFERENCES_MAX: usize = 5;
 
 impl Desk {
-    /// The file that a register is shown; `None` if the number leads nowhere or the store cannot be asked.
+    /// The file that a register is shown of a customer just read; `None` if the store is not open.
     #[must_use]
-    pub fn file(&self, customer: CustomerNumber) -> Option<CustomerFile> {
+    pub fn file(&self, customer: &Customer) -> Option<CustomerFile> {
         let Opened { log, vault } = self.opened()?;
-        let views = log.views();
-        match store::customer(&views, customer) {
-            Ok(kept) => kept.map(|kept| compose(&views, vault, &kept)),
-            Err(error) => {
-                tracing::error!(%customer, %error, "a customer cannot be read");
-                None
-            }
-        }
+        Some(compose(&log.views(), vault, customer))
     }
 }
 
 /// Composes the file of `customer`. Without a key for the vault, or when it fails, the file comes without names.
 pub fn compose(views: &(impl Read + ?Sized), vault: &Vault, customer: &Customer) -> CustomerFile {
-    let (name, till, vault_locked) = match personal(views, vault, customer.customer) {
-        Ok((name, till)) => (name, till, false),
-        Err(VaultError::Locked) => (None, Till::default(), true),
+    let (mut till, vault_locked) = match personal(views, vault, customer.customer) {
+        Ok(till) => (till, false),
+        Err(VaultError::Locked) => (Till::default(), true),
         Err(error) => {
             tracing::error!(customer = %customer.customer, %error, "a customer's texts cannot be read");
-            (None, Till::default(), false)
+            (Till::default(), false)
         }
     };
-    let line = |issue: &crate::domain::issue::Issue| IssueLine {
+    let mut line = |issue: &Issue| IssueLine {
         issue: issue.issue,
         kind: issue.kind.word().to_owned(),
         state: issue.state.word().to_owned(),
         model: issue.product.model.clone(),
         opened_at: issue.opened_at.rfc3339(),
-        hint: till.hints.get(&issue.issue).cloned(),
+        hint: till.hints.remove(&issue.issue),
     };
+    let issues = customer.issues_open.iter().take(ISSUES_MAX).map(&mut line).collect();
     CustomerFile {
         customer: customer.customer,
-        name,
+        name: till.name.take(),
         vault_locked,
         level: customer.level.clone(),
         points: customer.points,
         issues_open: u32::try_from(customer.issues_open.len()).unwrap_or(u32::MAX),
-        issues: customer.issues_open.iter().take(ISSUES_MAX).map(line).collect(),
+        issues,
         preferences: till
             .preferences
             .iter()
@@ -69,10 +64,9 @@ fn personal(
     views: &(impl Read + ?Sized),
     vault: &Vault,
     customer: CustomerNumber,
-) -> Result<(Option<String>, Till), VaultError> {
-    let Some(key) = vault.key_of(views, customer)? else { return Ok((None, Till::default())) };
-    let name = vault.greeting_name(views, &key)?;
-    Ok((name, vault.till(views, &key)?))
+) -> Result<Till, VaultError> {
+    let Some(key) = vault.key_of(views, customer)? else { return Ok(Till::default()) };
+    vault.till(views, &key)
 }
 
 impl Directory for Desk {
@@ -94,12 +88,12 @@ impl Desk {
         let views = opened.log.views();
         let Some(link) = link(opened, &views).map_err(unavailable)? else { return Ok(None) };
         let kept = store::customer(&views, link.customer).map_err(unavailable)?;
-        let found =
-            Found { customer: link.customer, card: link.card, status: CardStatus::Replaced, reason: None };
-        Ok(kept.map(|kept| match kept.card(link.card) {
-            Some(card) => Found { status: card.status, reason: card.reason, ..found },
+        Ok(kept.map(|customer| {
             // Only cards that are no longer honoured are ever forgotten (see `Customer::add_card`).
-            None => found,
+            let forgotten = (CardStatus::Replaced, None);
+            let (status, reason) =
+                customer.card(link.card).map_or(forgotten, |card| (card.status, card.reason));
+            Found { customer, card: link.card, status, reason }
         }))
     }
 }

@@ -1,5 +1,6 @@
 //! Persons: enrol, find, show, change.
 
+use super::issue::change_till;
 use super::request::Ask;
 use super::{Desk, compose, random};
 use crate::domain::code::{CardKey, Parsed, Programme, parse};
@@ -16,11 +17,15 @@ use crate::vault::{self, Vault};
 use crate::{decode, store};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// The most rows that a search gives.
 const ROWS_MAX: usize = 5;
+
+/// A key for a new customer is there at once but in a rush of enrolments; longer than a sync takes nobody waits for one.
+const KEY_WITHIN: Duration = Duration::from_secs(2);
 
 /// The most notes that are shown with a customer.
 const NOTES_MAX: usize = 50;
@@ -59,6 +64,13 @@ struct Show {
     customer: CustomerNumber,
 }
 
+/// A checked person, ready for the vault. No `Debug`.
+struct Sealable {
+    plaintext: Zeroizing<Vec<u8>>,
+    /// How the till greets.
+    name: Option<String>,
+}
+
 impl Desk {
     /// `customer.enrol`: a new number with a person behind it.
     pub(super) async fn enrol(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
@@ -67,16 +79,18 @@ impl Desk {
             return Ok(json!({ "customer": customer, "repeated": true }));
         }
         let vault = self.store()?.vault.clone();
-        let plaintext = self.sealable(&person)?;
-        let reserved = vault.key_file()?.take().ok_or_else(|| {
+        let Sealable { plaintext, name } = self.sealable(&person)?;
+        let ready = tokio::time::timeout(KEY_WITHIN, vault.key_file()?.take_soon()).await;
+        let reserved = ready.map_err(|_| {
             Refusal::new(RefusalCode::Busy, "no key is ready for a new customer; try again in a moment")
         })?;
         let customer = CustomerNumber(Uuid::new_v4());
-        let nonce = random()?;
+        let nonces = (random()?, random()?);
         let done = self
             .write(ask, key, move |tx| {
                 let data_key = vault.assign_key(tx, customer, reserved)?;
-                vault.write_section(tx, &data_key, vault::PERSON, &plaintext, nonce)?;
+                vault.write_section(tx, &data_key, vault::PERSON, &plaintext, nonces.0)?;
+                change_till(tx, &vault, customer, nonces.1, |till| till.name = name)?;
                 store::emit(tx, &StoreEvent::CustomerEnrolled { customer })?;
                 Ok(Outcome { customer: Some(customer), ..Outcome::default() })
             })
@@ -88,12 +102,13 @@ impl Desk {
     pub(super) async fn change_person(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Change { key, customer, person } = ask.fields()?;
         let vault = self.store()?.vault.clone();
-        let plaintext = self.sealable(&person)?;
-        let nonce = random()?;
+        let Sealable { plaintext, name } = self.sealable(&person)?;
+        let nonces = (random()?, random()?);
         let done = self
             .write(ask, key, move |tx| {
                 let data_key = vault.key_of(tx, customer)?.ok_or_else(no_such_customer)?;
-                vault.write_section(tx, &data_key, vault::PERSON, &plaintext, nonce)?;
+                vault.write_section(tx, &data_key, vault::PERSON, &plaintext, nonces.0)?;
+                change_till(tx, &vault, customer, nonces.1, |till| till.name = name)?;
                 Ok(Outcome { customer: Some(customer), ..Outcome::default() })
             })
             .await?;
@@ -101,7 +116,7 @@ impl Desk {
     }
 
     /// The checked person as the section that is sealed.
-    fn sealable(&self, form: &Map<String, Value>) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    fn sealable(&self, form: &Map<String, Value>) -> Result<Sealable, Refusal> {
         let person = Person::read(form, self.settings.calling_code)
             .map_err(|error| Refusal::field(format!("person.{}", error.field), error.problem))?;
         for (field, value) in form {
@@ -118,7 +133,8 @@ impl Desk {
         if plaintext.len() > vault::SECTION_BYTES_MAX {
             return Err(Refusal::field("person", "is too long in all; shorten the longest fields"));
         }
-        Ok(Zeroizing::new(plaintext))
+        let name = Some(person.greeting_name()).filter(|name| !name.is_empty());
+        Ok(Sealable { plaintext: Zeroizing::new(plaintext), name })
     }
 
     /// `customer.find`: by code, phone, e-mail or name; at most [`ROWS_MAX`] masked rows.

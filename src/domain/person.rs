@@ -142,23 +142,6 @@ impl Person {
         if name.is_empty() { self.org.clone().unwrap_or_default() } else { name }
     }
 
-    /// [`Self::greeting_name`] of a stored person. Leaves telephones and addresses alone, which are checked anew when they are read.
-    ///
-    /// # Errors
-    /// Those of serde for something that is no stored person.
-    pub fn stored_greeting_name(stored: &[u8]) -> serde_json::Result<String> {
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
-        struct Names {
-            given_name: Option<String>,
-            family_name: Option<String>,
-            preferred_name: Option<String>,
-            org: Option<String>,
-        }
-        let Names { given_name, family_name, preferred_name, org } = serde_json::from_slice(stored)?;
-        Ok(Self { given_name, family_name, preferred_name, org, ..Self::default() }.greeting_name())
-    }
-
     /// How a list is ordered and shown: family names first.
     #[must_use]
     pub fn sort_name(&self) -> String {

@@ -24,6 +24,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{LockResult, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 mod error;
@@ -32,8 +33,11 @@ mod slot;
 pub use error::KeyError;
 use slot::{HEADER_BYTES, SLOT_BYTES, SlotBytes, State};
 
-/// Keys written ahead. More than a shop enrols while one refill is synced; a crash loses at most these slots (8 KiB).
-pub const RESERVED_MAX: usize = 64;
+/// Keys written ahead: as many as one group of the log can enrol. A crash loses at most these slots (32 KiB).
+pub const RESERVED_MAX: usize = 256;
+
+/// With fewer ready, [`KeyFile::low`] wakes up.
+const RESERVED_LOW: usize = RESERVED_MAX / 2;
 
 /// A slot read while it is overwritten can look damaged; so many times it is read before that is believed.
 const READS_MAX: usize = 3;
@@ -101,6 +105,10 @@ pub struct KeyFile {
     writer: Mutex<Writer>,
     /// Keys written ahead; held for one push or pop, never over a write.
     ready: Mutex<Vec<(KeyRef, Dek)>>,
+    /// Keys run out; a permit is kept for whoever fills them up.
+    low: Notify,
+    /// Keys came.
+    filled: Notify,
 }
 
 struct Writer {
@@ -149,12 +157,38 @@ impl KeyFile {
         let slots = length.saturating_sub(slot::offset(0)).div_ceil(slot::SLOT_STEP);
         let next = u32::try_from(slots).map_err(|_| KeyError::Full { path: path.to_owned() })?;
         let writer = Mutex::new(Writer { next, stopped: false });
-        Ok(Self { path: path.to_owned(), file, id, kek, random, writer, ready: Mutex::new(Vec::new()) })
+        let (ready, low, filled) = (Mutex::new(Vec::new()), Notify::new(), Notify::new());
+        Ok(Self { path: path.to_owned(), file, id, kek, random, writer, ready, low, filled })
     }
 
     /// A key of the pool, already durable; no disk, no wait. `None` when the pool is empty: [`Self::refill`] is late.
     pub fn take(&self) -> Option<(KeyRef, Dek)> {
-        unpoisoned(self.ready.lock()).pop()
+        let (key, left) = {
+            let mut ready = unpoisoned(self.ready.lock());
+            (ready.pop(), ready.len())
+        };
+        if left < RESERVED_LOW {
+            self.low.notify_one();
+        }
+        key
+    }
+
+    /// A key of the pool as soon as there is one; limit the wait. Cancel-safe.
+    pub async fn take_soon(&self) -> (KeyRef, Dek) {
+        loop {
+            let filled = self.filled.notified();
+            tokio::pin!(filled);
+            filled.as_mut().enable();
+            if let Some(key) = self.take() {
+                return key;
+            }
+            filled.await;
+        }
+    }
+
+    /// Waits until the pool runs out and [`Self::refill`] is due.
+    pub async fn low(&self) {
+        self.low.notified().await;
     }
 
     /// A new key: of the pool, else written and synced now. Where waiting for a disk is wrong, use [`Self::take`].
@@ -170,7 +204,7 @@ impl KeyFile {
     }
 
     /// Fills the pool up to [`RESERVED_MAX`] with one write and one sync; gives how many keys it holds now.
-    /// The daemon calls it at start and after an enrolment, off the committer's thread.
+    /// The daemon calls it at start and when the pool is [`Self::low`], off the committer's thread.
     ///
     /// # Errors
     /// [`KeyError::Random`], [`KeyError::Io`], [`KeyError::Full`], and [`KeyError::Stopped`] after an earlier failure.
@@ -181,7 +215,10 @@ impl KeyFile {
         // Two refills at once both count what is missing; the pool's limit holds all the same.
         written.truncate(RESERVED_MAX.saturating_sub(ready.len()));
         ready.extend(written);
-        Ok(ready.len())
+        let count = ready.len();
+        drop(ready);
+        self.filled.notify_waiters();
+        Ok(count)
     }
 
     /// The key at `key`. Reads the file; takes no lock.

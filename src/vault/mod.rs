@@ -50,7 +50,7 @@ const INDEX: View = personal(3);
 
 /// The section that holds the person.
 pub const PERSON: &str = "person";
-/// The section that holds what a till is shown beside the name.
+/// The section that holds what a till is shown.
 pub const TILL: &str = "till";
 
 /// The most customers that one look-up gives; more is «narrow it down».
@@ -104,9 +104,12 @@ pub struct Link {
     pub card: CardId,
 }
 
-/// What a till is shown beside the name: hints of issues, preferences.
+/// What a till is shown: how to greet, hints of issues, preferences. One section, so that a scan opens one.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Till {
+    /// [`Person::greeting_name`] of the person beside it, set whenever that is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// By issue, at most 80 characters each.
     #[serde(default)]
     pub hints: BTreeMap<IssueId, String>,
@@ -218,21 +221,7 @@ impl Vault {
         serde_json::from_slice(&plaintext).map(Some).map_err(|_| VaultError::Layout { what: "person" })
     }
 
-    /// The person's [`Person::greeting_name`], read without the rest: a scan waits for it.
-    ///
-    /// # Errors
-    /// As [`Self::section`].
-    pub fn greeting_name(
-        &self,
-        views: &(impl Read + ?Sized),
-        key: &CustomerKey,
-    ) -> Result<Option<String>, VaultError> {
-        let Some((_, plaintext)) = self.section(views, key, PERSON)? else { return Ok(None) };
-        let name = Person::stored_greeting_name(&plaintext);
-        name.map(Some).map_err(|_| VaultError::Layout { what: "person" })
-    }
-
-    /// What the till is shown beside the name; empty if nothing was ever kept.
+    /// What the till is shown; empty if nothing was ever kept.
     ///
     /// # Errors
     /// As [`Self::section`].

@@ -183,7 +183,7 @@ fn the_pool_gives_only_what_is_written() {
     assert_eq!(keys.refill().unwrap(), RESERVED_MAX);
     assert_eq!(keys.refill().unwrap(), RESERVED_MAX);
     let length = fs::metadata(&path).unwrap().len();
-    assert_eq!(length, slot::offset(128));
+    assert_eq!(length, slot::offset(u32::try_from(2 * RESERVED_MAX).unwrap()));
 }
 
 #[test]
