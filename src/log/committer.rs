@@ -1,18 +1,20 @@
 //! The one thread that writes: decides a group, commits it, applies it, answers.
 
+use super::bring::{self, Stop};
 use super::checkpoint;
 use super::journal::Journal;
 use super::layer::Layer;
-use super::open::{self, Stop};
 use super::pending::{Answer, Committed};
 use super::record::{Kind, NewRecord};
-use super::table::Position;
+use super::renew::{self, Switch};
+use super::scan::Place;
+use super::table::{Position, Table};
 use super::tx::{Decided, Tx};
 use super::{FoldError, Folds, GROUP_MAX, Half, Halves, Meta, OpenError, Refused, Settings, UtcUs, Views};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::oneshot;
 
@@ -45,8 +47,18 @@ pub(super) trait Job: Send {
 /// What waits in the queue.
 pub(super) enum Request {
     Decide(Box<dyn Job>),
+    /// Done alone, between two groups.
+    Aside(Aside),
+}
+
+/// What the committer does beside deciding. Nobody may be waiting for an answer any more.
+pub(super) enum Aside {
     /// Bring the halves that were left behind up to their journals.
     CatchUp(oneshot::Sender<Answer<u64, OpenError>>),
+    /// Say where a journal ends.
+    Place { half: Half, reply: SyncSender<Place> },
+    /// Put new views in place; gives the ones before.
+    Switch { switch: Switch, reply: SyncSender<Result<Option<Arc<Table>>, Stop>> },
 }
 
 /// How a decision ended.
@@ -127,21 +139,21 @@ impl Committer {
     /// Works until every sender is gone and the queue is empty.
     pub(super) fn run(mut self) {
         while let Ok(first) = self.requests.recv() {
-            let (mut jobs, mut catch_up) = (Vec::new(), None);
+            let (mut jobs, mut aside) = (Vec::new(), None);
             let mut next = Some(first);
             while let Some(request) = next.take() {
                 match request {
                     Request::Decide(job) => jobs.push(job),
-                    Request::CatchUp(reply) => catch_up = Some(reply),
+                    Request::Aside(asked) => aside = Some(asked),
                 }
-                if jobs.len() < GROUP_MAX && catch_up.is_none() {
+                if jobs.len() < GROUP_MAX && aside.is_none() {
                     next = self.requests.try_recv().ok();
                 }
             }
             let work = || {
                 self.group(jobs);
-                if let Some(reply) = catch_up {
-                    self.catch_up(reply);
+                if let Some(asked) = aside {
+                    self.aside(asked);
                 }
             };
             if catch_unwind(AssertUnwindSafe(work)).is_err() {
@@ -222,11 +234,30 @@ impl Committer {
         self.journals.neutral.commit()
     }
 
+    fn aside(&mut self, asked: Aside) {
+        match asked {
+            Aside::CatchUp(reply) => self.catch_up(reply),
+            Aside::Place { half, reply } => drop(reply.send(self.journals.get(half).place())),
+            Aside::Switch { switch, reply } => drop(reply.send(self.switch(switch))),
+        }
+    }
+
+    fn switch(&mut self, switch: Switch) -> Result<Option<Arc<Table>>, Stop> {
+        // After a failed write the journal's end is not known for sure.
+        if self.state.read_only().is_some() {
+            return Err(Stop::Closing);
+        }
+        let (half, end) = (switch.half, self.journals.get(switch.half).place());
+        let (at, old) = renew::switch(&self.settings, self.folds.get(half), &self.views, switch, end)?;
+        *self.applied.get_mut(half) = at;
+        Ok(old)
+    }
+
     fn catch_up(&self, reply: oneshot::Sender<Answer<u64, OpenError>>) {
         let mut records: u64 = 0;
         let mut answer = Ok(());
         for half in Half::ALL.into_iter().filter(|half| self.views.is_behind(*half)) {
-            match open::catch_up(&self.settings, half, self.folds.get(half), &self.views) {
+            match bring::catch_up(&self.settings, half, self.folds.get(half), &self.views) {
                 Ok(more) => records = records.saturating_add(more),
                 Err(Stop::Locked) => answer = Err(Refused::Fold(FoldError::Locked)),
                 Err(Stop::Views(what)) => {
@@ -234,6 +265,7 @@ impl Committer {
                     answer = Err(Refused::Refusal(OpenError::Views { dir, what }));
                 }
                 Err(Stop::Open(error)) => answer = Err(Refused::Refusal(error)),
+                Err(Stop::Closing) => answer = Err(Refused::Closed),
             }
         }
         // Nobody may be waiting; what was caught up stays so.

@@ -1,11 +1,13 @@
 //! The handle that other rooms hold.
 
-use super::committer::{Committer, Request, State, Task};
+use super::committer::{Aside, Committer, Request, State, Task};
+use super::files::io_error;
+use super::renew::{Renewal, refused};
 use super::{
-    Folds, Half, Health, HealthState, OpenError, OpenReport, Pending, QUEUE_MAX, Settings, SubmitError, Tx,
-    UtcUs, Views, open,
+    Folds, Half, Health, HealthState, OpenError, OpenReport, Pending, QUEUE_MAX, Refused, Settings,
+    SubmitError, Tx, UtcUs, Views, open,
 };
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -23,6 +25,11 @@ struct Shared {
     thread: Mutex<Option<JoinHandle<()>>>,
     views: Views,
     state: Arc<State>,
+    settings: Settings,
+    folds: Folds,
+    /// Held while a half's views are renewed: one at a time.
+    renewing: Mutex<()>,
+    closing: AtomicBool,
 }
 
 impl Log {
@@ -31,31 +38,39 @@ impl Log {
     pub fn open(settings: Settings, folds: Folds, utc_us: UtcUs) -> Result<(Self, OpenReport), OpenError> {
         let started_us = utc_us();
         let opened = open::open(&settings, &folds)?;
-        let dir = settings.dir.clone();
         let mut report = opened.report;
         let state = Arc::new(State::default());
         state.last_seq.store(opened.last.seq, Ordering::Release);
         let (queue, requests) = sync_channel(QUEUE_MAX);
         let committer = Committer {
-            settings,
+            settings: settings.clone(),
             requests,
             journals: opened.journals,
             positions: opened.positions,
             applied: opened.positions,
             views: opened.views.clone(),
-            folds,
+            folds: folds.clone(),
             utc_us: Arc::clone(&utc_us),
             state: Arc::clone(&state),
             last: opened.last,
             groups: 0,
         };
         let thread = thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run());
-        let thread =
-            thread.map_err(|source| OpenError::Io { doing: "start a thread for", path: dir, source })?;
+        let thread = thread.map_err(io_error("start a thread for", &settings.dir))?;
         let took_us = utc_us().saturating_sub(started_us);
         report.took = std::time::Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
         let (queue, thread) = (Mutex::new(Some(queue)), Mutex::new(Some(thread)));
-        Ok((Self { shared: Arc::new(Shared { queue, thread, views: opened.views, state }) }, report))
+        let shared = Shared {
+            queue,
+            thread,
+            views: opened.views,
+            state,
+            settings,
+            folds,
+            renewing: Mutex::default(),
+            closing: AtomicBool::new(false),
+        };
+        Ok((Self { shared: Arc::new(shared) }, report))
     }
 
     /// Queues a decision. It runs on the committer's thread, so it must be quick, and pure over the [`Tx`]: it reads,
@@ -75,8 +90,32 @@ impl Log {
     /// [`Refused::Fold`](super::Refused::Fold) when the fold is still locked.
     pub fn unlock_catch_up(&self) -> Result<Pending<u64, OpenError>, SubmitError> {
         let (reply, answer) = oneshot::channel();
-        self.queue(Request::CatchUp(reply))?;
+        self.queue(Request::Aside(Aside::CatchUp(reply)))?;
         Ok(Pending::new(answer))
+    }
+
+    /// Builds a half's views anew from its journal into another folder, puts them in place of the old ones, and deletes
+    /// those: what a fold leaves out now (a section whose key was destroyed) is then in none of their files. Readers go
+    /// on, and writers wait only for the switch, some milliseconds. Works on the calling thread, for as long as a
+    /// rebuild takes; one at a time. Gives how many records were folded.
+    ///
+    /// # Errors
+    /// [`Refused::Fold`] when the fold is locked, [`Refused::ReadOnly`] and [`Refused::Closed`] when the log is, else
+    /// [`Refused::Refusal`] with what failed. The views are then the old ones, whole.
+    pub fn renew_views(&self, half: Half) -> Result<u64, Refused<OpenError>> {
+        let shared = &self.shared;
+        let _one_at_a_time = shared.renewing.lock().unwrap_or_else(PoisonError::into_inner);
+        let renewal = Renewal {
+            settings: &shared.settings,
+            half,
+            fold: shared.folds.get(half),
+            go_on: &|| !shared.closing.load(Ordering::Relaxed) && shared.state.read_only().is_none(),
+            ask: &|request| shared.send(request),
+        };
+        renewal.run().map_err(|stop| match shared.state.read_only() {
+            Some(why) => Refused::ReadOnly { why: why.clone() },
+            None => refused(&shared.settings, half, stop),
+        })
     }
 
     fn queue(&self, request: Request) -> Result<(), SubmitError> {
@@ -111,6 +150,12 @@ impl Log {
 }
 
 impl Shared {
+    /// Waits for a place in the queue; `false` once closed.
+    fn send(&self, request: Request) -> bool {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        queue.is_some_and(|queue| queue.send(request).is_ok())
+    }
+
     fn health(&self) -> Health {
         let state = match self.state.read_only() {
             Some(why) => HealthState::ReadOnly { why: why.clone() },
@@ -121,6 +166,7 @@ impl Shared {
     }
 
     fn stop(&self) {
+        self.closing.store(true, Ordering::Relaxed);
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         // The last handle may be dropped by a decision, on the committer itself: it ends on its own then.

@@ -3,8 +3,8 @@
 //! Any error here ends writing for this run: after a failed sync nobody can say what is on disk, so nothing is tried again.
 
 use super::files::{create_dir, io_error, sync_dir};
-use super::record::{NewRecord, SEGMENT_HEADER_BYTES, SegmentHeader, TIMELINE_FIRST};
-use super::scan::{Scan, segment_path, to_u64};
+use super::record::{Kind, NewRecord, SEGMENT_HEADER_BYTES, SegmentHeader, TIMELINE_FIRST};
+use super::scan::{Place, Scan, segment_path, to_u64};
 use super::{GROW_BYTES, Half, OpenError};
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -17,13 +17,10 @@ pub(super) struct Journal {
     dir: PathBuf,
     segment_bytes: u64,
     file: File,
-    number: u64,
-    /// Where the next write goes.
-    at: u64,
-    /// Length of the file; from `at` on it is zeros.
+    /// Where the next write goes, and what lies before; gathered records are counted, but its offset is before them.
+    place: Place,
+    /// Length of the file; from the place on it is zeros.
     len: u64,
-    /// Checksum of the last record, gathered ones included.
-    crc: u32,
     gathered: Vec<u8>,
 }
 
@@ -32,40 +29,54 @@ impl Journal {
     pub(super) fn open(dir: &Path, half: Half, segment_bytes: u64, found: &Scan) -> Result<Self, OpenError> {
         create_dir(dir).map_err(io_error("create", dir))?;
         let dir = dir.to_path_buf();
-        let (file, number, at) = match found.segments.last() {
+        let mut place = found.end;
+        let file = match found.segments.last() {
             Some(last) => {
-                let file =
-                    OpenOptions::new().write(true).open(&last.path).map_err(io_error("open", &last.path))?;
-                (file, last.number, found.end)
+                OpenOptions::new().write(true).open(&last.path).map_err(io_error("open", &last.path))?
             }
             None => {
+                (place.segment, place.offset) = (1, to_u64(SEGMENT_HEADER_BYTES));
                 let header = SegmentHeader {
                     half,
                     timeline: TIMELINE_FIRST,
                     number: 1,
                     first_seq: 1,
-                    last_crc: found.chain,
+                    last_crc: place.chain,
                 };
                 let path = segment_path(&dir, 1);
-                (create(&path, &header).map_err(io_error("create", &path))?, 1, to_u64(SEGMENT_HEADER_BYTES))
+                create(&path, &header).map_err(io_error("create", &path))?
             }
         };
         let len = file.metadata().map_err(io_error("read", &dir))?.len();
-        Ok(Self { half, dir, segment_bytes, file, number, at, len, crc: found.chain, gathered: Vec::new() })
+        Ok(Self { half, dir, segment_bytes, file, place, len, gathered: Vec::new() })
+    }
+
+    /// Where the journal ends on the disk. Only right while nothing is gathered.
+    pub(super) fn place(&self) -> Place {
+        self.place
     }
 
     /// Gathers a record and gives its checksum. When it would pass the segment's length, what was gathered before
     /// is written and synced, and a new segment begun.
     pub(super) fn append(&mut self, record: &NewRecord<'_>) -> io::Result<u32> {
-        let used = self.at.saturating_add(to_u64(self.gathered.len()));
+        let used = self.place.offset.saturating_add(to_u64(self.gathered.len()));
         let end = used.saturating_add(to_u64(record.bytes()));
         if end > self.segment_bytes && used > to_u64(SEGMENT_HEADER_BYTES) {
             self.commit()?;
             self.roll(record.meta.seq)?;
         }
         let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a record is longer than its limit");
-        self.crc = record.write(self.crc, &mut self.gathered).ok_or_else(too_long)?;
-        Ok(self.crc)
+        let place = &mut self.place;
+        place.chain = record.write(place.chain, &mut self.gathered).ok_or_else(too_long)?;
+        place.at_us = place.at_us.max(record.meta.at_us);
+        if record.kind == Kind::Events {
+            (place.seq, place.seq_crc) = (record.meta.seq, place.chain);
+            place.live = place.live.saturating_add(1);
+            if record.paired {
+                (place.paired, place.last_paired) = (place.paired.saturating_add(1), record.meta.seq);
+            }
+        }
+        Ok(place.chain)
     }
 
     /// Writes what was gathered and waits until it is on the disk.
@@ -73,32 +84,31 @@ impl Journal {
         if self.gathered.is_empty() {
             return Ok(());
         }
-        let end = self.at.saturating_add(to_u64(self.gathered.len()));
+        let end = self.place.offset.saturating_add(to_u64(self.gathered.len()));
         if end > self.len {
             let len = end.div_ceil(GROW_BYTES).saturating_mul(GROW_BYTES).min(self.segment_bytes.max(end));
             zeros(&self.file, self.len, len)?;
             self.len = len;
         }
-        self.file.write_all_at(&self.gathered, self.at)?;
+        self.file.write_all_at(&self.gathered, self.place.offset)?;
         self.file.sync_data()?;
-        self.at = end;
+        self.place.offset = end;
         self.gathered.clear();
         Ok(())
     }
 
     fn roll(&mut self, first_seq: u64) -> io::Result<()> {
-        let number = self.number.saturating_add(1);
+        let number = self.place.segment.saturating_add(1);
         let header = SegmentHeader {
             half: self.half,
             timeline: TIMELINE_FIRST,
             number,
             first_seq,
-            last_crc: self.crc,
+            last_crc: self.place.chain,
         };
         self.file = create(&segment_path(&self.dir, number), &header)?;
-        self.number = number;
-        self.at = to_u64(SEGMENT_HEADER_BYTES);
-        self.len = self.at;
+        (self.place.segment, self.place.offset) = (number, to_u64(SEGMENT_HEADER_BYTES));
+        self.len = self.place.offset;
         Ok(())
     }
 }

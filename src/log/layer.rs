@@ -19,8 +19,8 @@ pub(super) struct Change {
 pub(super) type Changes = BTreeMap<Vec<u8>, Change>;
 /// Changes of both halves.
 pub(super) type Layer = Halves<Changes>;
-/// What lies under all layers; `None` is an empty table.
-pub(super) type Base<'t> = Halves<Option<&'t Table>>;
+/// What lies under all layers, of the half that is read; `None` is an empty table.
+pub(super) type Base<'t> = Option<&'t Table>;
 
 impl Layer {
     /// Lays `top` over this layer.
@@ -54,7 +54,7 @@ pub(super) fn get(
             return Ok(change.value.clone());
         }
     }
-    base.get(view.half).map_or(Ok(None), |table| table.get(&key))
+    base.map_or(Ok(None), |table| table.get(&key))
 }
 
 /// Reads the entries with `prefix` through `layers`, the topmost first.
@@ -79,7 +79,7 @@ pub(super) fn scan(
         let bare = key.get(1..).unwrap_or_default().to_vec();
         found.extend(value.map(|value| (bare, value.clone())));
     };
-    for entry in base.get(view.half).iter().flat_map(|table| table.entries(&from)) {
+    for entry in base.iter().flat_map(|table| table.entries(&from)) {
         if found.len() >= limit {
             break;
         }

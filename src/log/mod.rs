@@ -10,6 +10,7 @@
 //! <dir>/LOCK                      flock: one opener
 //! <dir>/store/journal/00000001.seg  neutral half: the truth (record layout: `record.rs`)
 //! <dir>/store/views/              neutral half: sled, can be deleted while stopped, is rebuilt
+//! <dir>/store/views.*/            new ones being built (new, renewed) or old ones being deleted (old)
 //! <dir>/store/CHECKPOINT          what views have surely reached; tells an emptied sled from a new one
 //! <dir>/vault/...                 personal half, the same
 //!
@@ -34,6 +35,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod bring;
 mod checkpoint;
 mod committer;
 mod error;
@@ -44,6 +46,7 @@ mod layer;
 mod open;
 mod pending;
 mod record;
+mod renew;
 mod scan;
 mod settle;
 mod table;

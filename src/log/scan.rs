@@ -6,8 +6,8 @@ use super::record::{
 };
 use super::{GROUP_MAX, Half, Meta, OpenError, Orphan, Torn};
 use std::collections::{HashSet, VecDeque};
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Records kept in mind while reading, so that a void can take back the last group.
@@ -30,23 +30,44 @@ pub(super) struct Seen {
     offset: u64,
 }
 
-/// A journal, read and checked.
-#[derive(Debug, Default)]
-pub(super) struct Scan {
-    pub(super) segments: Vec<Segment>,
-    /// Where the next record goes in the last segment.
-    pub(super) end: u64,
+/// A place between two records of a journal, and what lies before it. The default is the very start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The segment; 0: before the first.
+    pub(super) segment: u64,
+    /// Where in it the next record goes.
+    pub(super) offset: u64,
     /// The last record's checksum, whatever it was.
     pub(super) chain: u32,
-    /// The latest time in any record.
-    pub(super) last_at_us: Option<i64>,
-    /// The last records that are not void, the latest at the back.
-    pub(super) recent: VecDeque<Seen>,
+    /// The last record that is not void; 0 when there is none.
+    pub(super) seq: u64,
+    /// That record's checksum.
+    pub(super) seq_crc: u32,
+    /// The latest time in any record, at least 0.
+    pub(super) at_us: i64,
     /// Records that are not void.
     pub(super) live: u64,
     /// Records that say they have a partner in the other half, and the last such sequence.
     pub(super) paired: u64,
     pub(super) last_paired: u64,
+}
+
+impl Place {
+    fn is_after(&self, segment: u64) -> bool {
+        segment < self.segment
+    }
+}
+
+/// A journal, read and checked.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    pub(super) segments: Vec<Segment>,
+    /// Where reading began; records before it were neither read nor checked.
+    pub(super) from: Place,
+    /// Where the journal, or what was asked for of it, ends.
+    pub(super) end: Place,
+    /// The last records that are not void, the latest at the back.
+    pub(super) recent: VecDeque<Seen>,
     pub(super) orphans: Vec<Orphan>,
     pub(super) torn: Option<Torn>,
     /// Checksum of the live record asked for.
@@ -55,11 +76,6 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// The last sequence that is not void; 0 when there is none.
-    pub(super) fn last_seq(&self) -> u64 {
-        self.recent.back().map_or(0, |seen| seen.meta.seq)
-    }
-
     /// The last segment, or where the first one would be.
     pub(super) fn last_file(&self, dir: &Path) -> PathBuf {
         self.segments.last().map_or_else(|| segment_path(dir, 1), |segment| segment.path.clone())
@@ -72,10 +88,13 @@ impl Scan {
             let file = file.map(|segment| segment.path.clone()).unwrap_or_default();
             self.orphans.push(Orphan { meta: seen.meta, file, offset: seen.offset });
             self.void.insert((seen.segment, seen.offset));
-            self.live = self.live.saturating_sub(1);
+            self.end.live = self.end.live.saturating_sub(1);
         }
+        let last = self.recent.back();
+        self.end.seq = last.map_or(0, |seen| seen.meta.seq);
+        self.end.seq_crc = last.map_or(0, |seen| seen.crc);
         // All that is remembered was voided, yet more came before: that is no crash's doing.
-        !self.recent.is_empty() || self.live == 0
+        last.is_some() || self.end.live == 0
     }
 
     fn see(
@@ -85,7 +104,7 @@ impl Scan {
         offset: u64,
         want_seq: u64,
     ) -> Result<(), &'static str> {
-        self.last_at_us = self.last_at_us.max(Some(record.meta.at_us));
+        self.end.at_us = self.end.at_us.max(record.meta.at_us);
         if let Some(from) = record.void_from() {
             return if self.void(from) {
                 Ok(())
@@ -93,17 +112,18 @@ impl Scan {
                 Err("a void record takes back more than one group")
             };
         }
-        if record.meta.seq <= self.last_seq() {
+        if record.meta.seq <= self.end.seq {
             return Err("a record's sequence goes back");
         }
         if record.meta.seq == want_seq {
             self.crc_at = Some(record.crc);
         }
         if record.paired {
-            self.paired = self.paired.saturating_add(1);
-            self.last_paired = record.meta.seq;
+            self.end.paired = self.end.paired.saturating_add(1);
+            self.end.last_paired = record.meta.seq;
         }
-        self.live = self.live.saturating_add(1);
+        self.end.live = self.end.live.saturating_add(1);
+        (self.end.seq, self.end.seq_crc) = (record.meta.seq, record.crc);
         self.recent.push_back(Seen { meta: record.meta, crc: record.crc, segment, offset });
         if self.recent.len() > RECENT_MAX {
             self.recent.pop_front();
@@ -112,24 +132,45 @@ impl Scan {
     }
 }
 
-/// Reads the journal of `half` in `dir`; `want_seq` is the record whose checksum is wanted.
-pub(super) fn scan(dir: &Path, half: Half, want_seq: u64) -> Result<Scan, OpenError> {
-    let mut found = Scan { segments: list(dir)?, ..Scan::default() };
+/// What of a journal is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Part {
+    /// Where reading begins.
+    pub(super) from: Place,
+    /// Where it ends; `None`: with the journal. A committer may be writing behind it.
+    pub(super) to: Option<Place>,
+    /// The record whose checksum is wanted.
+    pub(super) want_seq: u64,
+}
+
+/// Reads `part` of the journal of `half` in `dir`.
+pub(super) fn scan(dir: &Path, half: Half, part: Part) -> Result<Scan, OpenError> {
+    let Part { from, to, want_seq } = part;
+    let mut found = Scan { segments: list(dir)?, from, end: from, ..Scan::default() };
+    found.segments.retain(|segment| to.is_none_or(|to| segment.number <= to.segment));
+    if from.seq > 0 {
+        let meta = Meta { seq: from.seq, at_us: from.at_us };
+        found.recent.push_back(Seen { meta, crc: from.seq_crc, segment: 0, offset: 0 });
+        found.crc_at = (from.seq == want_seq).then_some(from.seq_crc);
+    }
     let count = found.segments.len();
     for index in 0..count {
         let Some(segment) = found.segments.get(index).cloned() else { break };
-        let bytes = fs::read(&segment.path).map_err(io_error("read", &segment.path))?;
-        let header = header(&segment, &bytes, half, found.chain)?;
+        let read = Bytes::read(&segment, from, to)?;
+        let chain = (segment.number > from.segment).then_some(found.end.chain);
+        let header = header(&segment, &read.header, half, chain)?;
         if let Some(known) = found.segments.get_mut(index) {
             known.first_seq = header.first_seq;
         }
-        let mut chain = found.chain;
-        let tail = walk(&segment, &bytes, &mut chain, &mut |record, offset| {
+        if from.is_after(segment.number) {
+            continue;
+        }
+        let mut chain = found.end.chain;
+        let tail = walk(&segment, &read, &mut chain, &mut |record, offset| {
             let seen = found.see(record, segment.number, offset, want_seq);
             seen.map_err(|what| damaged(&segment.path, offset, what))
         })?;
-        found.chain = chain;
-        found.end = tail.end;
+        (found.end.segment, found.end.offset, found.end.chain) = (segment.number, tail.end, chain);
         if tail.torn_bytes > 0 {
             let is_last = index.saturating_add(1) == count;
             if !is_last {
@@ -145,7 +186,7 @@ pub(super) fn scan(dir: &Path, half: Half, want_seq: u64) -> Result<Scan, OpenEr
     Ok(found)
 }
 
-/// Reads the live records after sequence `after` once more, in order.
+/// Reads the live records after sequence `after` once more, in order; none before [`Scan::from`].
 pub(super) fn replay(
     found: &Scan,
     after: u64,
@@ -153,17 +194,49 @@ pub(super) fn replay(
 ) -> Result<(), OpenError> {
     for (index, segment) in found.segments.iter().enumerate() {
         let next = found.segments.get(index.saturating_add(1));
-        if next.is_some_and(|next| next.first_seq <= after) {
+        if found.from.is_after(segment.number) || next.is_some_and(|next| next.first_seq <= after) {
             continue;
         }
-        let bytes = fs::read(&segment.path).map_err(io_error("read", &segment.path))?;
-        let mut chain = SegmentHeader::parse(&bytes).map(|header| header.last_crc).unwrap_or_default();
-        walk(segment, &bytes, &mut chain, &mut |record, offset| {
+        let read = Bytes::read(segment, found.from, Some(found.end))?;
+        let mut chain = match SegmentHeader::parse(&read.header) {
+            Ok(header) if segment.number != found.from.segment => header.last_crc,
+            Ok(_) | Err(_) => found.from.chain,
+        };
+        walk(segment, &read, &mut chain, &mut |record, offset| {
             let void = record.void_from().is_some() || found.void.contains(&(segment.number, offset));
             if void || record.meta.seq <= after { Ok(()) } else { visit(record) }
         })?;
     }
     Ok(())
+}
+
+/// What was read of a segment: its header, and its records from `base` on.
+struct Bytes {
+    header: Vec<u8>,
+    base: u64,
+    records: Vec<u8>,
+}
+
+impl Bytes {
+    /// Reads the header, and the records between the two places as far as they lie in this segment.
+    fn read(segment: &Segment, from: Place, to: Option<Place>) -> Result<Self, OpenError> {
+        let header_bytes = to_u64(SEGMENT_HEADER_BYTES);
+        let base = if from.segment == segment.number { from.offset.max(header_bytes) } else { header_bytes };
+        let until = match to {
+            Some(to) if to.segment == segment.number => to.offset,
+            Some(_) | None => u64::MAX,
+        };
+        let wanted = if from.is_after(segment.number) { 0 } else { until.saturating_sub(base) };
+        let (mut header, mut records) = (Vec::new(), Vec::new());
+        let mut read = || {
+            let mut file = File::open(&segment.path)?;
+            io::Read::by_ref(&mut file).take(header_bytes).read_to_end(&mut header)?;
+            file.seek(SeekFrom::Start(base))?;
+            file.take(wanted).read_to_end(&mut records)
+        };
+        read().map_err(io_error("read", &segment.path))?;
+        Ok(Self { header, base, records })
+    }
 }
 
 /// The name of a segment.
@@ -199,7 +272,13 @@ fn list(dir: &Path) -> Result<Vec<Segment>, OpenError> {
     Ok(segments)
 }
 
-fn header(segment: &Segment, bytes: &[u8], half: Half, chain: u32) -> Result<SegmentHeader, OpenError> {
+/// Checks a segment's header; against the `chain` before it where that is known.
+fn header(
+    segment: &Segment,
+    bytes: &[u8],
+    half: Half,
+    chain: Option<u32>,
+) -> Result<SegmentHeader, OpenError> {
     let file = &segment.path;
     let header = SegmentHeader::parse(bytes).map_err(|error| match error {
         HeaderError::Format(found) => OpenError::Format { file: file.clone(), found, known: FORMAT },
@@ -211,7 +290,7 @@ fn header(segment: &Segment, bytes: &[u8], half: Half, chain: u32) -> Result<Seg
         "the segment belongs to the other half"
     } else if header.number != segment.number || header.timeline != TIMELINE_FIRST {
         "the segment's name and its header do not agree"
-    } else if header.last_crc != chain {
+    } else if chain.is_some_and(|chain| header.last_crc != chain) {
         "the segment does not follow the one before: records are missing between them"
     } else {
         return Ok(header);
@@ -227,14 +306,15 @@ struct Tail {
 /// Visits the records of one segment; ends at the zeros behind them, or at what is no record and has none behind it.
 fn walk(
     segment: &Segment,
-    bytes: &[u8],
+    read: &Bytes,
     chain: &mut u32,
     visit: &mut dyn FnMut(&Record<'_>, u64) -> Result<(), OpenError>,
 ) -> Result<Tail, OpenError> {
-    let mut at = SEGMENT_HEADER_BYTES;
+    let bytes = &read.records;
+    let mut at: usize = 0;
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
-        let offset = to_u64(at);
+        let offset = read.base.saturating_add(to_u64(at));
         match parse(rest) {
             Some(record) if record.last_crc == *chain => {
                 visit(&record, offset)?;

@@ -5,7 +5,7 @@
 use super::files::io_error;
 use super::journal::Journal;
 use super::record::{Kind, NewRecord};
-use super::scan::{Scan, damaged, scan};
+use super::scan::{Part, Place, Scan, damaged, scan, to_u64};
 use super::{GROUP_MAX, Half, Halves, Meta, OpenError, Settings, Torn};
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -29,23 +29,22 @@ pub(super) fn settle(settings: &Settings, applied: Halves<u64>, reached: u64) ->
         personal: journal_dir(&settings.dir, Half::Personal),
         neutral: journal_dir(&settings.dir, Half::Neutral),
     };
-    let neutral = scan(&dirs.neutral, Half::Neutral, applied.neutral)?;
-    let mut personal = scan(&dirs.personal, Half::Personal, applied.personal)?;
+    let part = |want_seq| Part { want_seq, ..Part::default() };
+    let neutral = scan(&dirs.neutral, Half::Neutral, part(applied.neutral))?;
+    let mut personal = scan(&dirs.personal, Half::Personal, part(applied.personal))?;
     judge(&dirs, &neutral, &personal, reached)?;
 
     cut(neutral.torn.as_ref())?;
     cut(personal.torn.as_ref())?;
-    let last_seq = neutral.last_seq();
-    let last_at_us = neutral.last_at_us.max(personal.last_at_us).unwrap_or(0);
-    let last = Meta { seq: last_seq, at_us: last_at_us };
+    let last = Meta { seq: neutral.end.seq, at_us: neutral.end.at_us.max(personal.end.at_us) };
     let mut journals = Halves {
         personal: Journal::open(&dirs.personal, Half::Personal, settings.segment_bytes, &personal)?,
         neutral: Journal::open(&dirs.neutral, Half::Neutral, settings.segment_bytes, &neutral)?,
     };
-    if personal.last_seq() > last_seq {
+    if personal.end.seq > last.seq {
         void(&mut journals.personal, last).map_err(io_error("write", &dirs.personal))?;
         let torn = personal.torn.take();
-        personal = scan(&dirs.personal, Half::Personal, applied.personal)?;
+        personal = scan(&dirs.personal, Half::Personal, part(applied.personal))?;
         personal.torn = torn;
     }
     Ok(Settled { journals, scans: Halves { personal, neutral }, last })
@@ -53,32 +52,32 @@ pub(super) fn settle(settings: &Settings, applied: Halves<u64>, reached: u64) ->
 
 /// Refuses what no crash of ours can have left behind.
 fn judge(dirs: &Halves<PathBuf>, neutral: &Scan, personal: &Scan, reached: u64) -> Result<(), OpenError> {
-    let last_seq = neutral.last_seq();
+    let Place { seq: last_seq, offset: end, .. } = neutral.end;
     // Views of either half are written only after the neutral record is on disk.
     if last_seq < reached {
         let what = format!(
             "the journal ends at sequence {last_seq}, but views or checkpoint know of {reached}: the end is missing"
         );
-        return Err(damaged(&neutral.last_file(&dirs.neutral), neutral.end, what));
+        return Err(damaged(&neutral.last_file(&dirs.neutral), end, what));
     }
-    if neutral.live != last_seq {
-        return Err(damaged(&neutral.last_file(&dirs.neutral), neutral.end, "sequences are missing"));
+    if neutral.end.live != last_seq {
+        return Err(damaged(&neutral.last_file(&dirs.neutral), end, "sequences are missing"));
     }
     let orphans = personal.recent.iter().filter(|seen| seen.meta.seq > last_seq).count();
     if orphans > GROUP_MAX {
         let what = format!(
             "the journal ends at sequence {last_seq}, but the personal half goes on for more than a group"
         );
-        return Err(damaged(&neutral.last_file(&dirs.neutral), neutral.end, what));
+        return Err(damaged(&neutral.last_file(&dirs.neutral), end, what));
     }
     let last_personal = personal.recent.iter().rev().map(|seen| seen.meta.seq).find(|seq| *seq <= last_seq);
-    let committed = personal.live.saturating_sub(super::scan::to_u64(orphans));
-    if (last_personal.unwrap_or(0), committed) != (neutral.last_paired, neutral.paired) {
+    let committed = personal.end.live.saturating_sub(to_u64(orphans));
+    if (last_personal.unwrap_or(0), committed) != (neutral.end.last_paired, neutral.end.paired) {
         let what = format!(
             "the neutral journal knows of {} personal records, the last of sequence {}; here are {committed}",
-            neutral.paired, neutral.last_paired
+            neutral.end.paired, neutral.end.last_paired
         );
-        return Err(damaged(&personal.last_file(&dirs.personal), personal.end, what));
+        return Err(damaged(&personal.last_file(&dirs.personal), personal.end.offset, what));
     }
     Ok(())
 }

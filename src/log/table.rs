@@ -9,7 +9,7 @@ use super::record::array;
 use super::{Entry, Half, VALUE_BYTES_MAX, ViewError};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// Layout of entries and position; another number on disk has the views rebuilt.
@@ -43,10 +43,13 @@ pub(super) struct Position {
     pub(super) fold: u32,
 }
 
+/// Once open it goes by its open files alone: the folder may be renamed beneath it. (sled 0.34.7 looks at its folder
+/// again only for values over a page, which are never written.)
 pub(super) struct Table {
     db: sled::Db,
+    /// sled's file, to sync it.
+    file: File,
     half: Half,
-    dir: PathBuf,
 }
 
 impl Table {
@@ -56,7 +59,10 @@ impl Table {
         loop {
             let config = sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(None);
             match caught(|| config.open()) {
-                Ok(db) => return Ok(Self { db, half, dir: dir.to_path_buf() }),
+                Ok(db) => {
+                    let file = File::open(dir.join("db")).map_err(|error| error.to_string())?;
+                    return Ok(Self { db, file, half });
+                }
                 Err(what) if what.contains("could not acquire lock") && tries < LOCK_TRIES => {
                     tries = tries.saturating_add(1);
                     std::thread::park_timeout(LOCK_TRY_EVERY);
@@ -148,13 +154,13 @@ impl Table {
     /// Makes what was applied durable: sled's own flush does not sync the file.
     pub(super) fn sync(&self) -> Result<(), String> {
         caught(|| self.db.flush())?;
-        File::open(self.dir.join("db")).and_then(|db| db.sync_data()).map_err(|error| error.to_string())
+        self.file.sync_data().map_err(|error| error.to_string())
     }
 
-    /// As [`Self::sync`], and every file and folder of a new table.
-    pub(super) fn sync_new(&self) -> Result<(), String> {
+    /// As [`Self::sync`], and every file and folder of a new table in `dir`.
+    pub(super) fn sync_new(&self, dir: &Path) -> Result<(), String> {
         caught(|| self.db.flush())?;
-        sync_tree(&self.dir).map_err(|error| error.to_string())
+        sync_tree(dir).map_err(|error| error.to_string())
     }
 
     fn insert(&self, key: &[u8], seq: u64, value: &[u8]) -> Result<(), String> {

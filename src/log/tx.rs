@@ -63,7 +63,8 @@ impl<'g> Tx<'g> {
             return Err(FoldError::TooMuch { half });
         }
         *self.emitted.get_mut(half) = true;
-        let mut view = FoldView::new(half, &self.meta, self.views.base(), self.group, &mut self.own);
+        let table = self.views.table(half);
+        let mut view = FoldView::new(half, &self.meta, table.as_deref(), self.group, &mut self.own);
         self.folds.get(half).apply(&self.meta, event, &mut view)?;
         view.done()
     }
@@ -76,12 +77,12 @@ impl<'g> Tx<'g> {
 impl Read for Tx<'_> {
     fn get(&self, view: View, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         self.views.check(view.half)?;
-        layer::get(self.views.base(), &[&self.own, self.group], view, key)
+        layer::get(self.views.table(view.half).as_deref(), &[&self.own, self.group], view, key)
     }
 
     fn scan(&self, view: View, prefix: &[u8], limit: usize) -> Result<Vec<Entry>, ViewError> {
         self.views.check(view.half)?;
-        layer::scan(self.views.base(), &[&self.own, self.group], view, prefix, limit)
+        layer::scan(self.views.table(view.half).as_deref(), &[&self.own, self.group], view, prefix, limit)
     }
 }
 

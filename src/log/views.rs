@@ -1,12 +1,12 @@
 //! The committed views as any thread reads them.
 
-use super::layer::{self, Base};
+use super::layer;
 use super::table::Table;
 use super::{Entry, Half, Halves, Read, View, ViewError};
 use nix::fcntl::Flock;
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// What is true now, readable from any thread without waiting for a writer. While a group is being applied a reader may
 /// see some of its entries and not yet others: what must be seen whole lies in one value.
@@ -18,8 +18,9 @@ pub struct Views {
 }
 
 struct Inner {
-    /// Empty where a locked fold kept a half from being built.
-    tables: Halves<OnceLock<Table>>,
+    /// Empty where a locked fold kept a half from being built. Held by readers to take a handle, by the committer to put
+    /// another table in place, and by neither for longer.
+    tables: Halves<RwLock<Option<Arc<Table>>>>,
     behind: Halves<AtomicBool>,
     /// Declared last, so dropped last: the folder is let go after sled has let go of its files.
     _lock: Flock<File>,
@@ -27,23 +28,18 @@ struct Inner {
 
 impl Views {
     pub(super) fn new(tables: Halves<Option<Table>>, lock: Flock<File>) -> Self {
-        let cell = |table: Option<Table>| table.map_or_else(OnceLock::new, OnceLock::from);
+        let cell = |table: Option<Table>| RwLock::new(table.map(Arc::new));
         let tables = Halves { personal: cell(tables.personal), neutral: cell(tables.neutral) };
         Self { inner: Arc::new(Inner { tables, behind: Halves::default(), _lock: lock }) }
     }
 
-    pub(super) fn base(&self) -> Base<'_> {
-        let tables = &self.inner.tables;
-        Halves { personal: tables.personal.get(), neutral: tables.neutral.get() }
+    pub(super) fn table(&self, half: Half) -> Option<Arc<Table>> {
+        self.inner.tables.get(half).read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn table(&self, half: Half) -> Option<&Table> {
-        self.inner.tables.get(half).get()
-    }
-
-    /// Puts a table where there was none, and gives the one that is there now.
-    pub(super) fn set_table(&self, half: Half, table: Table) -> &Table {
-        self.inner.tables.get(half).get_or_init(|| table)
+    /// Puts `table` in place; gives the one before, which readers may hold on to for a moment.
+    pub(super) fn set_table(&self, half: Half, table: Arc<Table>) -> Option<Arc<Table>> {
+        self.inner.tables.get(half).write().unwrap_or_else(PoisonError::into_inner).replace(table)
     }
 
     pub(super) fn is_behind(&self, half: Half) -> bool {
@@ -79,12 +75,12 @@ impl Views {
 impl Read for Views {
     fn get(&self, view: View, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         self.check(view.half)?;
-        layer::get(self.base(), &[], view, key)
+        layer::get(self.table(view.half).as_deref(), &[], view, key)
     }
 
     fn scan(&self, view: View, prefix: &[u8], limit: usize) -> Result<Vec<Entry>, ViewError> {
         self.check(view.half)?;
-        layer::scan(self.base(), &[], view, prefix, limit)
+        layer::scan(self.table(view.half).as_deref(), &[], view, prefix, limit)
     }
 }
 

@@ -5,5 +5,6 @@ mod commit;
 mod crash;
 mod damage;
 mod model;
+mod renew;
 mod support;
 mod views;

@@ -7,7 +7,7 @@ use fichad::log::{
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use tempfile::TempDir;
 
 pub(super) const HALVES: [Half; 2] = [Half::Personal, Half::Neutral];
@@ -24,7 +24,14 @@ pub(super) struct Words {
     pub(super) half: Half,
     pub(super) version: AtomicU32,
     pub(super) locked: AtomicBool,
+    /// A key whose `put` is passed over, as the section of somebody erased.
+    pub(super) erased: Mutex<Option<String>>,
+    /// Where the next `gate` event waits.
+    pub(super) gate: Mutex<Option<Gate>>,
 }
+
+/// Told that a fold has come to the event, and what lets it go on.
+pub(super) type Gate = (mpsc::SyncSender<()>, mpsc::Receiver<()>);
 
 impl Fold for Words {
     fn version(&self) -> u32 {
@@ -52,6 +59,14 @@ impl Fold for Words {
             Ok(())
         };
         match words[..] {
+            ["put", key, _] if self.erased.lock().unwrap().as_deref() == Some(key) => Ok(()),
+            ["gate"] => {
+                if let Some((came, go)) = self.gate.lock().unwrap().take() {
+                    came.send(()).unwrap();
+                    go.recv().unwrap();
+                }
+                Ok(())
+            }
             ["put", key, value] => set(key, Some(value.to_owned())),
             ["del", key] => set(key, None),
             ["add", key, by] => {
@@ -106,8 +121,10 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new() -> Self {
-        let words =
-            |half| Arc::new(Words { half, version: AtomicU32::new(1), locked: AtomicBool::new(false) });
+        let words = |half| {
+            let (version, locked) = (AtomicU32::new(1), AtomicBool::new(false));
+            Arc::new(Words { half, version, locked, erased: Mutex::default(), gate: Mutex::default() })
+        };
         Self {
             dir: folder(),
             personal: words(Half::Personal),

@@ -1,0 +1,315 @@
+//! Brings a half's views to the end of its journal: catches up what they lack, or folds the whole journal anew.
+
+use super::files::{io_error, remove_dir, sync_dir};
+use super::layer::{Base, FoldView, Layer};
+use super::record::{Record, events};
+use super::scan::{Part, Place, Scan, replay, scan};
+use super::settle::journal_dir;
+use super::table::{Position, Table};
+use super::{Fold, FoldError, GROUP_MAX, Half, OpenError, Rebuilt, Settings, ViewError, Views};
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(super) fn views_dir(settings: &Settings, half: Half) -> PathBuf {
+    settings.dir.join(half.folder()).join("views")
+}
+
+/// Where the start, or a half that is unlocked, builds new views.
+fn new_dir(settings: &Settings, half: Half) -> PathBuf {
+    views_dir(settings, half).with_extension("new")
+}
+
+/// Where a renewal builds them; it may run beside the other.
+pub(super) fn renewed_dir(settings: &Settings, half: Half) -> PathBuf {
+    views_dir(settings, half).with_extension("renewed")
+}
+
+/// Where the views before them go, until they are deleted.
+fn old_dir(settings: &Settings, half: Half) -> PathBuf {
+    views_dir(settings, half).with_extension("old")
+}
+
+/// Puts the folder `new` in the place of the views; an open table goes on by its files.
+pub(super) fn swap_in(settings: &Settings, half: Half, new: &Path) -> Result<(), OpenError> {
+    let (dir, old) = (views_dir(settings, half), old_dir(settings, half));
+    remove_dir(&old).map_err(io_error("remove", &old))?;
+    if dir.exists() {
+        fs::rename(&dir, &old).map_err(io_error("rename", &dir))?;
+    }
+    fs::rename(new, &dir).map_err(io_error("rename", new))?;
+    sync_parent(settings, half)
+}
+
+/// Deletes the views that were swapped out.
+pub(super) fn remove_old(settings: &Settings, half: Half) -> Result<(), OpenError> {
+    let old = old_dir(settings, half);
+    remove_dir(&old).map_err(io_error("remove", &old))?;
+    sync_parent(settings, half)
+}
+
+/// Deletes what a crash left: the new folders may be unfinished, the old one must not linger.
+pub(super) fn tidy(settings: &Settings, half: Half) -> Result<(), OpenError> {
+    for dir in [new_dir(settings, half), renewed_dir(settings, half)] {
+        remove_dir(&dir).map_err(io_error("remove", &dir))?;
+    }
+    remove_old(settings, half)
+}
+
+fn sync_parent(settings: &Settings, half: Half) -> Result<(), OpenError> {
+    let parent = settings.dir.join(half.folder());
+    sync_dir(&parent).map_err(io_error("sync", &parent))
+}
+
+/// What opening found of a half's views.
+#[derive(Default)]
+pub(super) struct Bad {
+    /// `None`: there is no table.
+    pub(super) why: Option<String>,
+    /// What it had reached all the same, as far as it can be read: the journal must not end before.
+    pub(super) reached: u64,
+}
+
+/// The table on disk with its position, or why it is no good.
+pub(super) type Found = Result<(Table, Position), Bad>;
+
+/// Why folding stopped.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The fold cannot read its events.
+    Locked,
+    /// The log is being closed.
+    Closing,
+    /// The views on disk are no good.
+    Views(String),
+    /// Nothing can be done here.
+    Open(OpenError),
+}
+
+impl From<OpenError> for Stop {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+/// One half's views on their way to the end of `scan`.
+pub(super) struct Bring<'o> {
+    pub(super) settings: &'o Settings,
+    pub(super) half: Half,
+    pub(super) fold: &'o dyn Fold,
+    pub(super) scan: &'o Scan,
+    /// Asked before each record; `false` stops with [`Stop::Closing`].
+    pub(super) go_on: &'o dyn Fn() -> bool,
+}
+
+/// Brings a half that was left behind up to its journal, now that its fold may work again. Gives the records folded.
+/// Nothing may be written meanwhile.
+pub(super) fn catch_up(settings: &Settings, half: Half, fold: &dyn Fold, views: &Views) -> Result<u64, Stop> {
+    let position = |table: &Table| table.position().map_err(Stop::Views).map(Option::unwrap_or_default);
+    let table = views.table(half);
+    let from = table.as_deref().map(position).transpose()?.unwrap_or_default();
+    let scan = scan(&journal_dir(&settings.dir, half), half, Part { want_seq: from.seq, ..Part::default() })?;
+    let bring = Bring { settings, half, fold, scan: &scan, go_on: &|| true };
+    let records = match table {
+        Some(table) => bring.catch_up(&table, from)?,
+        None => {
+            let (table, records) = bring.rebuild()?;
+            views.set_table(half, Arc::new(table));
+            records
+        }
+    };
+    views.set_behind(half, false);
+    Ok(records)
+}
+
+/// Applies to `table`, which is at `from`, what the journal has up to `to`. Gives the records folded.
+pub(super) fn follow(
+    (settings, half, fold): (&Settings, Half, &dyn Fold),
+    go_on: &dyn Fn() -> bool,
+    table: &Table,
+    (from, to): (Place, Place),
+) -> Result<u64, Stop> {
+    let part = Part { from, to: Some(to), want_seq: 0 };
+    let scan = scan(&journal_dir(&settings.dir, half), half, part)?;
+    let bring = Bring { settings, half, fold, scan: &scan, go_on };
+    bring.catch_up(table, Position { seq: from.seq, crc: from.seq_crc, fold: fold.version() })
+}
+
+impl Bring<'_> {
+    /// Where the views must get to.
+    pub(super) fn end(&self) -> Position {
+        let end = self.scan.end;
+        Position { seq: end.seq, crc: end.seq_crc, fold: self.fold.version() }
+    }
+
+    /// Catches up what was found, or builds it anew: then the second value says why. `None` for a table that a locked
+    /// fold kept from being built; `behind` is told so.
+    pub(super) fn up(&self, found: Found, checkpoint: u64) -> Result<Up, OpenError> {
+        let found = found.map_err(|bad| bad.why).and_then(|(table, position)| {
+            self.fits(position, checkpoint).map(|()| (table, position)).map_err(Some)
+        });
+        let why = match found {
+            Err(why) => why,
+            Ok((table, position)) => match self.catch_up(&table, position) {
+                Ok(caught_up) => return Ok(Up { table: Some(table), caught_up, ..Up::default() }),
+                Err(Stop::Locked) => return Ok(Up { table: Some(table), behind: true, ..Up::default() }),
+                Err(Stop::Views(why)) => Some(why),
+                Err(stop) => return Err(self.error(stop)),
+            },
+        };
+        match self.rebuild() {
+            Ok((table, records)) => {
+                let said = why.is_some() || records > 0;
+                let why = why.unwrap_or_else(|| "there were none".to_owned());
+                let rebuilt = said.then_some(Rebuilt { half: self.half, why, records });
+                Ok(Up { table: Some(table), rebuilt, ..Up::default() })
+            }
+            Err(Stop::Locked) => Ok(Up { behind: true, ..Up::default() }),
+            Err(stop) => Err(self.error(stop)),
+        }
+    }
+
+    fn error(&self, stop: Stop) -> OpenError {
+        let views = |what| OpenError::Views { dir: views_dir(self.settings, self.half), what };
+        match stop {
+            Stop::Open(error) => error,
+            Stop::Views(what) => views(what),
+            Stop::Locked | Stop::Closing => views("they were given up half-way".to_owned()),
+        }
+    }
+
+    /// Whether views at `position` are of this journal and this fold.
+    fn fits(&self, position: Position, checkpoint: u64) -> Result<(), String> {
+        if position.fold != self.fold.version() {
+            Err(format!("they were made by fold version {}, not {}", position.fold, self.fold.version()))
+        } else if position.seq < checkpoint {
+            Err(format!("they end at sequence {}, but their checkpoint says {checkpoint}", position.seq))
+        } else if position.seq > 0 && self.scan.crc_at != Some(position.crc) {
+            Err(format!("their sequence {} is not the journal's", position.seq))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Applies what the views lack, a group at a time; gives the records folded.
+    pub(super) fn catch_up(&self, table: &Table, from: Position) -> Result<u64, Stop> {
+        if from == self.end() {
+            return Ok(0);
+        }
+        let mut layer = Layer::default();
+        let mut count: usize = 0;
+        let mut records: u64 = 0;
+        let mut to = from;
+        self.each(self.scan, from.seq, &mut |record| {
+            self.fold(record, Some(table), &mut layer)?;
+            to = Position { seq: record.meta.seq, crc: record.crc, ..to };
+            count = count.saturating_add(1);
+            records = records.saturating_add(1);
+            if count.is_multiple_of(GROUP_MAX) {
+                table.apply(layer.get(self.half), to).map_err(Stop::Views)?;
+                layer = Layer::default();
+            }
+            Ok(())
+        })?;
+        table.apply(layer.get(self.half), to).map_err(Stop::Views)?;
+        Ok(records)
+    }
+
+    /// Folds the whole journal and puts the views it gives in the old ones' place.
+    fn rebuild(&self) -> Result<(Table, u64), Stop> {
+        let dir = views_dir(self.settings, self.half);
+        // With nothing to hold there is nothing to get half done.
+        if self.scan.end == Place::default() && !dir.exists() {
+            return Ok((self.build(&dir, &Layer::default())?, 0));
+        }
+        let new = new_dir(self.settings, self.half);
+        let built = self.aside(&new)?;
+        swap_in(self.settings, self.half, &new)?;
+        remove_old(self.settings, self.half)?;
+        Ok(built)
+    }
+
+    /// Folds the whole journal in memory and writes what it gives sorted into the folder `new`, down to the disk.
+    pub(super) fn aside(&self, new: &Path) -> Result<(Table, u64), Stop> {
+        remove_dir(new).map_err(io_error("remove", new))?;
+        let whole;
+        let all = if self.scan.from == Place::default() {
+            self.scan
+        } else {
+            let part = Part { to: Some(self.scan.end), ..Part::default() };
+            whole = scan(&journal_dir(&self.settings.dir, self.half), self.half, part)?;
+            &whole
+        };
+        let mut layer = Layer::default();
+        let mut records: u64 = 0;
+        self.each(all, 0, &mut |record| {
+            records = records.saturating_add(1);
+            self.fold(record, None, &mut layer)
+        })?;
+        layer.get_mut(self.half).retain(|_, change| change.value.is_some());
+        Ok((self.build(new, &layer)?, records))
+    }
+
+    /// Writes a new table with all of `layer`, down to the disk.
+    fn build(&self, dir: &Path, layer: &Layer) -> Result<Table, Stop> {
+        let table = Table::open(self.half, dir, self.settings.cache_bytes).map_err(Stop::Views)?;
+        table.apply(layer.get(self.half), self.end()).map_err(Stop::Views)?;
+        table.sync_new(dir).map_err(Stop::Views)?;
+        Ok(table)
+    }
+
+    /// Visits the live records of `scan` after `after`; a `Stop` of `visit` comes back as it is.
+    fn each(
+        &self,
+        scan: &Scan,
+        after: u64,
+        visit: &mut dyn FnMut(&Record<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let mut stopped = None;
+        let read = replay(scan, after, &mut |record| {
+            // Not worth an error type through the reader: once stopped, the rest is passed over.
+            if stopped.is_none() {
+                stopped = if (self.go_on)() { visit(record).err() } else { Some(Stop::Closing) };
+            }
+            Ok(())
+        });
+        read?;
+        stopped.map_or(Ok(()), Err)
+    }
+
+    fn fold(&self, record: &Record<'_>, base: Base<'_>, layer: &mut Layer) -> Result<(), Stop> {
+        // The layer below a transaction's own: nothing, while there is one transaction at a time.
+        let under = Layer::default();
+        let mut view = FoldView::new(self.half, &record.meta, base, &under, layer);
+        let apply = || {
+            for event in events(record.payload) {
+                let what = || FoldError::Event { what: "an event's length is wrong".to_owned() };
+                self.fold.apply(&record.meta, event.ok_or_else(what)?, &mut view)?;
+            }
+            Ok(())
+        };
+        let panicked = |_| Err(FoldError::Event { what: "the fold panicked".to_owned() });
+        let applied = catch_unwind(AssertUnwindSafe(apply)).unwrap_or_else(panicked);
+        applied.and_then(|()| view.done()).map_err(|error| match error {
+            FoldError::Locked => Stop::Locked,
+            FoldError::View(ViewError::Damaged { what, .. }) => Stop::Views(what),
+            source @ (FoldError::Event { .. }
+            | FoldError::View(_)
+            | FoldError::TooLarge { .. }
+            | FoldError::TooMuch { .. }) => {
+                OpenError::Fold { half: self.half, seq: record.meta.seq, source }.into()
+            }
+        })
+    }
+}
+
+/// How one half's views came up.
+#[derive(Default)]
+pub(super) struct Up {
+    /// `None` where a locked fold kept them from being built.
+    pub(super) table: Option<Table>,
+    pub(super) caught_up: u64,
+    pub(super) rebuilt: Option<Rebuilt>,
+    pub(super) behind: bool,
+}
