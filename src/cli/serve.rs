@@ -62,6 +62,7 @@ fn start_log() {
 
 fn serve(config: Config, config_path: PathBuf) -> anyhow::Result<()> {
     start_log();
+    daemon::tell_panics_without_their_words();
     let control = Control::default();
     watch_signals(control.clone()).context("could not watch for signals")?;
     let mut handed_in = listenfd::ListenFd::from_env();

@@ -114,6 +114,15 @@ pub enum DaemonError {
     },
 }
 
+/// From now on a panic anywhere is told to the log by its place alone: its own words may quote what was being worked on.
+pub fn tell_panics_without_their_words() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let thread = std::thread::current().name().map(str::to_owned);
+        tracing::error!(place, thread, "a fault of fichad: a part of it panicked");
+    }));
+}
+
 /// Runs a daemon until `control.stop`. `ready` is called once registers can connect and readers read.
 ///
 /// # Errors
@@ -348,3 +357,6 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,12 +13,19 @@ use crate::device::serial::PortSettings;
 use crate::domain::id::ReaderName;
 use crate::domain::time::Clock;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How long a reader that is away is left alone before it is opened again.
 const REOPEN_AFTER: Duration = Duration::from_millis(300);
+
+/// How long at most, when the same trouble comes again and again and each pause is twice the one before.
+const REOPEN_AFTER_MAX: Duration = Duration::from_secs(10);
+
+/// What registers are told of a reader whose decoder or driver panicked. Never the panic's own words: they may quote a scan.
+const FAULT: &str = "a fault of fichad; it is opened again by itself, please report it with the log";
 
 /// An open port and what makes scans of its bytes.
 pub(super) type Opened = (Box<dyn Port>, Box<dyn Assemble>);
@@ -146,39 +153,86 @@ impl Source for SerialReader {
     }
 }
 
+/// Pauses before a reader that fails is opened again: each twice the one before, up to [`REOPEN_AFTER_MAX`].
+#[derive(Debug, Default)]
+struct Pauses {
+    last: Option<Duration>,
+}
+
+impl Pauses {
+    fn next(&mut self) -> Duration {
+        let next = self.last.map_or(REOPEN_AFTER, |last| last.saturating_mul(2).min(REOPEN_AFTER_MAX));
+        self.last = Some(next);
+        next
+    }
+}
+
 struct Watch {
     name: ReaderName,
     path: ScanPath,
     starter: Starter,
 }
 
+/// How opening a reader once, and reading it for as long as it gave something, came to an end.
+enum Once {
+    Stopped,
+    /// Its port is gone: it may be back in a moment.
+    Gone,
+    /// It cannot be taken just now.
+    NotNow,
+    /// Something that is likely to happen again.
+    Failed,
+}
+
 impl Watch {
     fn run(&mut self, source: &impl Source) {
+        let mut pauses = Pauses::default();
         loop {
-            let lost = match source.open() {
-                Ok((mut port, assembler)) => {
-                    let shared = &self.starter.shared;
-                    let mut assembler =
-                        shared.recordings.tap(&self.name, source.tape(), assembler, &shared.routes);
-                    self.state(ReaderState::Reading);
-                    match self.read(&mut *port, &mut *assembler, source.wants_answers()) {
-                        ReaderEnd::Stopped => return,
-                        ReaderEnd::Lost(error) => {
-                            self.state(ReaderState::away(&error));
-                            true
-                        }
-                    }
-                }
-                Err(error) => {
-                    self.state(ReaderState::away(&error));
-                    matches!(error, OpenError::Gone { .. })
-                }
+            let began = self.starter.clock.uptime();
+            // Decoders and drivers work on what strangers send: a panic there costs this reader a moment and nobody else
+            // anything. Port and decoder are dropped with it; the list of last reads is whole after each call, and locks
+            // are taken whether poisoned or not.
+            let once = catch_unwind(AssertUnwindSafe(|| self.once(source))).unwrap_or_else(|_| {
+                self.state(ReaderState::Away(FAULT.to_owned()));
+                Once::Failed
+            });
+            if self.starter.clock.uptime().saturating_sub(began) >= REOPEN_AFTER_MAX {
+                pauses = Pauses::default();
+            }
+            let pause = match once {
+                Once::Stopped => return,
+                Once::Gone if source.after_loss() == Ended::ForGood => return,
+                Once::Gone | Once::NotNow => REOPEN_AFTER,
+                Once::Failed => pauses.next(),
             };
-            if lost && source.after_loss() == Ended::ForGood {
+            if self.starter.stop.wait(pause) {
                 return;
             }
-            if self.starter.stop.wait(REOPEN_AFTER) {
-                return;
+        }
+    }
+
+    fn once(&mut self, source: &impl Source) -> Once {
+        let (mut port, assembler) = match source.open() {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.state(ReaderState::away(&error));
+                return match error {
+                    OpenError::Gone { .. } => Once::Gone,
+                    OpenError::KeysDown { .. } => Once::NotNow,
+                    OpenError::Permission { .. } | OpenError::Busy { .. } | OpenError::Other { .. } => {
+                        Once::Failed
+                    }
+                };
+            }
+        };
+        let shared = &self.starter.shared;
+        let mut assembler = shared.recordings.tap(&self.name, source.tape(), assembler, &shared.routes);
+        self.state(ReaderState::Reading);
+        match self.read(&mut *port, &mut *assembler, source.wants_answers()) {
+            ReaderEnd::Stopped => Once::Stopped,
+            ReaderEnd::Lost(error) => {
+                self.state(ReaderState::away(&error));
+                Once::Gone
             }
         }
     }
@@ -215,3 +269,6 @@ fn reply(taken: Taken, answers: &Answers, runtime: &tokio::runtime::Handle) -> R
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use super::scan_path::{ScanPath, Shared};
 use super::states::{ReaderState, States};
 use crate::decode::Assemble;
 use crate::desk::fields;
-use crate::device::reader::{self, Reply, StopSignal};
+use crate::device::reader::{self, Answers, Reply, StopSignal};
 use crate::device::replay::{Capture, LineMistake, Pace, Replay};
 use crate::domain::id::{ReaderName, RegisterName};
 use crate::domain::refusal::{Refusal, RefusalCode};
@@ -15,6 +15,7 @@ use crate::domain::time::Clock;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -108,17 +109,18 @@ impl Replays {
         let (replays, reader) = (Arc::clone(self), name.clone());
         self.states.reader(&name, ReaderState::Reading);
         let thread = std::thread::Builder::new().name("replay".to_owned()).spawn(move || {
-            reader::run(
-                &mut port,
-                &mut *assembler,
-                &*replays.clock,
-                &replays.stop,
-                &mut |decoded, now, _| {
-                    path.take(decoded, now);
-                    Reply::Quiet
-                },
-            );
+            let mut on = |decoded, now, _: &Answers| {
+                path.take(decoded, now);
+                Reply::Quiet
+            };
+            // Everything it works on is dropped with it; a replay that panicked must not be listed for ever.
+            let played = catch_unwind(AssertUnwindSafe(|| {
+                reader::run(&mut port, &mut *assembler, &*replays.clock, &replays.stop, &mut on)
+            }));
             replays.states.forget(&reader);
+            if played.is_err() {
+                return tracing::error!(%reader, "a fault of fichad broke a replay off; please report it with the log");
+            }
             tracing::info!(%reader, "a capture has been played");
         });
         let thread = thread.map_err(no_thread).inspect_err(|_| self.states.forget(&name))?;
