@@ -139,8 +139,8 @@ impl ScanPath {
         };
         let repeat_of = self.earlier_visit(reading, now);
         let card = Some(found.card);
-        self.publish(register, &Event::Identified { visit, card, file: &file, repaired, repeat_of });
         self.repeats.note(&reading.data, now, Earlier::Visit(visit));
+        let event = Event::Identified { visit, card, file: &file, repaired, repeat_of };
         let shown = Shown {
             visit,
             customer: found.customer.customer,
@@ -149,7 +149,7 @@ impl ScanPath {
             reader: self.reader.clone(),
             repeat_of,
         };
-        match desk.record_visit(shown) {
+        match desk.record_visit(shown, || drop(self.publish(register, &event))) {
             Ok(pending) => Taken::Visit(pending),
             Err(refusal) => {
                 tracing::warn!(%visit, why = %refusal, "a visit cannot be kept");

@@ -122,6 +122,7 @@ pub struct Desk {
     printers: Arc<dyn Printers>,
     settings: Settings,
     searches: Mutex<HashMap<u32, Budget>>,
+    told: visit::Told,
 }
 
 impl fmt::Debug for Desk {
@@ -163,7 +164,8 @@ impl Desk {
     /// A desk whose store is still opening: writes are refused, products go on.
     #[must_use]
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, printers: Arc<dyn Printers>) -> Self {
-        Self { opened: OnceLock::new(), clock, printers, settings, searches: Mutex::default() }
+        let (opened, searches, told) = (OnceLock::new(), Mutex::default(), visit::Told::default());
+        Self { opened, clock, printers, settings, searches, told }
     }
 
     /// Hands the desk its store. Only the first call counts.

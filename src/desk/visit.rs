@@ -10,6 +10,9 @@ use crate::log::Pending;
 use crate::store::{self, VisitState};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 #[derive(Deserialize)]
@@ -54,11 +57,18 @@ impl Desk {
         self.new_id().map(VisitId)
     }
 
-    /// Journals a visit after its frame went out. Whoever must know when it is durable waits on what is returned.
+    /// Has `tell` send a visit's frame, then queues the visit for the journal. Whoever must know when it is durable waits on
+    /// what is returned.
+    ///
+    /// The frame goes first, for a customer waits for it: queueing wakes the committer, which is then in the way of the
+    /// reader's thread. So a register can name a visit that is not queued yet. Until it is, the visit is known as told, and a
+    /// request that names it waits that moment (see [`Told`]); behind it in the queue, it finds the visit there.
     ///
     /// # Errors
     /// When the store takes no writes: the visit happened all the same, and is only not kept.
-    pub fn record_visit(&self, shown: Shown) -> Result<Pending<(), Refusal>, Refusal> {
+    pub fn record_visit(&self, shown: Shown, tell: impl FnOnce()) -> Result<Pending<(), Refusal>, Refusal> {
+        let _until_queued = self.told.begin(shown.visit);
+        tell();
         let Shown { visit, customer, card, register, reader, repeat_of } = shown;
         let event = StoreEvent::VisitOpened {
             visit,
@@ -101,6 +111,7 @@ impl Desk {
     /// `customer.dismiss`: the register is done with the customer.
     pub(super) async fn dismiss(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Dismiss { key, visit } = ask.fields()?;
+        self.told.queued(visit).await;
         let done = self
             .write(ask, key, move |tx| {
                 let no_such_visit = || Refusal::new(RefusalCode::NotFound, "no visit has this id");
@@ -113,5 +124,51 @@ impl Desk {
             })
             .await?;
         Ok(json!({ "visit": visit, "repeated": done.repeated }))
+    }
+}
+
+/// Visits that registers were told of and that are not queued for the journal yet: at most one for each reader, each for the
+/// time that a frame and a place in a queue take.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    visits: Mutex<Vec<VisitId>>,
+    /// One of them is queued now.
+    queued: Notify,
+}
+
+/// Counts a visit as told until it is dropped, which a panic does too.
+struct Telling<'a> {
+    told: &'a Told,
+    visit: VisitId,
+}
+
+impl Told {
+    fn begin(&self, visit: VisitId) -> Telling<'_> {
+        self.lock().push(visit);
+        Telling { told: self, visit }
+    }
+
+    /// Waits until `visit` is queued, if it is on its way there.
+    async fn queued(&self, visit: VisitId) {
+        loop {
+            let mut queued = pin!(self.queued.notified());
+            // Before the look, so that what happens right after it is heard.
+            queued.as_mut().enable();
+            if !self.lock().contains(&visit) {
+                return;
+            }
+            queued.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<VisitId>> {
+        self.visits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        self.told.lock().retain(|visit| *visit != self.visit);
+        self.told.queued.notify_waiters();
     }
 }

@@ -2,9 +2,10 @@
 
 use fichad::decode::classify::Rules;
 use fichad::desk::access::{Principal, Role};
+use fichad::desk::visit::Shown;
 use fichad::desk::{Desk, Opened, Printers, Settings};
 use fichad::domain::code::Programme;
-use fichad::domain::id::{JobId, PrinterName, RegisterName};
+use fichad::domain::id::{CardId, CustomerNumber, JobId, PrinterName, ReaderName, RegisterName};
 use fichad::domain::refusal::{Refusal, RefusalCode};
 use fichad::domain::settings::read_text;
 use fichad::domain::time::{Clock, Timestamp, Uptime};
@@ -20,6 +21,7 @@ use serde_json::{Value, json, value::to_raw_value};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -167,6 +169,40 @@ fn a_printed_card_leads_to_its_customer_until_it_is_replaced() {
     let states: Vec<&str> =
         cards["cards"].as_array().unwrap().iter().map(|card| card["status"].as_str().unwrap()).collect();
     assert_eq!(states, ["REPLACED", "ACTIVE"]);
+}
+
+/// What a scan of `customer`'s card opens at `till-1`.
+fn shown(shop: &Shop, customer: &Value, card: &Value) -> Shown {
+    let id = |value: &Value| serde_json::from_value(value.clone()).unwrap();
+    Shown {
+        visit: shop.desk.new_visit().unwrap(),
+        customer: CustomerNumber(id(customer)),
+        card: CardId(id(card)),
+        register: RegisterName::new("till-1").unwrap(),
+        reader: ReaderName::new("counter").unwrap(),
+        repeat_of: None,
+    }
+}
+
+#[test]
+fn a_visit_can_be_ended_the_moment_its_register_hears_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let customer = shop.enrol("Ana", "Sanz", "+34911111111");
+    let card = shop.call("card.print", &with_key(json!({ "customer": customer }))).unwrap()["card"].clone();
+    let shown = shown(&shop, &customer, &card);
+    let who = Principal { uid: 1000, pid: None, roles: BTreeSet::from([Role::Register]) };
+    let register = RegisterName::new("till-1").unwrap();
+    let params = to_raw_value(&with_key(json!({ "visit": shown.visit }))).unwrap();
+    let mut dismiss = Box::pin(shop.desk.call(&who, Some(&register), "customer.dismiss", Some(&params)));
+    // The register answers while the frame is still being handed to others.
+    let pending = shop.desk.record_visit(shown.clone(), || {
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(dismiss.as_mut().poll(&mut context).is_pending());
+    });
+    pending.unwrap().wait().unwrap();
+    let dismissed = shop.runtime.block_on(dismiss).unwrap();
+    assert_eq!(dismissed["visit"], json!(shown.visit));
 }
 
 #[test]
