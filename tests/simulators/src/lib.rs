@@ -6,7 +6,9 @@
 //!
 //! Waiting is always for something (a node, a report, a line), with a deadline that has room for a slow machine.
 
+pub mod captures;
 pub mod daemon;
+pub mod hid;
 pub mod hid_pos;
 pub mod keyboard;
 pub mod nodes;

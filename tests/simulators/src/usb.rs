@@ -142,31 +142,3 @@ pub fn configuration(interfaces: &[&[u8]]) -> Vec<u8> {
     descriptor.extend(body);
     descriptor
 }
-
-/// A HID interface (HID 1.11, 6.2.1 and appendix E) with one interrupt IN endpoint, 0x81.
-#[must_use]
-pub fn hid_interface(
-    number: u8,
-    boot: [u8; 2],
-    report_descriptor: &[u8],
-    packet_max: u8,
-    interval: Duration,
-) -> Vec<u8> {
-    let [r0, r1] = u16::try_from(report_descriptor.len()).unwrap_or(u16::MAX).to_le_bytes();
-    let [subclass, protocol] = boot;
-    let interval = u8::try_from(interval.as_millis()).unwrap_or(u8::MAX);
-    let mut descriptor = vec![9, 4, number, 0, 1, 3, subclass, protocol, 0];
-    descriptor.extend([9, 0x21, 0x11, 0x01, 0, 1, 0x22, r0, r1]);
-    descriptor.extend([7, 5, 0x81, 3, packet_max, 0, interval]);
-    descriptor
-}
-
-/// Answers HID's class requests: the report descriptor, SET_IDLE, SET_PROTOCOL and SET_REPORT (a keyboard's lights).
-#[must_use]
-pub fn hid_control(report_descriptor: &[u8], setup: Setup) -> Option<Vec<u8>> {
-    match (setup.request_type, setup.request) {
-        (0x81, 6) if setup.value.to_be_bytes().first() == Some(&0x22) => Some(report_descriptor.to_vec()),
-        (0x21, 0x09..=0x0b) => Some(Vec::new()),
-        _ => None,
-    }
-}

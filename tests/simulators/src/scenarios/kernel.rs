@@ -27,7 +27,7 @@ fn hid_pos_reaches_hidraw(trace: &Trace) -> Result<()> {
     // 130 bytes are three reports
     for code in [PRODUCT.as_bytes(), &[b'q'; 130]] {
         scanner.scan(*b"E0", code, STEP)?;
-        for report in hid_pos::reports(*b"E0", code) {
+        for report in hid_pos::Layout::Honeywell.reports(*b"E0", code) {
             let got = node.read(STEP)?.unwrap_or_default();
             expect("report", &hex(&got), &hex(&report))?;
         }
