@@ -7,4 +7,5 @@ mod cards;
 mod restarts;
 pub(crate) mod rig;
 mod routes;
+mod socat;
 mod trouble;
