@@ -161,7 +161,7 @@ impl Printer {
 
     fn allows(&self, register: Option<&RegisterName>) -> bool {
         let registers = &self.settings.registers;
-        registers.is_empty() || register.is_none_or(|register| registers.contains(register))
+        registers.is_empty() || register.is_some_and(|register| registers.contains(register))
     }
 }
 

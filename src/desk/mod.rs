@@ -83,7 +83,8 @@ pub trait Printers: Send + Sync {
     /// The printer of a register that names none.
     fn usual(&self, register: Option<&RegisterName>) -> Option<PrinterName>;
 
-    /// Whether `register` may use a printer; asked before a card is issued for it. A session without a register may use all.
+    /// Whether `register` may use a printer; asked before a card is issued for it. A session without a register may use
+    /// those that are for all.
     fn allows(&self, printer: &PrinterName, register: Option<&RegisterName>) -> bool;
 
     /// Queues a card; what happens to it is told to `register` as events of the job.

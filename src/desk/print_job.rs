@@ -96,7 +96,10 @@ impl Desk {
                 if self.printers.allows(&named, ask.register) {
                     return Ok(named);
                 }
-                let message = "this printer is for other registers; leave `printer` out to have your own";
+                let message = match ask.register {
+                    Some(_) => "this printer is for other registers; leave `printer` out to have your own",
+                    None => "this printer is for some registers only; subscribe to one of them first",
+                };
                 let field = Some("printer".to_owned());
                 Err(Refusal { field, ..Refusal::new(RefusalCode::Forbidden, message) })
             }
@@ -105,7 +108,9 @@ impl Desk {
                 "no printer has this name; `printer.list` shows those there are",
             )),
             None => self.printers.usual(ask.register).ok_or_else(|| {
-                Refusal::new(RefusalCode::NotFound, "no printer is set up; add a `[[printer]]` to the config")
+                let message = "no printer is set up for you; add a `[[printer]]` to the config, or subscribe to the \
+                               register that has one";
+                Refusal::new(RefusalCode::NotFound, message)
             }),
         }
     }

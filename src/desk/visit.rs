@@ -1,5 +1,6 @@
 //! Visits: a customer at a register, by card or by hand.
 
+use super::access::Role;
 use super::person::no_such_customer;
 use super::request::Ask;
 use super::{Desk, compose};
@@ -112,10 +113,15 @@ impl Desk {
     pub(super) async fn dismiss(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Dismiss { key, visit } = ask.fields()?;
         self.told.queued(visit).await;
+        let register = ask.register.cloned();
+        let anywhere = ask.who.has_any(&[Role::Manager]);
         let done = self
             .write(ask, key, move |tx| {
                 let no_such_visit = || Refusal::new(RefusalCode::NotFound, "no visit has this id");
                 let kept = store::visit(tx, visit)?.ok_or_else(no_such_visit)?;
+                if !anywhere && register.as_ref() != Some(&kept.register) {
+                    return Err(elsewhere());
+                }
                 if kept.state != VisitState::Open {
                     return Err(Refusal::new(RefusalCode::Conflict, "this visit is over already"));
                 }
@@ -125,6 +131,12 @@ impl Desk {
             .await?;
         Ok(json!({ "visit": visit, "repeated": done.repeated }))
     }
+}
+
+fn elsewhere() -> Refusal {
+    let message =
+        "this visit is another register's; subscribe to that one to end it, or have a manager do it";
+    Refusal { field: Some("visit".to_owned()), ..Refusal::new(RefusalCode::Forbidden, message) }
 }
 
 /// Visits that registers were told of and that are not queued for the journal yet: at most one for each reader, each for the

@@ -206,6 +206,31 @@ fn a_visit_can_be_ended_the_moment_its_register_hears_of_it() {
 }
 
 #[test]
+fn a_till_ends_its_own_visits_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let customer = shop.enrol("Ana", "Sanz", "+34911111111");
+    let open =
+        || shop.call("file.open", &with_key(json!({ "customer": customer }))).unwrap()["visit"].clone();
+    let (other, own) = (RegisterName::new("till-2").unwrap(), RegisterName::new("till-1").unwrap());
+    let dismiss = |roles: &[Role], register: Option<&RegisterName>, visit: &Value| {
+        let who = Principal { uid: 1000, pid: None, roles: roles.iter().copied().collect() };
+        let params = to_raw_value(&with_key(json!({ "visit": visit }))).unwrap();
+        shop.runtime.block_on(shop.desk.call(&who, register, "customer.dismiss", Some(&params)))
+    };
+    let visit = open();
+    for register in [Some(&other), None] {
+        for role in [Role::Register, Role::Desk] {
+            let refused = dismiss(&[role], register, &visit).unwrap_err();
+            assert_eq!((refused.code, refused.field.as_deref()), (RefusalCode::Forbidden, Some("visit")));
+        }
+    }
+    dismiss(&[Role::Register], Some(&own), &visit).unwrap();
+    let visit = open();
+    dismiss(&[Role::Manager], None, &visit).unwrap();
+}
+
+#[test]
 fn a_request_is_carried_out_once_for_its_key() {
     let dir = tempfile::tempdir().unwrap();
     let shop = shop_in(dir.path(), false);

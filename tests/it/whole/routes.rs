@@ -107,12 +107,15 @@ fn no_card_is_issued_for_a_printer_of_another_register() {
     );
     let fichad = bench.start();
     let mut register = fichad.open("till-2");
+    let mut of_no_register = fichad.client();
     let person = json!({ "person": { "givenName": "Ana" } });
     let customer = write(&mut register, "customer.enrol", person)["customer"].clone();
-    for printer in [json!({ "printer": "desk" }), json!({})] {
-        let mut print = json!({ "key": uuid::Uuid::new_v4(), "customer": customer });
-        print.as_object_mut().unwrap().extend(printer.as_object().unwrap().clone());
-        register.call("card.print", print).unwrap_err();
+    for client in [&mut register, &mut of_no_register] {
+        for printer in [json!({ "printer": "desk" }), json!({})] {
+            let mut print = json!({ "key": uuid::Uuid::new_v4(), "customer": customer });
+            print.as_object_mut().unwrap().extend(printer.as_object().unwrap().clone());
+            client.call("card.print", print).unwrap_err();
+        }
     }
     let cards = register.call("card.list", json!({ "customer": customer })).unwrap();
     assert_eq!(cards["cards"], json!([]));
