@@ -4,7 +4,7 @@
 
 use crate::domain::id::RegisterName;
 use crate::domain::settings::{self, Keys, Mistake};
-use crate::{decode, desk, device, identify, push};
+use crate::{decode, desk, device, identify, push, vault};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,17 +43,8 @@ pub struct Config {
 pub struct StoreSettings {
     /// The state folder.
     pub dir: PathBuf,
-    /// The vault's key: a file of mode 0400, or the name of a systemd credential.
-    pub vault_key: VaultKey,
-}
-
-/// Where the vault's key comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VaultKey {
-    /// This file, made at first start if nothing is there.
-    File(PathBuf),
-    /// `LoadCredential=` or `LoadCredentialEncrypted=` of the unit.
-    Credential(String),
+    /// `[vault]`: the key and where second copies lie.
+    pub vault: vault::Settings,
 }
 
 /// One `[[register]]`.
@@ -127,7 +118,10 @@ pub fn drop_in_dir(path: &Path) -> PathBuf {
 }
 
 fn read(keys: &mut Keys<'_>) -> Config {
-    let store = keys.table("store", read_store).unwrap_or_default();
+    let mut store = keys.table("store", read_store).unwrap_or_default();
+    if let Some(vault) = keys.table("vault", |keys| vault::Settings::read(keys, &store.dir)) {
+        store.vault = vault;
+    }
     let shop = keys.table("shop", desk::Settings::read).unwrap_or_default();
     let push = keys.table("push", push::Settings::read).unwrap_or_default();
     let registers = keys.distinct(
@@ -152,19 +146,13 @@ fn read(keys: &mut Keys<'_>) -> Config {
 impl Default for StoreSettings {
     fn default() -> Self {
         let dir = PathBuf::from("/var/lib/fichad");
-        Self { vault_key: VaultKey::File(dir.join("vault.key")), dir }
+        Self { vault: vault::Settings::usual(&dir), dir }
     }
 }
 
 fn read_store(keys: &mut Keys<'_>) -> StoreSettings {
     let dir = keys.text("dir").map_or(StoreSettings::default().dir, PathBuf::from);
-    let file = keys.text("vault_key_file").map(|path| VaultKey::File(path.into()));
-    let credential = keys.text("vault_key_credential").map(VaultKey::Credential);
-    if file.is_some() && credential.is_some() {
-        keys.refuse("vault_key_credential", "give either this or `vault_key_file`");
-    }
-    let vault_key = file.or(credential).unwrap_or_else(|| VaultKey::File(dir.join("vault.key")));
-    StoreSettings { dir, vault_key }
+    StoreSettings { vault: vault::Settings::usual(&dir), dir }
 }
 
 fn read_register(keys: &mut Keys<'_>) -> Option<Register> {

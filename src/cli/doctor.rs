@@ -3,9 +3,10 @@
 use super::ask::{Asker, Said};
 use super::devices::advice;
 use super::say::{NOTHING, at, get, rows, table};
-use crate::config::{self, Config, ConfigError, StoreSettings, VaultKey};
+use crate::config::{self, Config, ConfigError, StoreSettings};
 use crate::desk::access::ROLE_GROUPS;
 use crate::push::client::{Client, ClientError};
+use crate::vault::kek::KeySource;
 use nix::unistd::Group;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -143,13 +144,13 @@ fn state_folder(store: &StoreSettings) -> Vec<Finding> {
         format!("everything lies on one disk, below {dir}"),
         format!("sudo systemctl stop fichad; sudo cp -a {dir} /another/disk/; sudo systemctl start fichad"),
     ));
-    if let VaultKey::File(key) = &store.vault_key
+    if let KeySource::File(key) = &store.vault.key
         && key.starts_with(&store.dir)
     {
         findings.push(Finding::note(
             "vault key",
             "lies beside what it locks: one copied folder gives both away",
-            "set `vault_key_credential` in `[store]`, or keep the key file elsewhere with `vault_key_file`",
+            "set `key_credential` in `[vault]`, or keep the key file elsewhere with `key_file`",
         ));
     }
     findings
@@ -221,7 +222,7 @@ fn parts(status: &Value) -> Vec<Finding> {
         "open" => Finding::ok("vault", "open"),
         "locked" => {
             let mend =
-                "put the vault's key back where `[store]` names it, then sudo systemctl restart fichad";
+                "put the vault's key back where `[vault]` names it, then sudo systemctl restart fichad";
             Finding::wrong("vault", "locked: the till works, without names", mend)
         }
         state => Finding::note("vault", format!("{state}: the store is not open"), "ficha status"),
@@ -257,6 +258,7 @@ fn parts(status: &Value) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault;
 
     fn wrong(findings: &[Finding]) -> Vec<&str> {
         let wrong = findings.iter().filter(|finding| finding.level == Level::Wrong);
@@ -290,8 +292,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = |mode| {
             std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
-            let vault_key = VaultKey::Credential("vault".to_owned());
-            state_folder(&StoreSettings { dir: folder.path().to_owned(), vault_key })
+            let vault = vault::Settings { key: KeySource::Credential("vault".to_owned()), second_dir: None };
+            state_folder(&StoreSettings { dir: folder.path().to_owned(), vault })
         };
         assert_eq!(wrong(&store(0o755)), ["state"]);
         assert_eq!(wrong(&store(0o700)), [""; 0]);

@@ -7,6 +7,7 @@
 
 mod capture;
 mod clock;
+mod keys;
 mod open;
 mod plugged;
 mod policy;
@@ -246,12 +247,13 @@ impl Parts {
             match open::open(&settings, credentials.as_deref(), &clock) {
                 Ok((opened, report)) => {
                     open::report(&report);
-                    let locked = opened.vault.is_locked();
+                    let (locked, vault) = (opened.vault.is_locked(), Arc::clone(&opened.vault));
                     // Before anyone can queue a new one.
                     desk::settle_jobs(&opened);
                     runtime.spawn(keep_keys_ready(Arc::clone(&opened.vault)));
                     desk.open(opened);
                     states.store_opened(locked);
+                    keys::look_after(&settings, &vault, &states);
                 }
                 Err(error) => {
                     let why = chain(&error);
@@ -300,6 +302,11 @@ impl Parts {
         self.shared.recordings.forget_old(self.clock.uptime());
         let Some(opened) = self.shared.desk.opened() else { return };
         self.states.store_health(&opened.log.health().state);
+        let (vault, states) = (Arc::clone(&opened.vault), Arc::clone(&self.states));
+        let settings = self.started_with.store.clone();
+        self.sessions.spawn_blocking(move || {
+            keys::look_after(&settings, &vault, &states);
+        });
     }
 
     /// Takes over routes, registers and rules; readers and printers stay as they were started.

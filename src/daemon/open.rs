@@ -1,22 +1,19 @@
 //! Opens the store: keyring, key file, both journals and their views. Runs beside the readers, which do not wait for it.
 
-use crate::config::{StoreSettings, VaultKey};
+use super::keys;
+use crate::config::StoreSettings;
 use crate::desk::Opened;
 use crate::domain::time::Clock;
 use crate::log::{Folds, Log, OpenError, OpenReport, Settings};
 use crate::store::StoreFold;
-use crate::vault::kek::{KeySource, create_key_file};
 use crate::vault::keyring::Keyring;
-use crate::vault::keys::{KeyError, KeyFile, os_random};
-use crate::vault::{Vault, VaultFold};
+use crate::vault::keys::{KeyError, os_random};
+use crate::vault::{Vault, VaultError, VaultFold};
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The data keys of all customers, below the state folder.
-const KEY_FILE: &str = "keys";
 
 /// The folder of the hash keys, below the state folder.
 const KEYRING: &str = "keyring";
@@ -51,9 +48,17 @@ pub enum OpenStoreError {
     /// The vault's key is there, but cannot be used.
     #[error("the vault's key file cannot be used")]
     Keys(#[source] KeyError),
+    /// The vault's key is not there yet, and without it nobody can be enrolled ever after.
+    #[error(
+        "this store has no vault yet, and the vault's key is not there: bring the key, then restart fichad"
+    )]
+    NoKeyYet(#[source] KeyError),
     /// The journals or their views.
     #[error("the journals cannot be opened")]
     Log(#[source] OpenError),
+    /// The views, just opened.
+    #[error("the vault's views cannot be read")]
+    Views(#[source] VaultError),
 }
 
 /// Opens the store, making what a first start lacks.
@@ -70,12 +75,16 @@ pub(super) fn open(
     made.map_err(|source| OpenStoreError::Dir { dir: dir.clone(), source })?;
     let first_start = !dir.join("store").exists();
     let keyring = open_keyring(&dir.join(KEYRING), first_start)?;
-    let keys = open_keys(settings, credentials, first_start)?;
+    let keys = keys::open(settings, credentials, first_start)?;
     let vault = Arc::new(Vault::new(keys, keyring));
     let folds = Folds { personal: Arc::new(VaultFold(Arc::clone(&vault))), neutral: Arc::new(StoreFold) };
     let utc = Arc::clone(clock);
     let utc_us = Arc::new(move || utc.utc().0);
     let (log, report) = Log::open(Settings::new(dir), folds, utc_us).map_err(OpenStoreError::Log)?;
+    vault.skip_used(&log.views()).map_err(OpenStoreError::Views)?;
+    if let Ok(keys) = vault.key_file() {
+        keys.refill().map_err(OpenStoreError::Keys)?;
+    }
     Ok((Opened { log, vault }, report))
 }
 
@@ -112,41 +121,4 @@ fn open_keyring(dir: &Path, first_start: bool) -> Result<Keyring, OpenStoreError
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|source| OpenStoreError::Dir { dir: dir.to_owned(), source })?;
     Keyring::create(dir, os_random).map_err(OpenStoreError::Keyring)
-}
-
-/// The key file, or `None`: the vault stays locked because its key is not there.
-fn open_keys(
-    settings: &StoreSettings,
-    credentials: Option<&Path>,
-    first_start: bool,
-) -> Result<Option<KeyFile>, OpenStoreError> {
-    let path = settings.dir.join(KEY_FILE);
-    let source = match &settings.vault_key {
-        VaultKey::File(file) => KeySource::File(file.clone()),
-        VaultKey::Credential(name) => KeySource::Credential(name.clone()),
-    };
-    if let VaultKey::File(file) = &settings.vault_key
-        && first_start
-        && !file.exists()
-        && !path.exists()
-    {
-        create_key_file(file, os_random).map_err(OpenStoreError::Keys)?;
-        tracing::info!(file = %file.display(), "made the vault's key; keep a copy of it apart from the backups");
-    }
-    let kek = match source.load(credentials) {
-        Ok(kek) => kek,
-        Err(error @ KeyError::Missing { .. }) => {
-            tracing::warn!(%error, "the vault is locked: the till works, without names");
-            return Ok(None);
-        }
-        Err(error) => return Err(OpenStoreError::Keys(error)),
-    };
-    let opened = match (path.exists(), first_start) {
-        (true, _) => KeyFile::open(&path, &kek, os_random),
-        (false, true) => KeyFile::create(&path, &kek, os_random),
-        (false, false) => return Err(OpenStoreError::KeysGone { path }),
-    };
-    let keys = opened.map_err(OpenStoreError::Keys)?;
-    keys.refill().map_err(OpenStoreError::Keys)?;
-    Ok(Some(keys))
 }

@@ -147,7 +147,8 @@ impl Front {
         let row = |(printer, condition)| json!({ "printer": printer, "condition": condition });
         let printers: Vec<Value> = self.printers.list().into_iter().map(row).collect();
         let (vault, readers) = (self.states.vault(), self.states.open_readers());
-        json!({ "store": store, "vault": vault, "readers": readers, "printers": printers })
+        let keys = self.states.keys();
+        json!({ "store": store, "vault": vault, "keys": keys, "readers": readers, "printers": printers })
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::domain::id::ReaderName;
 use crate::log::HealthState;
 use crate::push::Hub;
+use crate::vault::keys::second::SecondCopy;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -34,6 +35,8 @@ struct Now {
     readers: BTreeMap<ReaderName, ReaderState>,
     /// What hotplug found, ours or not.
     devices: Vec<Value>,
+    /// Of the vault's key file; not known while the vault is locked.
+    second_copy: Option<SecondCopy>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -85,6 +88,32 @@ impl States {
 
     pub(super) fn store_failed(&self, why: &str) {
         self.change(|now| now.store = Store::Failed(why.to_owned()));
+    }
+
+    /// Notes how the key file's second copy is; says so only when it changed.
+    pub(super) fn second_copy(&self, found: SecondCopy) {
+        let before = self.lock().second_copy.replace(found.clone());
+        match found {
+            found if before.as_ref() == Some(&found) => {}
+            SecondCopy::Pending { why } => {
+                tracing::warn!(why, "the key file's second copy is pending: erasures wait for it");
+            }
+            SecondCopy::InStep => tracing::info!("the key file's second copy is in step"),
+            SecondCopy::Unset => {}
+        }
+    }
+
+    /// How the vault's keys are, for `status`.
+    pub(super) fn keys(&self) -> Map<String, Value> {
+        let (word, why) = match self.lock().second_copy.clone() {
+            None => ("unknown", None),
+            Some(SecondCopy::Unset) => ("unset", None),
+            Some(SecondCopy::InStep) => ("in_step", None),
+            Some(SecondCopy::Pending { why }) => ("pending", Some(why)),
+        };
+        let mut row = Map::from_iter([("second_copy".to_owned(), json!(word))]);
+        row.extend(why.map(|why| ("why".to_owned(), json!(why))));
+        row
     }
 
     /// Notes how a reader is; says so only when it changed.

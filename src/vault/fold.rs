@@ -4,7 +4,7 @@ use super::keyring::IndexField;
 use super::keys::KeyRef;
 use super::lookup;
 use super::{
-    Aad, CardSection, CustomerKey, INDEX, KEYS, LINKS, Link, PERSON, SECTIONS, VIEWS_VERSION, Vault,
+    Aad, CardSection, CustomerKey, INDEX, KEYS, LINKS, Link, PERSON, SECTIONS, SLOTS, VIEWS_VERSION, Vault,
     VaultError, parse_kept, seal, section_key,
 };
 use crate::domain::event::VaultEvent;
@@ -15,6 +15,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::sync::Arc;
 use zeroize::Zeroizing;
+
+/// The one entry of the view of slots.
+pub(super) const SLOTS_KEY: &[u8] = b"used";
 
 /// The fold of the personal half: needs the vault's keys, for links and indexes are derived by opening sections.
 #[derive(Debug, Clone)]
@@ -33,6 +36,10 @@ impl Fold for VaultFold {
                 let place = postcard::to_stdvec(&KeyRef { slot, generation });
                 let place = place.map_err(unfit)?;
                 views.put(KEYS, customer.0.as_bytes(), &place);
+                let next = slot.saturating_add(1);
+                if super::slots_used(views).map_err(refused)? < next {
+                    views.put(SLOTS, SLOTS_KEY, &next.to_be_bytes());
+                }
                 Ok(())
             }
             VaultEvent::SectionSealed { customer, section, rev, sealed } => {

@@ -11,6 +11,8 @@
 //! A slot never straddles a 512-byte sector, so a power cut leaves it old or new. A key is wrapped with the file's id,
 //! the slot's number and its generation (how many keys the slot has held, from 1), so a slot copied to another place
 //! does not open. Slots are not used twice: a destroyed one stays as the witness. Never holds a lock while it reads.
+//!
+//! A second copy of the file, on another disk, is changed in step with the first ([`second`]).
 
 use super::files;
 use super::kek::{KEY_BYTES, Kek};
@@ -19,7 +21,7 @@ use chacha20poly1305::XChaCha20Poly1305;
 use chacha20poly1305::aead::KeyInit;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -28,9 +30,11 @@ use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 mod error;
+pub mod second;
 mod slot;
 
 pub use error::KeyError;
+use second::Copies;
 use slot::{HEADER_BYTES, SLOT_BYTES, SlotBytes, State};
 
 /// Keys written ahead: as many as one group of the log can enrol. A crash loses at most these slots (32 KiB).
@@ -97,7 +101,7 @@ pub struct Census {
 /// An open key file. Any thread may read keys while another writes.
 pub struct KeyFile {
     path: PathBuf,
-    file: File,
+    copies: Copies,
     id: [u8; 16],
     kek: XChaCha20Poly1305,
     random: Fill,
@@ -154,11 +158,11 @@ impl KeyFile {
         let kek = XChaCha20Poly1305::new(kek.bytes().into());
         let id = slot::check_header(&header, &kek, path)?;
         let length = file.metadata().map_err(failed)?.len();
-        let slots = length.saturating_sub(slot::offset(0)).div_ceil(slot::SLOT_STEP);
-        let next = u32::try_from(slots).map_err(|_| KeyError::Full { path: path.to_owned() })?;
+        let next = slot::count(length).ok_or_else(|| KeyError::Full { path: path.to_owned() })?;
         let writer = Mutex::new(Writer { next, stopped: false });
         let (ready, low, filled) = (Mutex::new(Vec::new()), Notify::new(), Notify::new());
-        Ok(Self { path: path.to_owned(), file, id, kek, random, writer, ready, low, filled })
+        let copies = Copies::new(file);
+        Ok(Self { path: path.to_owned(), copies, id, kek, random, writer, ready, low, filled })
     }
 
     /// A key of the pool, already durable; no disk, no wait. `None` when the pool is empty: [`Self::refill`] is late.
@@ -221,7 +225,15 @@ impl KeyFile {
         Ok(count)
     }
 
-    /// The key at `key`. Reads the file; takes no lock.
+    /// Gives out no key below `slot` any more. For a key file older than the journal beside it: places that the journal
+    /// knows of are taken, whatever the file says.
+    pub fn skip_to(&self, slot: u32) {
+        let mut writer = unpoisoned(self.writer.lock());
+        writer.next = writer.next.max(slot);
+        unpoisoned(self.ready.lock()).retain(|(key, _)| key.slot >= slot);
+    }
+
+    /// The key at `key`. Reads the file; takes no lock while the first copy is whole.
     ///
     /// # Errors
     /// [`KeyError::Destroyed`] when the customer was erased; [`KeyError::Damaged`] when the slot is not as it was
@@ -310,26 +322,19 @@ impl KeyFile {
         if writer.stopped {
             return Err(KeyError::Stopped { path: self.path.clone() });
         }
-        let done = self.file.write_all_at(bytes, slot::offset(first)).and_then(|()| self.file.sync_data());
+        let done = self.copies.write(slot::offset(first), bytes);
         writer.stopped = done.is_err();
         done.map_err(|source| KeyError::io(&self.path, source))
     }
 
-    /// A slot as it stands, its check not failing; `None` where it does or where the file ends before it.
+    /// A slot as it stands, its check not failing; `None` where it does in both copies or where they end before it.
     fn read(&self, slot: u32) -> Result<Option<SlotBytes>, KeyError> {
-        for _ in 0..READS_MAX {
-            let mut bytes = [0; SLOT_BYTES];
-            match self.file.read_exact_at(&mut bytes, slot::offset(slot)) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-                Err(source) => return Err(KeyError::io(&self.path, source)),
-            }
-            let bytes = SlotBytes::new(bytes);
-            if bytes.state().is_some() {
-                return Ok(Some(bytes));
-            }
-        }
-        Ok(None)
+        let found =
+            self.copies.read_first(slot, READS_MAX).map_err(|source| KeyError::io(&self.path, source))?;
+        Ok(found
+            .filter(|bytes| bytes.state() != Some(State::Free))
+            .or_else(|| self.copies.read_second(slot))
+            .or(found))
     }
 
     fn wrap(&self, key: KeyRef, dek: &Dek) -> Result<SlotBytes, KeyError> {

@@ -12,10 +12,12 @@ pub mod keyring;
 pub mod keys;
 pub mod lookup;
 pub mod seal;
+mod settings;
 
 mod fold;
 
 pub use fold::VaultFold;
+pub use settings::Settings;
 
 use crate::domain::code::{Alias, CardKey};
 use crate::domain::event::VaultEvent;
@@ -33,7 +35,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// Counts up whenever a view's layout or a look-up rule changes: views of another number are made anew.
-pub const VIEWS_VERSION: u32 = 1;
+pub const VIEWS_VERSION: u32 = 2;
 
 const fn personal(number: u8) -> View {
     View { half: Half::Personal, number }
@@ -47,6 +49,8 @@ const SECTIONS: View = personal(1);
 const LINKS: View = personal(2);
 /// Hash of a phone, e-mail or part of a name, then customer number → nothing.
 const INDEX: View = personal(3);
+/// One entry: how many slots of the key file, counted from the first, the journal knows of.
+const SLOTS: View = personal(4);
 
 /// The section that holds the person.
 pub const PERSON: &str = "person";
@@ -172,6 +176,18 @@ impl Vault {
     /// [`VaultError::Locked`].
     pub fn key_file(&self) -> Result<&KeyFile, VaultError> {
         self.keys.as_ref().ok_or(VaultError::Locked)
+    }
+
+    /// Keeps the places that the journal has given out from being given again: a key file brought back from a copy may
+    /// be older than the journal. For the start, before the first customer is enrolled.
+    ///
+    /// # Errors
+    /// A failing view.
+    pub fn skip_used(&self, views: &(impl Read + ?Sized)) -> Result<(), VaultError> {
+        if let Ok(keys) = self.key_file() {
+            keys.skip_to(slots_used(views)?);
+        }
+        Ok(())
     }
 
     /// The data key of a customer; `None` if nothing personal is kept of them.
@@ -367,6 +383,12 @@ impl Vault {
         let plaintext = serde_json::to_vec(&section).map_err(fold::unfit)?;
         self.write_section(tx, key, &format!("card:{card}"), &plaintext, nonce)
     }
+}
+
+fn slots_used(views: &(impl Read + ?Sized)) -> Result<u32, VaultError> {
+    let Some(kept) = views.get(SLOTS, fold::SLOTS_KEY)? else { return Ok(0) };
+    let kept = <[u8; 4]>::try_from(kept).map_err(|_| VaultError::Layout { what: "slots used" })?;
+    Ok(u32::from_be_bytes(kept))
 }
 
 /// Whether `customer` stands under every term, each in any version of the keyring.

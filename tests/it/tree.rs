@@ -18,7 +18,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("identify", &["domain"]),
     ("desk", &["store", "vault", "log", "identify", "decode", "print", "domain"]),
     ("push", &["desk", "domain"]),
-    ("config", &["decode", "desk", "device", "identify", "push", "domain"]),
+    ("config", &["decode", "desk", "device", "identify", "push", "vault", "domain"]),
     (
         "daemon",
         &[

@@ -24,6 +24,11 @@ pub(super) fn offset(slot: u32) -> u64 {
     u64::from(slot).saturating_mul(SLOT_STEP).saturating_add(4096)
 }
 
+/// Slots of a file of this length, one that was begun counted.
+pub(super) fn count(length: u64) -> Option<u32> {
+    u32::try_from(length.saturating_sub(offset(0)).div_ceil(SLOT_STEP)).ok()
+}
+
 /// What a wrapped key is bound to.
 pub(super) fn aad(id: &[u8; 16], key: KeyRef) -> Vec<u8> {
     let mut bytes = Vec::from(*b"ficha slot 1");
@@ -71,6 +76,15 @@ pub(super) fn check_header(
     }
     decrypt(kek, nonce, &check_aad(id), tag).ok_or_else(|| KeyError::WrongKey { path: path.to_owned() })?;
     Ok(*id)
+}
+
+/// The file's id, whoever's it is; believed only of a header whose checksum holds.
+pub(super) fn id(header: &[u8; HEADER_BYTES]) -> [u8; 16] {
+    let mut id = [0; 16];
+    for (place, byte) in id.iter_mut().zip(header.iter().skip(12)) {
+        *place = *byte;
+    }
+    id
 }
 
 fn check_aad(id: &[u8; 16]) -> Vec<u8> {

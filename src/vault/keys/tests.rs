@@ -3,7 +3,7 @@
 use super::super::seal::{Aad, open, seal};
 use super::*;
 use crate::domain::id::CustomerNumber;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
@@ -92,7 +92,7 @@ fn any_changed_byte_is_damage_and_never_another_key() {
         for bit in 0..8 {
             let mut changed = whole.clone();
             changed[at(0) + byte] ^= 1 << bit;
-            keys.file.write_all_at(&changed, 0).unwrap();
+            keys.copies.first.write_all_at(&changed, 0).unwrap();
             let error = keys.dek(key).unwrap_err();
             assert!(matches!(error, KeyError::Damaged { slot: 0 }), "byte {byte} bit {bit}: {error}");
         }
@@ -107,12 +107,12 @@ fn a_slot_is_bound_to_its_place_and_file() {
     let (first, _) = keys.allocate().unwrap();
     let (second, _) = keys.allocate().unwrap();
     let whole = fs::read(&path).unwrap();
-    keys.file.write_all_at(&whole[at(0)..at(1)], slot::offset(1)).unwrap();
+    keys.copies.first.write_all_at(&whole[at(0)..at(1)], slot::offset(1)).unwrap();
     assert!(keys.dek(first).is_ok());
     assert!(matches!(keys.dek(second), Err(KeyError::Damaged { slot: 1 })));
     let (_folder, _, other) = made();
     let (key, _) = other.allocate().unwrap();
-    other.file.write_all_at(&whole[at(0)..at(1)], slot::offset(0)).unwrap();
+    other.copies.first.write_all_at(&whole[at(0)..at(1)], slot::offset(0)).unwrap();
     assert!(matches!(other.dek(key), Err(KeyError::Damaged { slot: 0 })));
 }
 
@@ -143,7 +143,7 @@ fn a_destroyed_key_never_opens_again() {
 fn a_damaged_slot_can_be_destroyed() {
     let (_folder, _path, keys) = made();
     let (key, _) = keys.allocate().unwrap();
-    keys.file.write_all_at(&[1; 64], slot::offset(0)).unwrap();
+    keys.copies.first.write_all_at(&[1; 64], slot::offset(0)).unwrap();
     assert!(matches!(keys.dek(key), Err(KeyError::Damaged { .. })));
     keys.destroy(key).unwrap();
     assert!(matches!(keys.dek(key), Err(KeyError::Destroyed)));
@@ -156,7 +156,7 @@ fn generations_tell_an_old_reference_from_an_old_file() {
     let later = KeyRef { generation: 2, ..key };
     assert!(matches!(keys.dek(later), Err(KeyError::Damaged { slot: 0 })));
     let bytes = SlotBytes::live(2, &[0; NONCE_BYTES], &[0; KEY_BYTES + TAG_BYTES]);
-    keys.file.write_all_at(bytes.as_bytes(), slot::offset(0)).unwrap();
+    keys.copies.first.write_all_at(bytes.as_bytes(), slot::offset(0)).unwrap();
     assert!(matches!(keys.dek(key), Err(KeyError::Destroyed)));
     keys.destroy(key).unwrap();
     assert_eq!(keys.read(0).unwrap().unwrap().state(), Some(State::Live), "a later key is not touched");
@@ -190,9 +190,9 @@ fn the_pool_gives_only_what_is_written() {
 fn a_torn_end_is_stepped_over() {
     let (_folder, path, keys) = made();
     keys.allocate().unwrap();
-    keys.file.write_all_at(&[7; 50], slot::offset(1)).unwrap();
-    keys.file.set_len(slot::offset(2)).unwrap();
-    keys.file.write_all_at(&[0; 10], slot::offset(2)).unwrap();
+    keys.copies.first.write_all_at(&[7; 50], slot::offset(1)).unwrap();
+    keys.copies.first.set_len(slot::offset(2)).unwrap();
+    keys.copies.first.write_all_at(&[0; 10], slot::offset(2)).unwrap();
     drop(keys);
     let keys = KeyFile::open(&path, &kek(1), os_random).unwrap();
     let (key, dek) = keys.allocate().unwrap();
@@ -206,9 +206,9 @@ fn a_torn_end_is_stepped_over() {
 fn after_a_failed_write_only_reading_goes_on() {
     let (_folder, path, mut keys) = made();
     let (key, dek) = keys.allocate().unwrap();
-    keys.file = File::open(&path).unwrap();
+    keys.copies.first = File::open(&path).unwrap();
     assert!(matches!(keys.allocate(), Err(KeyError::Io { .. })));
-    keys.file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    keys.copies.first = OpenOptions::new().read(true).write(true).open(&path).unwrap();
     assert!(matches!(keys.allocate(), Err(KeyError::Stopped { .. })));
     assert!(matches!(keys.refill(), Err(KeyError::Stopped { .. })));
     assert!(matches!(keys.destroy(key), Err(KeyError::Stopped { .. })));

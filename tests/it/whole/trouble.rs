@@ -137,7 +137,7 @@ fn a_scan_before_any_register_is_connected_is_kept_for_it() {
 fn slow_key(bench: &Bench) -> PathBuf {
     let pipe = bench.state().with_file_name("slow.key");
     mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
-    bench.drop_in(&format!("[store]\nvault_key_file = \"{}\"\n", pipe.display()));
+    bench.drop_in(&format!("[vault]\nkey_file = \"{}\"\n", pipe.display()));
     pipe
 }
 

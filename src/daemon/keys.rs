@@ -1,0 +1,81 @@
+//! The vault's key file: made at the first start, opened at every one, its second copy looked after.
+//!
+//! Which files there are and where is known here; what is in them is the vault's.
+
+use super::open::OpenStoreError;
+use super::states::States;
+use crate::config::StoreSettings;
+use crate::vault::Vault;
+use crate::vault::kek::{KeySource, create_key_file};
+use crate::vault::keys::second::{Healed, restore_first};
+use crate::vault::keys::{KeyError, KeyFile, os_random};
+use std::path::{Path, PathBuf};
+
+/// The data keys of all customers, below the state folder, and under the same name in the folder of second copies.
+const KEY_FILE: &str = "keys";
+
+/// Where the key file of a store is.
+fn key_file(settings: &StoreSettings) -> PathBuf {
+    settings.dir.join(KEY_FILE)
+}
+
+/// The key file, or `None`: the vault stays locked because its key is not there.
+pub(super) fn open(
+    settings: &StoreSettings,
+    credentials: Option<&Path>,
+    first_start: bool,
+) -> Result<Option<KeyFile>, OpenStoreError> {
+    let path = key_file(settings);
+    if first_start && !path.exists() {
+        make_key(&settings.vault.key)?;
+    }
+    let kek = match settings.vault.key.load(credentials) {
+        Ok(kek) => kek,
+        // A store without a key file could never have one afterwards: its journals would be older than the keys.
+        Err(error @ KeyError::Missing { .. }) if first_start && !path.exists() => {
+            return Err(OpenStoreError::NoKeyYet(error));
+        }
+        Err(error @ KeyError::Missing { .. }) => {
+            tracing::warn!(%error, "the vault is locked: the till works, without names");
+            return Ok(None);
+        }
+        Err(error) => return Err(OpenStoreError::Keys(error)),
+    };
+    if let Some(second) = &settings.vault.second_dir
+        && restore_first(&path, second, &kek).map_err(OpenStoreError::Keys)?
+    {
+        tracing::warn!(file = %path.display(), "the key file was brought back from its second copy");
+    }
+    let opened = match (path.exists(), first_start) {
+        (true, _) => KeyFile::open(&path, &kek, os_random),
+        (false, true) => KeyFile::create(&path, &kek, os_random),
+        (false, false) => return Err(OpenStoreError::KeysGone { path }),
+    };
+    opened.map(Some).map_err(OpenStoreError::Keys)
+}
+
+/// Makes the vault's key at the very first start, where it is a file of its own.
+fn make_key(source: &KeySource) -> Result<(), OpenStoreError> {
+    if let KeySource::File(file) = source
+        && !file.exists()
+    {
+        create_key_file(file, os_random).map_err(OpenStoreError::Keys)?;
+        tracing::info!(file = %file.display(), "made the vault's key; keep a copy of it apart from the backups");
+    }
+    Ok(())
+}
+
+/// Takes up the second copy where it is not in step, and notes how it is.
+pub(super) fn look_after(settings: &StoreSettings, vault: &Vault, states: &States) {
+    let Ok(keys) = vault.key_file() else { return };
+    if let Some(folder) = &settings.vault.second_dir {
+        match keys.attach(folder) {
+            Ok(Healed { first: 0, second: 0 }) => {}
+            Ok(Healed { first, second }) => {
+                tracing::warn!(first, second, "slots of the key file's copies were brought in step");
+            }
+            Err(error) => tracing::error!(%error, "the key file cannot be compared with its second copy"),
+        }
+    }
+    states.second_copy(keys.second_copy());
+}

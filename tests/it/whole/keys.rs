@@ -1,0 +1,88 @@
+//! The vault's keys on disk: older copies, second copies, disks that are not there.
+
+use super::rig::*;
+use fichad::push::client::Client;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Where the journal says that data keys lie.
+fn slots(state: &Path) -> Vec<u32> {
+    let mut slots = Vec::new();
+    for (_, bytes) in files(&state.join("vault/journal")) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let digits = text.split("\"slot\":").skip(1).map(|rest| {
+            rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<u32>().unwrap()
+        });
+        slots.extend(digits);
+    }
+    slots
+}
+
+fn name(client: &mut Client, customer: &Value) -> Value {
+    client.call("customer.show", json!({ "customer": customer })).unwrap()["file"]["name"].clone()
+}
+
+fn second_copy(client: &mut Client) -> Value {
+    client.call("status", json!({})).unwrap()["keys"]["second_copy"].clone()
+}
+
+#[test]
+fn an_older_key_file_beside_a_newer_journal_gives_no_place_out_again() {
+    let (bench, scanner) = (Bench::new(), Scanner::new());
+    let (fichad, mut register) = bench.one_till(&scanner);
+    let (first, _, _) = customer(&mut register);
+    fichad.stop();
+    let keys = bench.state().join("keys");
+    let older = fs::read(&keys).unwrap();
+    let fichad = bench.start();
+    let (second, _, _) = customer(&mut fichad.open("till-1"));
+    fichad.stop();
+
+    fs::write(&keys, older).unwrap();
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
+    let (third, _, _) = customer(&mut register);
+    for customer in [&first, &third] {
+        assert_eq!(name(&mut register, customer), "Ana Example");
+    }
+    register.call("customer.show", json!({ "customer": second })).unwrap_err();
+    fichad.stop();
+    let slots = slots(&bench.state());
+    assert_eq!(slots.len(), 3);
+    assert_eq!(slots.iter().collect::<BTreeSet<_>>().len(), 3, "two customers share a key: {slots:?}");
+}
+
+#[test]
+fn a_lost_key_file_comes_back_from_the_second_disk() {
+    let (bench, scanner) = (Bench::new(), Scanner::new());
+    let disk = bench.state().with_file_name("second");
+    fs::create_dir(&disk).unwrap();
+    bench.configure(&format!("{}[vault]\nsecond_dir = \"{}\"\n", one_till(&scanner), disk.display()));
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
+    until("the second copy is made", || second_copy(&mut register) == "in_step");
+    let (customer, _, _) = customer(&mut register);
+    fichad.kill();
+
+    fs::remove_file(bench.state().join("keys")).unwrap();
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
+    assert_eq!(name(&mut register, &customer), "Ana Example");
+    let log = fichad.stop();
+    assert!(log.contains("brought back from its second copy"), "{log}");
+
+    // Not mounted: the till goes on, and says so.
+    let away = disk.with_file_name("away");
+    fs::rename(&disk, &away).unwrap();
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
+    until("the second copy is missed", || second_copy(&mut register) == "pending");
+    let (new, _, _) = self::customer(&mut register);
+    fs::rename(&away, &disk).unwrap();
+    until("the second copy is back", || second_copy(&mut register) == "in_step");
+    assert_eq!(name(&mut register, &new), "Ana Example");
+    fichad.stop();
+    assert!(fs::read(bench.state().join("keys")).unwrap() == fs::read(disk.join("keys")).unwrap());
+}
