@@ -149,7 +149,10 @@ impl ScanPath {
             reader: self.reader.clone(),
             repeat_of,
         };
-        match desk.record_visit(shown, || drop(self.publish(register, &event))) {
+        let tell = || {
+            self.publish(register, &event);
+        };
+        match desk.record_visit(shown, tell) {
             Ok(pending) => Taken::Visit(pending),
             Err(refusal) => {
                 tracing::warn!(%visit, why = %refusal, "a visit cannot be kept");

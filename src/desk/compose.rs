@@ -42,7 +42,7 @@ pub fn compose(views: &(impl Read + ?Sized), vault: &Vault, customer: &Customer)
         opened_at: issue.opened_at.rfc3339(),
         hint: till.hints.remove(&issue.issue),
     };
-    let issues = customer.issues_open.iter().take(ISSUES_MAX).map(&mut line).collect();
+    let issues = customer.issues_open.iter().rev().take(ISSUES_MAX).map(&mut line).collect();
     CustomerFile {
         customer: customer.customer,
         name: till.name.take(),

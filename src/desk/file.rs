@@ -25,7 +25,7 @@ pub struct CustomerFile {
     pub points: i64,
     /// How many issues are open in all.
     pub issues_open: u32,
-    /// The oldest of them, at most [`ISSUES_MAX`].
+    /// The newest of them first, at most [`ISSUES_MAX`].
     pub issues: Vec<IssueLine>,
     /// What the customer prefers, that matters now.
     pub preferences: Vec<String>,

@@ -8,6 +8,7 @@ use crate::domain::event::Outcome;
 use crate::domain::id::CustomerNumber;
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::store;
+use crate::vault::NOTES_MAX;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -52,6 +53,9 @@ impl Desk {
             .write(ask, key, move |tx| {
                 store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
                 let data_key = vault.key_of(tx, customer)?.ok_or_else(no_such_customer)?;
+                if vault.notes_kept(tx, &data_key)? >= NOTES_MAX {
+                    return Err(full());
+                }
                 vault.write_section(tx, &data_key, &format!("note:{note}"), text.as_bytes(), nonce)?;
                 Ok(Outcome { customer: Some(customer), note: Some(note), ..Outcome::default() })
             })
@@ -87,4 +91,12 @@ impl Desk {
             .await?;
         Ok(json!({ "customer": customer, "repeated": done.repeated }))
     }
+}
+
+fn full() -> Refusal {
+    let message = format!(
+        "{NOTES_MAX} notes are kept of this customer, and there is no room for more; what matters now can be the hint \
+         of an issue, or a preference"
+    );
+    Refusal::new(RefusalCode::Conflict, message)
 }

@@ -27,8 +27,8 @@ const ROWS_MAX: usize = 5;
 /// A key for a new customer is there at once but in a rush of enrolments; longer than a sync takes nobody waits for one.
 const KEY_WITHIN: Duration = Duration::from_secs(2);
 
-/// The most notes that are shown with a customer.
-const NOTES_MAX: usize = 50;
+/// The most notes that are shown with a customer, of those that are kept.
+const NOTES_SHOWN_MAX: usize = 50;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -207,7 +207,7 @@ impl Desk {
         let (mut person, mut notes) = (None, Vec::new());
         if let Some(data_key) = data_key {
             person = opened.vault.person(&views, &data_key)?;
-            notes = opened.vault.notes(&views, &data_key, NOTES_MAX)?;
+            notes = opened.vault.notes(&views, &data_key, NOTES_SHOWN_MAX)?;
         }
         let notes: Vec<&str> = notes.iter().map(|note| note.as_str()).collect();
         Ok(json!({

@@ -36,6 +36,9 @@ const JOBS_OPEN: View = neutral(7);
 /// Customer number, then issue id: every issue a customer ever had.
 const ISSUES_OF: View = neutral(6);
 
+/// The most issues of one customer that are gone through, ids only: more than anybody has in a lifetime.
+const ISSUES_OF_MAX: usize = 10_000;
+
 /// A view that cannot be read or does not hold what it should.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -111,7 +114,7 @@ pub fn issue(views: &(impl Read + ?Sized), issue: IssueId) -> Result<Option<Issu
     value(views, ISSUES, issue.0.as_bytes())
 }
 
-/// Every issue of a customer, oldest first, at most `limit`.
+/// The issues of a customer, newest first, at most `limit`.
 ///
 /// # Errors
 /// [`StoreError`] when a view cannot be read.
@@ -121,7 +124,9 @@ pub fn issues_of(
     limit: usize,
 ) -> Result<Vec<Issue>, StoreError> {
     let mut issues = Vec::new();
-    for (key, _) in views.scan(ISSUES_OF, customer.0.as_bytes(), limit)? {
+    // An issue's id begins with when it was opened, so the last is the newest.
+    let kept = views.scan(ISSUES_OF, customer.0.as_bytes(), ISSUES_OF_MAX)?;
+    for (key, _) in kept.into_iter().rev().take(limit) {
         let id = key.get(16..).and_then(|id| Uuid::from_slice(id).ok()).map(IssueId);
         if let Some(id) = id {
             issues.extend(issue(views, id)?);

@@ -63,6 +63,12 @@ pub const FOUND_MAX: usize = 50;
 /// The most customers under one term that a look-up goes through. A term that more are under needs a second one.
 const CANDIDATES_MAX: usize = 20_000;
 
+/// The first letters of the sections that hold notes; a UUID version 7 follows, so that they stand in the order they were kept.
+const NOTES: &str = "note:";
+
+/// The most notes kept with a customer: years of a busy desk, and quickly read.
+pub const NOTES_MAX: usize = 200;
+
 /// The longest plaintext of a section: padded and sealed it still fits one value of a view.
 pub const SECTION_BYTES_MAX: usize = 3_800;
 
@@ -246,7 +252,15 @@ impl Vault {
         serde_json::from_slice(&plaintext).map_err(|_| VaultError::Layout { what: "till" })
     }
 
-    /// The notes kept with a customer, oldest first, at most `limit`.
+    /// How many notes are kept with a customer.
+    ///
+    /// # Errors
+    /// As [`Self::section`].
+    pub fn notes_kept(&self, views: &(impl Read + ?Sized), key: &CustomerKey) -> Result<usize, VaultError> {
+        Ok(views.scan(SECTIONS, &section_key(key.customer, NOTES), NOTES_MAX)?.len())
+    }
+
+    /// The notes kept with a customer, newest first, at most `limit`.
     ///
     /// # Errors
     /// As [`Self::section`].
@@ -257,7 +271,9 @@ impl Vault {
         limit: usize,
     ) -> Result<Vec<Zeroizing<String>>, VaultError> {
         let mut notes = Vec::new();
-        for (place, kept) in views.scan(SECTIONS, &section_key(key.customer, "note:"), limit)? {
+        // A note's name begins with when it was made, so the last is the newest.
+        let kept = views.scan(SECTIONS, &section_key(key.customer, NOTES), NOTES_MAX)?;
+        for (place, kept) in kept.into_iter().rev().take(limit) {
             let name = place.get(16..).and_then(|name| std::str::from_utf8(name).ok());
             let section = name.ok_or(VaultError::Layout { what: "section name" })?;
             let (rev, sealed) = parse_kept(&kept)?;

@@ -16,7 +16,7 @@ use fichad::store::StoreFold;
 use fichad::vault::kek::{KeySource, create_key_file};
 use fichad::vault::keyring::Keyring;
 use fichad::vault::keys::{KeyFile, os_random};
-use fichad::vault::{Vault, VaultFold};
+use fichad::vault::{NOTES_MAX, Vault, VaultFold};
 use serde_json::{Value, json, value::to_raw_value};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -69,6 +69,7 @@ impl Printers for Tray {
 
 struct Shop {
     desk: Desk,
+    clock: Arc<TestClock>,
     tray: Arc<Tray>,
     runtime: tokio::runtime::Runtime,
 }
@@ -104,10 +105,11 @@ fn shop_in(dir: &Path, locked: bool) -> Shop {
         rules: read_text("[[alias]]\nname = 'old-cards'\nprefix = '29'\nlength = 13", Rules::read).unwrap().0,
         name_on_card: true,
     };
-    let desk = Desk::new(settings, Arc::new(TestClock::default()), tray.clone());
+    let clock = Arc::new(TestClock::default());
+    let desk = Desk::new(settings, clock.clone(), tray.clone());
     desk.open(open(dir, locked));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    Shop { desk, tray, runtime }
+    Shop { desk, clock, tray, runtime }
 }
 
 impl Shop {
@@ -324,6 +326,56 @@ fn an_issue_shows_at_the_till_until_it_is_closed() {
     assert_eq!((file["file"]["issues_open"].clone(), file["file"]["issues"].clone()), (json!(0), json!([])));
     let listed = shop.call("issue.list", &json!({ "customer": customer })).unwrap();
     assert_eq!(listed["issues"][0]["state"], "CLOSED");
+}
+
+/// Does `work` `count` times on threads of their own: what is asked for together is synced together.
+fn at_once(count: usize, work: impl Fn(usize) + Sync) {
+    std::thread::scope(|scope| {
+        for number in 0..count {
+            scope.spawn({
+                let work = &work;
+                move || work(number)
+            });
+        }
+    });
+}
+
+#[test]
+fn the_newest_notes_and_issues_come_first_and_the_oldest_are_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let customer = shop.enrol("Ana", "Sanz", "+34911111111");
+    let later = || *shop.clock.0.lock().unwrap() += Duration::from_secs(1);
+    let keep = |text: &str| {
+        later();
+        shop.call("note.keep", &with_key(json!({ "customer": customer, "text": text })))
+    };
+    at_once(NOTES_MAX - 1, |_| drop(keep("an old note").unwrap()));
+    keep("the newest").unwrap();
+    let refused = keep("one more").unwrap_err();
+    assert_eq!(refused.code, RefusalCode::Conflict);
+    assert!(refused.message.starts_with(&format!("{NOTES_MAX} notes")), "{refused}");
+    let shown = shop.call("customer.show", &json!({ "customer": customer })).unwrap();
+    let notes = shown["notes"].as_array().unwrap();
+    assert_eq!((&notes[0], notes.len()), (&json!("the newest"), 50));
+
+    let open = || {
+        later();
+        let issue = json!({ "customer": customer, "kind": "REPAIR" });
+        shop.call("issue.open", &with_key(issue)).unwrap()["issue"].clone()
+    };
+    // One more than `issue.list` gives, the last four of them open.
+    for _ in 0..13 {
+        at_once(8, |_| drop(shop.call("issue.close", &with_key(json!({ "issue": open() }))).unwrap()));
+    }
+    let newest: Vec<Value> = [open(), open(), open(), open()].into_iter().rev().collect();
+    let listed = shop.call("issue.list", &json!({ "customer": customer })).unwrap();
+    let listed: Vec<&Value> = listed["issues"].as_array().unwrap().iter().map(|row| &row["issue"]).collect();
+    assert_eq!((listed.len(), listed[..4].to_vec()), (100, newest.iter().collect()));
+    let file = shop.call("file.open", &with_key(json!({ "customer": customer }))).unwrap();
+    let shown: Vec<&Value> =
+        file["file"]["issues"].as_array().unwrap().iter().map(|line| &line["issue"]).collect();
+    assert_eq!(shown, newest[..3].iter().collect::<Vec<_>>());
 }
 
 #[test]
