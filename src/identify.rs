@@ -151,6 +151,11 @@ impl Repeats {
         Self { window, hasher: RandomState::new(), recent: VecDeque::with_capacity(RECENT_MAX) }
     }
 
+    /// From now on reads are remembered for `window`.
+    pub fn set_window(&mut self, window: Duration) {
+        self.window = window;
+    }
+
     /// What the last read of the same data within the window led to.
     pub fn earlier(&mut self, data: &[u8], now: Uptime) -> Option<Earlier> {
         let oldest = now.saturating_sub(self.window);

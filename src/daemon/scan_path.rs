@@ -94,13 +94,16 @@ impl ScanPath {
                 let (status, reason) = (found.status.word(), found.reason.map_or("", |reason| reason.word()));
                 let (customer, card) = (found.customer.customer, found.card);
                 tracing::warn!(%card, status, "a card that is not honoured was shown");
-                Taken::queued(self.publish(register, &Event::Blocked { customer, card, status, reason }))
+                self.noted(register, reading, now, |repeat_of| Event::Blocked {
+                    customer,
+                    card,
+                    status,
+                    reason,
+                    repeat_of,
+                })
             }
             Identity::Unknown => self.unknown(register, reading, now),
-            Identity::Unavailable => {
-                self.publish(register, &Event::Unavailable);
-                Taken::NotKept
-            }
+            Identity::Unavailable => self.unavailable(register, reading, now),
             Identity::Rejected(rejection) => self.reject(register, rejection),
             Identity::PassedOn => self.pass_on(register, reading, now),
         }
@@ -112,16 +115,38 @@ impl ScanPath {
         let again = self.repeats.earlier(&reading.data, now).is_some();
         let answer = if again { Ok(()) } else { self.shared.routes.spend_guess(register, now) };
         let held_back = |wait| self.shared.slow.unknown_after(wait, register, &self.reader);
-        let (taken, seq) = match answer {
+        let taken = match answer {
             Ok(()) => {
-                let published = self.publish(register, &Event::Unknown);
-                (Taken::queued(published), published.seq)
+                return self.noted(register, reading, now, |repeat_of| Event::Unknown { repeat_of });
             }
-            Err(Some(wait)) if held_back(wait) => (Taken::Queued, 0),
-            Err(_) => (Taken::NotKept, 0),
+            Err(Some(wait)) if held_back(wait) => Taken::Queued,
+            Err(_) => Taken::NotKept,
         };
-        self.repeats.note(&reading.data, now, Earlier::Event(seq));
+        // Which number its answer will have is not known yet.
+        self.repeats.note(&reading.data, now, Earlier::Event(0));
         taken
+    }
+
+    fn unavailable(&mut self, register: &RegisterName, reading: &Reading, now: Uptime) -> Taken {
+        self.noted(register, reading, now, |repeat_of| Event::Unavailable { repeat_of });
+        Taken::NotKept
+    }
+
+    /// Publishes an event that says which one it repeats, and remembers it for the next.
+    fn noted<'a>(
+        &mut self,
+        register: &RegisterName,
+        reading: &'a Reading,
+        now: Uptime,
+        event: impl FnOnce(Option<u64>) -> Event<'a>,
+    ) -> Taken {
+        let repeat_of = match self.repeats.earlier(&reading.data, now) {
+            Some(Earlier::Event(seq)) => Some(seq),
+            Some(Earlier::Visit(_)) | None => None,
+        };
+        let published = self.publish(register, &event(repeat_of));
+        self.repeats.note(&reading.data, now, Earlier::Event(published.seq));
+        Taken::queued(published)
     }
 
     fn identified(
@@ -134,8 +159,7 @@ impl ScanPath {
     ) -> Taken {
         let desk = Arc::clone(&self.shared.desk);
         let (Some(file), Ok(visit)) = (desk.file(&found.customer), desk.new_visit()) else {
-            self.publish(register, &Event::Unavailable);
-            return Taken::NotKept;
+            return self.unavailable(register, reading, now);
         };
         let repeat_of = self.earlier_visit(reading, now);
         let card = Some(found.card);
@@ -169,20 +193,13 @@ impl ScanPath {
     }
 
     fn pass_on(&mut self, register: &RegisterName, reading: &Reading, now: Uptime) -> Taken {
-        let repeat_of = match self.repeats.earlier(&reading.data, now) {
-            Some(Earlier::Event(seq)) => Some(seq),
-            Some(Earlier::Visit(_)) | None => None,
-        };
         let symbology = symbology::of(reading.aim, &reading.data);
-        let event = Event::Scan {
+        self.noted(register, reading, now, |repeat_of| Event::Scan {
             data: &reading.data,
             aim: reading.aim,
             scan_data_type: symbology.scan_data_type,
             repeat_of,
-        };
-        let published = self.publish(register, &event);
-        self.repeats.note(&reading.data, now, Earlier::Event(published.seq));
-        Taken::queued(published)
+        })
     }
 
     fn reject(&self, register: &RegisterName, rejection: Rejection) -> Taken {

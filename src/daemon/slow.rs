@@ -35,7 +35,8 @@ impl Slow {
         let lifetime = self.lifetime;
         self.runtime.spawn(async move {
             tokio::time::sleep(wait).await;
-            hub.publish(&register, &Event::Unknown, Context { reader: Some(&reader), lifetime });
+            let unknown = Event::Unknown { repeat_of: None };
+            hub.publish(&register, &unknown, Context { reader: Some(&reader), lifetime });
             drop(place);
         });
         true

@@ -219,7 +219,8 @@ mod tests {
 
     /// How many events the register has had, this one included.
     fn count(hub: &Hub, till: &RegisterName) -> u64 {
-        hub.publish(till, &Event::Unknown, Context { reader: None, lifetime: NEWS_LIFETIME }).seq
+        let unknown = Event::Unknown { repeat_of: None };
+        hub.publish(till, &unknown, Context { reader: None, lifetime: NEWS_LIFETIME }).seq
     }
 
     #[test]

@@ -36,9 +36,15 @@ pub enum Event<'a> {
         repeat_of: Option<VisitId>,
     },
     /// A well-formed code of ours that leads to nobody. Carries no code.
-    Unknown,
+    Unknown {
+        /// The same code came from the same reader within the repeat window; sequence of that event, 0 while it is held back.
+        repeat_of: Option<u64>,
+    },
     /// A card of ours, or one that may be, and the store cannot be asked now: ring the sale up without it, or show it again.
-    Unavailable,
+    Unavailable {
+        /// As for `unknown`.
+        repeat_of: Option<u64>,
+    },
     /// A card of ours that must not be honoured.
     Blocked {
         /// Whose card it is or was.
@@ -49,6 +55,8 @@ pub enum Event<'a> {
         status: &'a str,
         /// Why, as the one who blocked it chose from the list (`LOST`, `STOLEN`, `DAMAGED`, ...).
         reason: &'a str,
+        /// As for `unknown`.
+        repeat_of: Option<u64>,
     },
     /// Not ours: a product, a coupon. UnifiedPOS names.
     Scan {
@@ -91,8 +99,8 @@ impl Event<'_> {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Identified { .. } => "identified",
-            Self::Unknown => "unknown",
-            Self::Unavailable => "unavailable",
+            Self::Unknown { .. } => "unknown",
+            Self::Unavailable { .. } => "unavailable",
             Self::Blocked { .. } => "blocked",
             Self::Scan { .. } => "scan",
             Self::Rejected(_) => "rejected",

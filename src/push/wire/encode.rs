@@ -170,12 +170,15 @@ fn body<M: SerializeMap>(event: &Event<'_>, map: &mut M) -> Result<(), M::Error>
             map.serialize_entry("repaired", &repaired)?;
             optional(map, "repeat_of", repeat_of)
         }
-        Event::Unknown | Event::Unavailable => Ok(()),
-        Event::Blocked { customer, card, status, reason } => {
+        Event::Unknown { repeat_of } | Event::Unavailable { repeat_of } => {
+            optional(map, "repeat_of", repeat_of)
+        }
+        Event::Blocked { customer, card, status, reason, repeat_of } => {
             map.serialize_entry("customer", &customer)?;
             map.serialize_entry("card", &card)?;
             map.serialize_entry("status", status)?;
-            map.serialize_entry("reason", reason)
+            map.serialize_entry("reason", reason)?;
+            optional(map, "repeat_of", repeat_of)
         }
         Event::Scan { data, aim, scan_data_type, repeat_of } => {
             scan_data(data, map)?;

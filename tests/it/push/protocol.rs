@@ -150,9 +150,9 @@ fn every_event_has_the_shape_of_its_example() {
                 repeat_of: Some(visit),
             },
         ),
-        (0, true, Event::Unknown),
-        (0, true, Event::Unavailable),
-        (0, true, Event::Blocked { customer, card, status: "BLOCKED", reason: "LOST" }),
+        (0, true, Event::Unknown { repeat_of: Some(12) }),
+        (0, true, Event::Unavailable { repeat_of: None }),
+        (0, true, Event::Blocked { customer, card, status: "BLOCKED", reason: "LOST", repeat_of: None }),
         (
             0,
             true,

@@ -18,6 +18,19 @@ fn the_same_again_is_marked_as_a_repeat() {
     let first = event(&mut register, "scan");
     let second = event(&mut register, "scan");
     assert_eq!((&first["repeat_of"], &second["repeat_of"]), (&Value::Null, &first["seq"]));
+
+    let nobodys = CardKey([5; 10]).letters(Default::default());
+    scanner.scan(&[nobodys.reveal(), nobodys.reveal()]);
+    let first = event(&mut register, "unknown");
+    let second = event(&mut register, "unknown");
+    assert_eq!((&first["repeat_of"], &second["repeat_of"]), (&Value::Null, &first["seq"]));
+
+    let (number, card, letters) = customer(&mut register);
+    write(&mut register, "card.block", json!({ "customer": number, "card": card, "reason": "LOST" }));
+    scanner.scan(&[&letters, &letters]);
+    let first = event(&mut register, "blocked");
+    let second = event(&mut register, "blocked");
+    assert_eq!((&first["repeat_of"], &second["repeat_of"]), (&Value::Null, &first["seq"]));
 }
 
 #[test]
