@@ -296,9 +296,8 @@ impl Parts {
         }
     }
 
-    /// Notices a store that takes no writes any more. Events that are too old are forgotten, with the names in them.
+    /// Notices a store that takes no writes any more, and forgets readings of a while ago.
     fn look_after(&self) {
-        self.shared.hub.prune();
         self.shared.recordings.forget_old(self.clock.uptime());
         let Some(opened) = self.shared.desk.opened() else { return };
         self.states.store_health(&opened.log.health().state);

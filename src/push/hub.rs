@@ -152,7 +152,7 @@ impl Hub {
     }
 
     /// Forgets events that are too old, so that no name stays in memory for want of a next event.
-    pub fn prune(&self) {
+    pub(super) fn prune(&self) {
         let now = self.clock.uptime();
         for register in self.plan().registers.values() {
             register.lock().ring.prune(now);

@@ -16,6 +16,9 @@ pub(super) const OPTIONAL: [&str; 4] = ["descriptor", "layout", "variant", "fram
 /// The longest value of a header line but a descriptor, in bytes.
 const VALUE_BYTES_MAX: usize = 256;
 
+/// The longest that a capture lasts: six times what is recorded at once. A replay takes one of few places for as long.
+const LASTS_MAX: Duration = Duration::from_secs(3600);
+
 pub(super) fn parse(text: &str) -> Result<Capture, Vec<LineMistake>> {
     let mut parser = Parser::default();
     for (line, content) in (1..).zip(text.lines()) {
@@ -54,6 +57,9 @@ impl Parser {
         let Some(ms) = words.next() else { return Ok(()) };
         let ms: u64 = ms.parse().map_err(|_| "must begin with milliseconds, a whole number")?;
         let at = Duration::from_millis(ms);
+        if at > LASTS_MAX {
+            return Err(format!("{} ms is the latest that a line may stand at", LASTS_MAX.as_millis()));
+        }
         if self.reads.last().is_some_and(|last| at < last.at) {
             return Err("its time is before the line above".to_owned());
         }

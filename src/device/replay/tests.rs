@@ -18,7 +18,7 @@ fn written_and_read_again() {
 #[test]
 fn every_mistake_has_its_line() {
     let text = "# reader: x\n# reader: y\n# mode:\n# source: guess\n# transport: serial\n\n# a note: fine\n\
-        5 41 # letter\nx 41\n4 41\n6 4\n7\n8 zz\n";
+        5 41 # letter\nx 41\n4 41\n6 4\n7\n8 zz\n3600001 41\n";
     let said: Vec<String> = Capture::parse(text).unwrap_err().iter().map(ToString::to_string).collect();
     assert_eq!(
         said,
@@ -31,9 +31,10 @@ fn every_mistake_has_its_line() {
             "line 11: the bytes must be hexadecimal, two digits each",
             "line 12: 0 bytes; a read has 1 to 4096",
             "line 13: the bytes must be hexadecimal, two digits each",
-            "line 14: `# mode: …` is missing",
-            "line 14: `# date: …` is missing",
-            "line 14: `# by: …` is missing",
+            "line 14: 3600000 ms is the latest that a line may stand at",
+            "line 15: `# mode: …` is missing",
+            "line 15: `# date: …` is missing",
+            "line 15: `# by: …` is missing",
         ]
     );
     let many = "x\n".repeat(1000);
