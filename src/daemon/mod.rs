@@ -217,6 +217,7 @@ impl Parts {
         let desk = Arc::new(Desk::new(config.shop.clone(), Arc::clone(&clock), printers.clone()));
         printers.tell(&desk);
         let slow = Slow::new(runtime.clone(), Arc::clone(&hub), config.push.lifetime);
+        states.named(current.named());
         let routes = Arc::new(Routes::new(current));
         let lifetime = config.push.lifetime;
         let recordings = Arc::default();

@@ -25,6 +25,7 @@ pub(super) struct Current {
     /// Where a reader goes that no route names.
     first: RegisterName,
     by_reader: HashMap<ReaderName, RegisterName>,
+    named: Vec<ReaderName>,
     pub(super) rules: Rules,
     /// Which of the found devices are ours, and how they type.
     pub(super) readers: device::settings::Settings,
@@ -47,9 +48,16 @@ impl Current {
         for reader in &config.readers.readers {
             by_reader.extend(reader.register.clone().map(|register| (reader.name.clone(), register)));
         }
+        let ports = config.serial.ports.iter().map(|port| port.reader_name());
+        let named = ports.chain(config.readers.readers.iter().map(|reader| reader.name.clone())).collect();
         let (rules, readers, repeat_window) =
             (config.rules.clone(), config.readers.clone(), config.repeat_window);
-        Self { registers, first, by_reader, rules, readers, repeat_window }
+        Self { registers, first, by_reader, named, rules, readers, repeat_window }
+    }
+
+    /// Every reader that the config names.
+    pub(super) fn named(&self) -> Vec<ReaderName> {
+        self.named.clone()
     }
 
     /// The one register of a reader.

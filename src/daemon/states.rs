@@ -37,6 +37,8 @@ struct Now {
     devices: Vec<Value>,
     /// Of the vault's key file; not known while the vault is locked.
     second_copy: Option<SecondCopy>,
+    /// Readers that the config names, seen or not.
+    named: Vec<ReaderName>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -55,15 +57,20 @@ enum Store {
 pub(super) struct States {
     hub: Arc<Hub>,
     now: Mutex<Now>,
+    /// Held from a change until it is told, so that what is told last is what happened last.
+    telling: Mutex<()>,
 }
 
 impl States {
     pub(super) fn new(hub: Arc<Hub>) -> Self {
-        Self { hub, now: Mutex::default() }
+        Self { hub, now: Mutex::default(), telling: Mutex::default() }
     }
 
     pub(super) fn store_opened(&self, locked: bool) {
-        self.change(|now| now.store = Store::Open { locked, read_only: None });
+        self.change(|now| {
+            now.store = Store::Open { locked, read_only: None };
+            true
+        });
     }
 
     /// Notes why an open store takes no writes any more, if so; says so only when it changed.
@@ -72,22 +79,24 @@ impl States {
             HealthState::Ok => None,
             HealthState::ReadOnly { why } => Some(why.clone()),
         };
-        let news = matches!(&self.lock().store, Store::Open { read_only, .. } if *read_only != why);
-        if !news {
-            return;
-        }
-        if let Some(why) = &why {
-            tracing::error!(why, "the store takes no writes any more; cards are known, products pass");
-        }
         self.change(|now| {
-            if let Store::Open { read_only, .. } = &mut now.store {
-                *read_only = why;
+            let Store::Open { read_only, .. } = &mut now.store else { return false };
+            if *read_only == why {
+                return false;
             }
+            if let Some(why) = &why {
+                tracing::error!(why, "the store takes no writes any more; cards are known, products pass");
+            }
+            *read_only = why;
+            true
         });
     }
 
     pub(super) fn store_failed(&self, why: &str) {
-        self.change(|now| now.store = Store::Failed(why.to_owned()));
+        self.change(|now| {
+            now.store = Store::Failed(why.to_owned());
+            true
+        });
     }
 
     /// Notes how the key file's second copy is; says so only when it changed.
@@ -118,20 +127,31 @@ impl States {
 
     /// Notes how a reader is; says so only when it changed.
     pub(super) fn reader(&self, name: &ReaderName, state: ReaderState) {
-        let known = self.lock().readers.get(name) == Some(&state);
-        if known {
-            return;
-        }
-        match &state {
-            ReaderState::Reading => tracing::info!(reader = %name, "reading"),
-            ReaderState::Away(why) => tracing::warn!(reader = %name, why, "not reading"),
-        }
-        self.change(|now| drop(now.readers.insert(name.clone(), state)));
+        self.change(|now| {
+            if now.readers.get(name) == Some(&state) {
+                return false;
+            }
+            match &state {
+                ReaderState::Reading => tracing::info!(reader = %name, "reading"),
+                ReaderState::Away(why) => tracing::warn!(reader = %name, why, "not reading"),
+            }
+            now.readers.insert(name.clone(), state);
+            true
+        });
     }
 
-    /// A reader that will not come back.
+    /// A reader that is none of ours any more.
     pub(super) fn forget(&self, name: &ReaderName) {
-        self.change(|now| drop(now.readers.remove(name)));
+        self.change(|now| now.readers.remove(name).is_some());
+    }
+
+    /// Notes which readers the config names: one that was never seen is told as absent.
+    pub(super) fn named(&self, named: Vec<ReaderName>) {
+        self.change(|now| {
+            let news = now.named != named;
+            now.named = named;
+            news
+        });
     }
 
     /// Notes what is plugged in.
@@ -139,7 +159,7 @@ impl States {
         self.lock().devices = devices;
     }
 
-    /// Every reader that is read or could be: open ones, those that are away, and candidates.
+    /// Every reader that is read or could be: open ones, those that are away or absent, and candidates.
     pub(super) fn readers(&self) -> Vec<Value> {
         let now = self.lock();
         let mut rows: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
@@ -151,12 +171,19 @@ impl States {
             let candidate = || Map::from_iter([("state".to_owned(), json!("candidate"))]);
             rows.entry(name.to_owned()).or_insert_with(candidate).extend(device.clone());
         }
+        for name in now.absent() {
+            rows.insert(name.to_string(), absent(name));
+        }
         rows.into_values().map(Value::Object).collect()
     }
 
-    /// The readers that are, or were, open.
+    /// The readers that are, or were, open, and those that the config names and nobody has seen.
     pub(super) fn open_readers(&self) -> Vec<Value> {
-        self.lock().readers.iter().map(|(name, state)| Value::Object(row(name, state))).collect()
+        let now = self.lock();
+        let mut rows: BTreeMap<&ReaderName, Map<String, Value>> =
+            now.readers.iter().map(|(name, state)| (name, row(name, state))).collect();
+        rows.extend(now.absent().map(|name| (name, absent(name))));
+        rows.into_values().map(Value::Object).collect()
     }
 
     /// How the store is.
@@ -187,14 +214,29 @@ impl States {
         to_raw_value(&all).unwrap_or_default()
     }
 
-    fn change(&self, change: impl FnOnce(&mut Now)) {
-        change(&mut self.lock());
-        self.hub.announce(&self.raw(), NEWS_LIFETIME);
+    /// Tells every register how things are now if `change` says that something changed.
+    fn change(&self, change: impl FnOnce(&mut Now) -> bool) {
+        let _one_at_a_time = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        if change(&mut self.lock()) {
+            self.hub.announce(&self.raw(), NEWS_LIFETIME);
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Now {
+    /// Readers that the config names, that are not plugged in and were never open.
+    fn absent(&self) -> impl Iterator<Item = &ReaderName> {
+        let found = |name: &ReaderName| self.devices.iter().any(|device| device.get("reader").and_then(Value::as_str) == Some(name.as_str()));
+        self.named.iter().filter(move |name| !self.readers.contains_key(*name) && !found(name))
+    }
+}
+
+fn absent(name: &ReaderName) -> Map<String, Value> {
+    Map::from_iter([("reader".to_owned(), json!(name)), ("state".to_owned(), json!("absent"))])
 }
 
 fn row(name: &ReaderName, state: &ReaderState) -> Map<String, Value> {

@@ -1,6 +1,8 @@
 //! A daemon's parts in this very process, with a register connected to their socket.
 
+use super::states::ReaderState;
 use super::*;
+use crate::domain::id::ReaderName;
 use crate::push::client::Client;
 use nix::pty::openpty;
 use nix::unistd::ttyname;
@@ -113,6 +115,33 @@ impl Scanner {
     pub(super) fn send(&mut self, bytes: &str) {
         self.wire.write_all(bytes.as_bytes()).unwrap();
     }
+}
+
+#[test]
+fn what_is_told_last_is_what_happened_last() {
+    let mut rig = Rig::start("");
+    let name = ReaderName::new("counter").unwrap();
+    rig.parts.states.named(vec![name.clone()]);
+    assert_eq!(rig.until_state("counter", "absent"), "");
+    let hello = rig.register.call("hello", json!({})).unwrap();
+    assert_eq!(hello["states"]["readers"], json!([{ "reader": "counter", "state": "absent" }]));
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (states, name) = (&rig.parts.states, &name);
+            scope.spawn(move || {
+                for turn in 0..100 {
+                    states.reader(name, ReaderState::Away(format!("{thread} {turn}")));
+                }
+            });
+        }
+    });
+    rig.register.call("ping", json!({})).unwrap();
+    let mut told = Value::Null;
+    while let Some(mut event) = rig.register.next_event(Duration::ZERO).unwrap() {
+        told = event["state"].take();
+    }
+    let now: Value = serde_json::from_str(rig.parts.states.raw().get()).unwrap();
+    assert_eq!(told, now);
 }
 
 #[test]
