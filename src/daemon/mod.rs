@@ -213,7 +213,7 @@ impl Parts {
         let stream = StreamId(Uuid::new_v4());
         let hub = Hub::new(config.push.clone(), stream, Arc::clone(&clock), policy);
         let states = Arc::new(States::new(Arc::clone(&hub)));
-        let printers = Arc::new(PrintRoom::start(config, &hub, &clock)?);
+        let printers = Arc::new(PrintRoom::start(config, &hub, &clock, &runtime)?);
         let desk = Arc::new(Desk::new(config.shop.clone(), Arc::clone(&clock), printers.clone()));
         printers.tell(&desk);
         let slow = Slow::new(runtime.clone(), Arc::clone(&hub), config.push.lifetime);

@@ -1,8 +1,8 @@
 //! A thread for each printer, and what it reports: to the register that asked, and to the journal.
 
 use crate::config::Config;
-use crate::desk::{Desk, Printers};
-use crate::device::printer_port::{self, Address, Handle, HandleError, Inbox, PrinterSettings, Report};
+use crate::desk::{Desk, Noted, Printers};
+use crate::device::printer_port::{self, Address, HandleError, Inbox, PrinterSettings, Report};
 use crate::domain::id::{JobId, PrinterName, RegisterName};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::Clock;
@@ -15,9 +15,14 @@ use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// How long a job's event means anything: as long as somebody may stand waiting for the card.
 const JOB_LIFETIME: Duration = Duration::from_secs(300);
+
+/// The most events of one printer's jobs that wait for the store: a full queue of jobs with all their states.
+const NEWS_MAX: usize = 256;
 
 /// Every printer with its thread.
 pub(super) struct PrintRoom {
@@ -28,7 +33,7 @@ pub(super) struct PrintRoom {
 
 struct Printer {
     settings: PrinterSettings,
-    handle: Handle,
+    handle: printer_port::Handle,
     condition: Mutex<(PrinterCondition, Option<String>)>,
     /// Who asked for which job; as many as the queue holds.
     askers: Mutex<VecDeque<(JobId, RegisterName)>>,
@@ -36,7 +41,12 @@ struct Printer {
 
 impl PrintRoom {
     /// Starts a thread for each configured printer.
-    pub(super) fn start(config: &Config, hub: &Arc<Hub>, clock: &Arc<dyn Clock>) -> io::Result<Self> {
+    pub(super) fn start(
+        config: &Config,
+        hub: &Arc<Hub>,
+        clock: &Arc<dyn Clock>,
+        runtime: &Handle,
+    ) -> io::Result<Self> {
         let desk = Arc::new(OnceLock::new());
         let (mut printers, mut threads) = (Vec::new(), Vec::new());
         for settings in &config.printers.printers {
@@ -47,9 +57,11 @@ impl PrintRoom {
                 condition: Mutex::new((PrinterCondition::default(), None)),
                 askers: Mutex::default(),
             });
+            let (news, to_tell) = channel(NEWS_MAX);
+            runtime.spawn(tell(Arc::clone(hub), to_tell));
             let reporter = Reporter {
                 printer: Arc::clone(&printer),
-                hub: Arc::clone(hub),
+                news,
                 desk: Arc::clone(&desk),
                 last: HashMap::new(),
             };
@@ -99,7 +111,7 @@ fn print(mut reporter: Reporter, inbox: &Inbox, clock: &dyn Clock) {
 /// What one printer's thread tells, passed on.
 struct Reporter {
     printer: Arc<Printer>,
-    hub: Arc<Hub>,
+    news: Sender<News>,
     desk: Arc<OnceLock<Weak<Desk>>>,
     /// The last state told of each job under way, so that nothing is told twice.
     last: HashMap<JobId, &'static str>,
@@ -131,20 +143,45 @@ impl Reporter {
     }
 
     fn job(&mut self, job: JobId, state: &'static str, reason: Option<&'static str>, ended: bool) {
-        if self.last.insert(job, state) == Some(state) {
+        let before = self.last.insert(job, state);
+        if before == Some(state) {
             return;
         }
+        // That it is queued was written with the job itself.
+        let known = before.is_none() && state == JobState::Queued.word();
         let register = self.printer.asker(job, ended);
         if ended {
             self.last.remove(&job);
         }
-        if let Some(desk) = self.desk.get().and_then(Weak::upgrade) {
-            desk.record_job(job, state, reason);
+        let desk = self.desk.get().and_then(Weak::upgrade).filter(|_| !known);
+        let noted = desk.and_then(|desk| desk.record_job(job, state, reason));
+        let Some(register) = register else { return };
+        let printer = self.printer.settings.name.clone();
+        if self.news.try_send(News { noted, register, job, printer, state, reason }).is_err() {
+            tracing::warn!(%job, state, "a register is not told of a job: the store is too far behind");
         }
-        if let Some(register) = register {
-            let event = Event::Job { job, printer: &self.printer.settings.name, state, reason };
-            self.hub.publish(&register, &event, Context { reader: None, lifetime: JOB_LIFETIME });
+    }
+}
+
+/// What a register is to be told of a job, once the store has it.
+struct News {
+    noted: Option<Noted>,
+    register: RegisterName,
+    job: JobId,
+    printer: PrinterName,
+    state: &'static str,
+    reason: Option<&'static str>,
+}
+
+/// Tells registers how their jobs go on, in order, and never before `job.show` would say the same.
+async fn tell(hub: Arc<Hub>, mut to_tell: Receiver<News>) {
+    while let Some(News { noted, register, job, printer, state, reason }) = to_tell.recv().await {
+        if let Some(noted) = noted {
+            // Where it could not be noted, the register is told all the same: the paper is what counts.
+            drop(noted.await);
         }
+        let event = Event::Job { job, printer: &printer, state, reason };
+        hub.publish(&register, &event, Context { reader: None, lifetime: JOB_LIFETIME });
     }
 }
 

@@ -26,7 +26,7 @@ use crate::log::Log;
 use crate::print::CardFace;
 use crate::vault::Vault;
 use access::{Principal, Role};
-pub use print_job::settle_jobs;
+pub use print_job::{Noted, settle_jobs};
 use request::Ask;
 pub use request::fields;
 use serde_json::Value;

@@ -8,9 +8,10 @@ use super::request::Ask;
 use super::{Desk, Opened, random};
 use crate::domain::card::{CardKind, CardReason};
 use crate::domain::code::CardKey;
-use crate::domain::event::StoreEvent;
+use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CardId, CustomerNumber, JobId, PrinterName};
 use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::log::{FoldError, Pending};
 use crate::print::CardFace;
 use crate::print::queue::JobState;
 use crate::store;
@@ -68,25 +69,34 @@ impl Desk {
         replaces: Option<(CardId, CardReason)>,
         printer: Option<PrinterName>,
     ) -> Result<Value, Refusal> {
+        // First of all: a retry is answered whatever has become of the printer or the vault meanwhile.
+        if let Some(outcome) = self.done_before(ask, key)? {
+            return self.printed(outcome, true);
+        }
         let printer = self.chosen_printer(ask, printer)?;
         let secret = CardKey(random()?);
+        // Before anything is written, so that no job waits for a face that cannot be made.
+        let face = self.face(customer, secret)?;
         let job = JobId(self.new_id()?);
         let card = CardId(Uuid::new_v4());
         let new = NewCard { customer, card, kind: CardKind::Qr, replaces, job: Some(job) };
         let done = self.write_card(ask, key, new, Code::Ours(secret), Some(printer.clone())).await?;
-        if !done.repeated {
-            let face = self.face(customer, secret)?;
-            if let Err(refusal) = self.printers.submit(&printer, ask.register, job, face) {
-                self.record_job(job, "failed", Some("not_queued"));
-                return Err(refusal);
-            }
+        if !done.repeated
+            && let Err(refusal) = self.printers.submit(&printer, ask.register, job, face)
+        {
+            drop(self.record_job(job, "failed", Some("not_queued")));
+            return Err(refusal);
         }
-        let job = done.outcome.job;
-        let state =
-            job.map(|job| store::job(&self.store()?.log.views(), job).map_err(Refusal::from)).transpose()?;
-        let state = state.flatten().map(|job| job.state);
+        self.printed(done.outcome, done.repeated)
+    }
+
+    /// The answer to a print, from what the store has of it.
+    fn printed(&self, outcome: Outcome, repeated: bool) -> Result<Value, Refusal> {
+        let views = self.store()?.log.views();
+        let kept = outcome.job.map(|job| store::job(&views, job)).transpose()?.flatten();
+        let (printer, state) = kept.map(|job| (job.printer, job.state)).unzip();
         Ok(json!({
-            "card": done.outcome.card, "job": job, "printer": printer, "state": state, "repeated": done.repeated,
+            "card": outcome.card, "job": outcome.job, "printer": printer, "state": state, "repeated": repeated,
         }))
     }
 
@@ -134,12 +144,10 @@ impl Desk {
         })
     }
 
-    /// Notes in the journal where a job stands. The paper decides, so nobody waits for this; what cannot be queued or does
-    /// not fit is logged.
-    pub fn record_job(&self, job: JobId, state: &str, reason: Option<&str>) {
-        if let Some(opened) = self.opened() {
-            note_job(opened, job, state, reason);
-        }
+    /// Notes in the journal where a job stands. The paper decides, so the printer does not wait for this; whoever tells of
+    /// the job does, so that `job.show` knows what was told. What cannot be queued or does not fit is logged.
+    pub fn record_job(&self, job: JobId, state: &str, reason: Option<&str>) -> Option<Noted> {
+        note_job(self.opened()?, job, state, reason)
     }
 
     /// `printer.list`.
@@ -186,22 +194,23 @@ pub fn settle_jobs(opened: &Opened) {
             for job in jobs {
                 let waited = job.state == JobState::Queued.word();
                 let state = if waited { "failed" } else { JobState::Unknown.word() };
-                note_job(opened, job.job, state, Some("stopped"));
+                drop(note_job(opened, job.job, state, Some("stopped")));
             }
         }
         Err(error) => tracing::error!(%error, "open print jobs cannot be read"),
     }
 }
 
-fn note_job(opened: &Opened, job: JobId, state: &str, reason: Option<&str>) {
+/// Where a job stands, on its way into the store.
+pub type Noted = Pending<(), FoldError>;
+
+fn note_job(opened: &Opened, job: JobId, state: &str, reason: Option<&str>) -> Option<Noted> {
     let event = StoreEvent::JobMoved { job, state: state.to_owned(), reason: reason.map(str::to_owned) };
     let noted = opened.log.submit(move |tx| {
-        // The committer's thread is the last to know of it: nobody waits for what is returned.
+        // The committer's thread is the last to know of it: whoever waits for what is returned only wants it over.
         store::emit(tx, &event).inspect_err(|error| {
             tracing::error!(%job, %error, "where a print job stands does not fit the store");
         })
     });
-    if let Err(error) = noted {
-        tracing::error!(%job, %error, "where a print job stands cannot be noted");
-    }
+    noted.inspect_err(|error| tracing::error!(%job, %error, "where a print job stands cannot be noted")).ok()
 }

@@ -20,6 +20,7 @@ use fichad::vault::{NOTES_MAX, Vault, VaultFold};
 use serde_json::{Value, json, value::to_raw_value};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -38,16 +39,18 @@ impl Clock for TestClock {
     }
 }
 
-/// Keeps the faces it is given, as paper would.
+/// Keeps the faces it is given, as paper would, until it is taken away.
 #[derive(Default)]
-struct Tray(Mutex<Vec<CardFace>>);
+struct Tray(Mutex<Vec<CardFace>>, AtomicBool);
 
 impl Printers for Tray {
     fn list(&self) -> Vec<(PrinterName, String)> {
-        vec![(PrinterName::new("counter").unwrap(), "ready".to_owned())]
+        let here = self.usual(None).map(|printer| (printer, "ready".to_owned()));
+        here.into_iter().collect()
     }
     fn usual(&self, _: Option<&RegisterName>) -> Option<PrinterName> {
-        PrinterName::new("counter").ok()
+        let gone = self.1.load(Ordering::Relaxed);
+        PrinterName::new("counter").ok().filter(|_| !gone)
     }
     fn allows(&self, _: &PrinterName, _: Option<&RegisterName>) -> bool {
         true
@@ -246,10 +249,12 @@ fn a_request_is_carried_out_once_for_its_key() {
     let refused = shop.call("customer.enrol", &other).unwrap_err();
     assert_eq!((refused.code, refused.field.as_deref()), (RefusalCode::Conflict, Some("key")));
 
-    let print = with_key(json!({ "customer": first["customer"] }));
-    let printed = shop.call("card.print", &print).unwrap();
-    let reprinted = shop.call("card.print", &print).unwrap();
-    assert_eq!(printed["job"], reprinted["job"]);
+    let print = with_key(json!({ "customer": first["customer"], "printer": "counter" }));
+    let mut printed = shop.call("card.print", &print).unwrap();
+    printed["repeated"] = json!(true);
+    assert_eq!(shop.call("card.print", &print).unwrap(), printed);
+    shop.tray.1.store(true, Ordering::Relaxed);
+    assert_eq!(shop.call("card.print", &print).unwrap(), printed, "the printer is gone, the outcome is not");
     assert_eq!(shop.tray.0.lock().unwrap().len(), 1, "a retry prints no second card");
 }
 

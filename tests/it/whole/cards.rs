@@ -103,6 +103,32 @@ fn blocked_and_replaced_cards_are_told_with_their_reason() {
     assert_eq!((&blocked["status"], &blocked["reason"]), (&json!("REPLACED"), &json!("DAMAGED")));
 }
 
+#[test]
+fn a_job_is_shown_at_least_as_far_as_its_events_say() {
+    let printer = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let bench = Bench::new();
+    bench.configure(&format!(
+        "[[register]]\nname = \"till-1\"\n[[printer]]\nname = \"desk\"\naddress = \"tcp://{}\"\n",
+        printer.local_addr().unwrap()
+    ));
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
+    let (customer, ..) = customer(&mut register);
+    write(&mut register, "card.print", json!({ "customer": customer }));
+    let way = ["queued", "sending"];
+    let place = |state: &Value| way.iter().position(|word| state == word).unwrap_or(way.len());
+    loop {
+        let told = event(&mut register, "job");
+        let shown = register.call("job.show", json!({ "job": told["job"] })).unwrap();
+        assert!(place(&shown["state"]) >= place(&told["state"]), "told {told}, shown {shown}");
+        if told["state"] != "queued" {
+            break;
+        }
+    }
+    let moved = |(_, bytes): &(_, Vec<u8>)| String::from_utf8_lossy(bytes).contains("\"state\":\"queued\"");
+    assert!(!files(&bench.state().join("store")).iter().any(moved), "that a job is queued is written once");
+}
+
 /// Made-up numbers with a right check digit, in ranges of real schemes.
 const PAYMENT_CARDS: [&str; 3] = ["4539578763621486", "5425233430109903", "374245455400126"];
 
