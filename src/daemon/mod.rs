@@ -279,7 +279,14 @@ impl Parts {
         let (service, sessions) = (Arc::clone(&self.service), self.sessions.clone());
         let groups = sys::peer_groups;
         let serving = self.shared.hub.serve(listener, groups, service, control.stop.clone(), sessions);
-        tokio::pin!(serving);
+        let reloading = async {
+            loop {
+                control.reload.notified().await;
+                self.reload(config_path, host).await;
+                readers.nudge();
+            }
+        };
+        tokio::pin!(serving, reloading);
         let mut look_after = tokio::time::interval(LOOK_AFTER_EVERY);
         let mut beat = tokio::time::interval(heartbeat.every);
         loop {
@@ -287,10 +294,7 @@ impl Parts {
                 served = &mut serving => {
                     return served.map_err(|source| DaemonError::Host { doing: "accept registers", source });
                 }
-                () = control.reload.notified() => {
-                    self.reload(config_path, host);
-                    readers.nudge();
-                }
+                () = &mut reloading => {}
                 _ = look_after.tick() => self.look_after(),
                 _ = beat.tick() => (heartbeat.beat)(),
             }
@@ -310,11 +314,18 @@ impl Parts {
     }
 
     /// Takes over routes, registers and rules; readers and printers stay as they were started.
-    fn reload(&self, config_path: Option<&std::path::Path>, host: &RegisterName) {
-        let Some(path) = config_path else { return };
-        match config::load(path) {
-            Ok(config) => {
-                let current = Current::new(&config, host);
+    async fn reload(&self, config_path: Option<&std::path::Path>, host: &RegisterName) {
+        let Some(path) = config_path.map(std::path::Path::to_owned) else { return };
+        let (file, host) = (path.clone(), host.clone());
+        // Not on the thread of the sessions: users and groups may be asked of a server.
+        let read = tokio::task::spawn_blocking(move || {
+            let config = config::load(&file)?;
+            let current = Current::new(&config, &host);
+            let policy = policy::policy(&config, &current.registers);
+            Ok::<_, config::ConfigError>((config, current, policy))
+        });
+        match read.await {
+            Ok(Ok((config, current, policy))) => {
                 warn_of_rules(&config);
                 if config.serial != self.started_with.serial || config.printers != self.started_with.printers
                 {
@@ -322,13 +333,14 @@ impl Parts {
                         "`[[serial]]` and `[[printer]]` stay as they were; restart fichad to take them over"
                     );
                 }
-                self.shared.hub.reload(policy::policy(&config, &current.registers));
-                self.shared.routes.swap(current);
+                self.states.named(current.named());
+                self.shared.routes.switch(current, || self.shared.hub.reload(policy));
                 tracing::info!(path = %path.display(), "config read again: registers, routes and rules");
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 tracing::error!(why = %chain(&error), "the config has mistakes; everything stays as it was")
             }
+            Err(_) => tracing::error!("the config could not be read again; everything stays as it was"),
         }
     }
 }

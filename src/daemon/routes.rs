@@ -7,7 +7,7 @@ use crate::domain::id::{ReaderName, RegisterName};
 use crate::domain::time::Uptime;
 use crate::identify::{Budget, GUESS_EVERY, GUESSES_MAX};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 /// The routes now, swapped whole on reload: a scan sees the old ones or the new ones.
@@ -76,9 +76,17 @@ impl Routes {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts new routes in the place of the old.
-    pub(super) fn swap(&self, current: Current) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
+    /// The routes now, which stay so until what is returned is dropped: for the time of one scan.
+    pub(super) fn held(&self) -> RwLockReadGuard<'_, Arc<Current>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts new routes in the place of the old while no scan is on its way, and has `also` change what goes with them: no
+    /// scan is routed by the old ones to a register that is gone, or by the new ones to one that is not there yet.
+    pub(super) fn switch(&self, current: Current, also: impl FnOnce()) {
+        let mut now = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        also();
+        *now = Arc::new(current);
     }
 
     /// Spends one of a register's guesses at codes.
@@ -89,5 +97,34 @@ impl Routes {
         let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
         let full = || Budget::new(GUESSES_MAX, GUESS_EVERY, now);
         guesses.entry(register.clone()).or_insert_with(full).reserve(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use std::sync::mpsc::sync_channel;
+
+    #[test]
+    fn routes_change_between_two_scans_never_during_one() {
+        let host = RegisterName::new("host").unwrap();
+        let current = |name: &str| {
+            let config = config::parse(&format!("[[register]]\nname = \"{name}\"\n")).unwrap();
+            Current::new(&config, &host)
+        };
+        let routes = Routes::new(current("till-1"));
+        let (also, done) = sync_channel(1);
+        std::thread::scope(|scope| {
+            let scan = routes.held();
+            let switching = scope.spawn(|| routes.switch(current("till-2"), || also.send(()).unwrap()));
+            // Whatever has happened by now, nothing has changed for the scan that is on its way.
+            assert!(done.recv_timeout(Duration::from_millis(50)).is_err());
+            assert_eq!(scan.registers, [RegisterName::new("till-1").unwrap()]);
+            drop(scan);
+            switching.join().unwrap();
+        });
+        done.recv().unwrap();
+        assert_eq!(routes.current().registers, [RegisterName::new("till-2").unwrap()]);
     }
 }

@@ -72,7 +72,10 @@ impl ScanPath {
 
     /// Takes what the reader's assembler gave.
     pub(super) fn take(&mut self, decoded: Decoded, now: Uptime) -> Taken {
-        let routes = self.shared.routes.current();
+        // Held until the scan is with its register: a reload takes place before it or after it.
+        let all = Arc::clone(&self.shared.routes);
+        let routes = all.held();
+        self.repeats.set_window(routes.repeat_window);
         let register = self.register.as_ref().unwrap_or_else(|| routes.register(&self.reader)).clone();
         let raw: RawScan = match decoded {
             Decoded::Scan(raw) => raw,
