@@ -71,13 +71,45 @@ pub(super) struct Supervisor {
     wake: Arc<EventFd>,
     ended: Receiver<(ReaderName, PathBuf)>,
     nudge: Nudge,
-    running: HashMap<ReaderName, (PathBuf, JoinHandle<()>)>,
+    running: HashMap<ReaderName, Running>,
     layouts: Layouts,
 }
 
+/// A reader that is open, or is being opened.
+struct Running {
+    sysfs: PathBuf,
+    how: How,
+    /// Lets it go, and no other.
+    stop: StopSignal,
+    thread: JoinHandle<()>,
+}
+
+/// What of the settings a device is opened with: when it is another, the device is let go and opened anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum How {
+    Plain,
+    Typed { layout: String, variant: String, idle: Duration },
+}
+
+impl How {
+    /// How a device is to be opened; `None` when it is none of ours.
+    fn of(class: Class, reader: &ReaderSettings) -> Option<Self> {
+        match class {
+            Class::HidPosScanner | Class::Magstripe => Some(Self::Plain),
+            Class::Tty => reader.adopt.then_some(Self::Plain),
+            Class::Keyboard => reader.adopt.then(|| Self::Typed {
+                layout: reader.layout.clone(),
+                variant: reader.variant.clone(),
+                idle: reader.idle,
+            }),
+        }
+    }
+}
+
 impl Supervisor {
-    /// Starts the thread; the devices lie below `/sys` and `/dev`.
-    pub(super) fn start(starter: Starter, stop: StopSignal) -> io::Result<(Nudge, JoinHandle<()>)> {
+    /// Starts the thread for the devices that `hotplug` looks through.
+    pub(super) fn start(starter: Starter, hotplug: Hotplug) -> io::Result<(Nudge, JoinHandle<()>)> {
+        let stop = starter.stop.clone();
         let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
         let (sender, ended) = sync_channel(ENDED_MAX);
         let nudge = Nudge { wake: Arc::clone(&wake), ended: sender };
@@ -87,7 +119,7 @@ impl Supervisor {
         let mut supervisor = Self {
             starter,
             stop,
-            hotplug: Hotplug::new("/sys", "/dev"),
+            hotplug,
             watch: watch.ok(),
             wake,
             ended,
@@ -101,8 +133,9 @@ impl Supervisor {
 
     fn run(&mut self) {
         while !self.turn() {}
-        for (_, (_, thread)) in self.running.drain() {
-            if thread.join().is_err() {
+        self.running.values().for_each(|running| running.stop.raise());
+        for (_, running) in self.running.drain() {
+            if running.thread.join().is_err() {
                 tracing::error!("a reader's thread panicked");
             }
         }
@@ -114,7 +147,7 @@ impl Supervisor {
         if !self.hotplug.on_deadline(now).is_empty() {
             self.starter.states.devices(self.hotplug.known().iter().map(row).collect());
         }
-        self.open_ours();
+        self.bring_together();
         let left = self.hotplug.deadline().saturating_sub(self.starter.clock.uptime());
         match self.wait(left) {
             Ok(true) => return true,
@@ -129,7 +162,7 @@ impl Supervisor {
         self.wake.read().ok();
         while let Ok((name, sysfs)) = self.ended.try_recv() {
             // One that was plugged in again may be read by the next thread already.
-            if self.running.get(&name).is_some_and(|(place, _)| *place == sysfs) {
+            if self.running.get(&name).is_some_and(|running| running.sysfs == sysfs) {
                 self.running.remove(&name);
                 self.hotplug.forget(&name, now);
             }
@@ -151,24 +184,35 @@ impl Supervisor {
         Ok(polled.first().and_then(PollFd::any).unwrap_or(false))
     }
 
-    fn open_ours(&mut self) {
+    /// Lets go of what is to be opened otherwise, or not at all, and opens what is ours and closed. One thread a name: the
+    /// next one starts when the one before has ended, so that what is told of a reader is told in its order.
+    fn bring_together(&mut self) {
         let settings = self.starter.shared.routes.current().readers.clone();
+        self.running.retain(|_, running| !running.thread.is_finished());
         for found in self.hotplug.known() {
             let reader = settings.for_reader(&found.name);
-            let ours = found.class.taken_by_itself() || reader.adopt;
-            let runs = self.running.get(&found.name).is_some_and(|(sysfs, _)| *sysfs == found.sysfs);
-            if !ours || runs || found.access != Access::Ok {
+            let how = How::of(found.class, &reader);
+            if let Some(running) = self.running.get(&found.name) {
+                if how.as_ref() != Some(&running.how) || running.sysfs != found.sysfs {
+                    running.stop.raise();
+                }
                 continue;
             }
+            let Some(how) = how.filter(|_| found.access == Access::Ok) else { continue };
             if self.running.len() >= READERS_MAX {
                 tracing::warn!(reader = %found.name, "{READERS_MAX} readers are open; this one is not read");
                 continue;
             }
             let nudge = self.nudge.clone();
-            let (name, sysfs) = (found.name.clone(), found.sysfs.clone());
+            let sysfs = found.sysfs.clone();
             let device = Device { found: found.clone(), reader, layouts: Arc::clone(&self.layouts) };
-            match self.starter.spawn(device, move |_| nudge.ended(&name, sysfs)) {
-                Ok(thread) => drop(self.running.insert(found.name.clone(), (found.sysfs.clone(), thread))),
+            let started = StopSignal::new().and_then(|stop| {
+                let (at, own) = (sysfs.clone(), stop.clone());
+                let thread = self.starter.spawn(device, own, move |name| nudge.ended(name, at))?;
+                Ok(Running { sysfs, how, stop, thread })
+            });
+            match started {
+                Ok(running) => drop(self.running.insert(found.name.clone(), running)),
                 Err(error) => tracing::error!(reader = %found.name, %error, "no thread for a reader"),
             }
         }
@@ -281,3 +325,6 @@ impl Source for Device {
         Ended::ForGood
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use super::scan_path::{ScanPath, Shared, Taken};
 use super::states::{ReaderState, States};
 use crate::config::Config;
 use crate::decode::Assemble;
+use crate::device::hotplug::Hotplug;
 use crate::device::port::{Answer, OpenError, Port};
 use crate::device::reader::{self, Answers, ReaderEnd, Reply, StopSignal};
 use crate::device::replay::{Setup, Transport};
@@ -63,15 +64,20 @@ pub(super) struct Starter {
 }
 
 impl Starter {
-    /// Starts a thread for `source`; `ended` is called on it when it ends by itself.
+    /// Starts a thread for `source`, which reads until `stop` is raised; `ended` is called on it when it ends.
     pub(super) fn spawn(
         &self,
         source: impl Source,
+        stop: StopSignal,
         ended: impl FnOnce(&ReaderName) + Send + 'static,
     ) -> io::Result<JoinHandle<()>> {
         let name = source.name();
-        let mut watch =
-            Watch { path: ScanPath::new(name.clone(), self.shared.clone()), name, starter: self.clone() };
+        let mut watch = Watch {
+            path: ScanPath::new(name.clone(), self.shared.clone()),
+            name,
+            starter: self.clone(),
+            stop,
+        };
         let thread = std::thread::Builder::new().name("reader".to_owned());
         thread.spawn(move || {
             watch.run(&source);
@@ -100,9 +106,9 @@ impl Readers {
         let starter = Starter { shared, clock, states, stop: stop.clone() };
         let mut threads = Vec::new();
         for port in &config.serial.ports {
-            threads.push(starter.spawn(SerialReader(port.clone()), |_| {})?);
+            threads.push(starter.spawn(SerialReader(port.clone()), stop.clone(), |_| {})?);
         }
-        let (nudge, thread) = Supervisor::start(starter, stop.clone())?;
+        let (nudge, thread) = Supervisor::start(starter, Hotplug::new("/sys", "/dev"))?;
         threads.push(thread);
         Ok(Self { stop, threads, nudge })
     }
@@ -171,6 +177,8 @@ struct Watch {
     name: ReaderName,
     path: ScanPath,
     starter: Starter,
+    /// This reader's own, or that of all.
+    stop: StopSignal,
 }
 
 /// How opening a reader once, and reading it for as long as it gave something, came to an end.
@@ -200,14 +208,22 @@ impl Watch {
                 pauses = Pauses::default();
             }
             let pause = match once {
-                Once::Stopped => return,
+                Once::Stopped => return self.released(),
                 Once::Gone if source.after_loss() == Ended::ForGood => return,
                 Once::Gone | Once::NotNow => REOPEN_AFTER,
                 Once::Failed => pauses.next(),
             };
-            if self.starter.stop.wait(pause) {
-                return;
+            if self.stop.wait(pause) {
+                return self.released();
             }
+        }
+    }
+
+    /// A reader that is let go while the others go on is none of ours any more, or about to be opened anew.
+    fn released(&self) {
+        if !self.starter.stop.wait(Duration::ZERO) {
+            self.starter.states.forget(&self.name);
+            tracing::info!(reader = %self.name, "let go");
         }
     }
 
@@ -248,7 +264,7 @@ impl Watch {
             let taken = path.take(decoded, now);
             if answers_wanted { reply(taken, answers, runtime) } else { Reply::Quiet }
         };
-        reader::run(port, assembler, &*starter.clock, &starter.stop, &mut on)
+        reader::run(port, assembler, &*starter.clock, &self.stop, &mut on)
     }
 }
 

@@ -230,7 +230,11 @@ impl States {
 impl Now {
     /// Readers that the config names, that are not plugged in and were never open.
     fn absent(&self) -> impl Iterator<Item = &ReaderName> {
-        let found = |name: &ReaderName| self.devices.iter().any(|device| device.get("reader").and_then(Value::as_str) == Some(name.as_str()));
+        let found = |name: &ReaderName| {
+            self.devices
+                .iter()
+                .any(|device| device.get("reader").and_then(Value::as_str) == Some(name.as_str()))
+        };
         self.named.iter().filter(move |name| !self.readers.contains_key(*name) && !found(name))
     }
 }

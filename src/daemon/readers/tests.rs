@@ -52,8 +52,8 @@ fn a_panic_while_reading_is_told_and_costs_that_reader_a_moment_only() {
     let mut rig = Rig::start("");
     let starter = rig.starter();
     let threads = [
-        starter.spawn(Brittle(port("left", left.path.clone())), |_| {}).unwrap(),
-        starter.spawn(SerialReader(port("right", right.path.clone())), |_| {}).unwrap(),
+        starter.spawn(Brittle(port("left", left.path.clone())), starter.stop.clone(), |_| {}).unwrap(),
+        starter.spawn(SerialReader(port("right", right.path.clone())), starter.stop.clone(), |_| {}).unwrap(),
     ];
     rig.until("both read", |event| {
         ["left", "right"].iter().all(|name| crate::daemon::tests::is(event, name, "reading"))
