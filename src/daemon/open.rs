@@ -94,6 +94,7 @@ pub(super) fn report(report: &OpenReport) {
         took_ms = report.took.as_millis(),
         last_seq = report.last.map_or(0, |last| last.seq),
         caught_up = report.caught_up,
+        read_bytes = report.read_bytes,
         "store open"
     );
     for torn in &report.torn {

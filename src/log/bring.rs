@@ -6,7 +6,7 @@ use super::record::{Record, events};
 use super::scan::{Part, Place, Scan, replay, scan};
 use super::settle::journal_dir;
 use super::table::{Position, Table};
-use super::{Fold, FoldError, GROUP_MAX, Half, OpenError, Rebuilt, Settings, ViewError, Views};
+use super::{Fold, FoldError, GROUP_MAX, Half, OpenError, Rebuilt, Settings, ViewError, Views, checkpoint};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -109,7 +109,10 @@ pub(super) fn catch_up(settings: &Settings, half: Half, fold: &dyn Fold, views: 
     let position = |table: &Table| table.position().map_err(Stop::Views).map(Option::unwrap_or_default);
     let table = views.table(half);
     let from = table.as_deref().map(position).transpose()?.unwrap_or_default();
-    let scan = scan(&journal_dir(&settings.dir, half), half, Part { want_seq: from.seq, ..Part::default() })?;
+    let dir = journal_dir(&settings.dir, half);
+    let checkpoint = checkpoint::read(&settings.dir, half)?.unwrap_or_default();
+    let known = if table.is_some() && checkpoint.holds(&dir) { checkpoint.place } else { Place::default() };
+    let scan = scan(&dir, half, Part { from: known, to: None, want_seq: from.seq })?;
     let bring = Bring { settings, half, fold, scan: &scan, go_on: &|| true };
     let records = match table {
         Some(table) => bring.catch_up(&table, from)?,

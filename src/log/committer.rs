@@ -1,13 +1,13 @@
 //! The one thread that writes: decides a group, commits it, applies it, answers.
 
 use super::bring::{self, Stop};
-use super::checkpoint;
+use super::checkpoint::{self, Checkpoint};
 use super::journal::Journal;
 use super::layer::Layer;
 use super::pending::{Answer, Committed};
 use super::record::{Kind, NewRecord};
 use super::renew::{self, Switch};
-use super::scan::Place;
+use super::scan::{Place, Seen, to_u64};
 use super::table::{Position, Table};
 use super::tx::{Decided, Tx};
 use super::{FoldError, Folds, GROUP_MAX, Half, Halves, Meta, OpenError, Refused, Settings, UtcUs, Views};
@@ -119,7 +119,9 @@ pub(super) struct Committer {
     pub(super) utc_us: UtcUs,
     pub(super) state: Arc<State>,
     pub(super) last: Meta,
-    pub(super) groups: u64,
+    pub(super) orphans: Halves<Vec<Seen>>,
+    /// Groups and bytes of events since the last checkpoint.
+    pub(super) since: (u64, u64),
 }
 
 /// What a group has decided so far.
@@ -187,8 +189,15 @@ impl Committer {
             }
         }
         if wrote && self.state.read_only().is_none() {
-            self.groups = self.groups.saturating_add(1);
-            if self.groups.is_multiple_of(self.settings.checkpoint_groups.max(1)) {
+            let bytes = |record: &Decision| {
+                record.personal.as_ref().map_or(0, Vec::len).saturating_add(record.neutral.len())
+            };
+            let bytes = group.records.iter().map(bytes).fold(0, usize::saturating_add);
+            let (groups, so_far) = self.since;
+            self.since = (groups.saturating_add(1), so_far.saturating_add(to_u64(bytes)));
+            if self.since.0 >= self.settings.checkpoint_groups
+                || self.since.1 >= self.settings.checkpoint_bytes
+            {
                 self.checkpoint();
             }
         }
@@ -292,14 +301,17 @@ impl Committer {
         self.state.last_seq.store(self.last.seq, Ordering::Release);
     }
 
-    fn checkpoint(&self) {
+    /// Notes up to where the journals are in the views, once these are on the disk.
+    pub(super) fn checkpoint(&mut self) {
+        self.since = (0, 0);
         for half in Half::ALL {
             let Some(table) = self.views.table(half).filter(|_| !self.views.is_behind(half)) else {
                 continue;
             };
-            let seq = self.positions.get(half).seq;
+            let (place, orphans) = (self.journals.get(half).place(), self.orphans.get(half).clone());
             let done = table.sync().and_then(|()| {
-                checkpoint::write(&self.settings.dir, half, seq).map_err(|error| error.to_string())
+                let checkpoint = Checkpoint { place, orphans };
+                checkpoint::write(&self.settings.dir, half, &checkpoint).map_err(|error| error.to_string())
             });
             if let Err(what) = done {
                 self.state.fail(format!("the {} views could not be synced: {what}", half.name()));

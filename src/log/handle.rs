@@ -4,14 +4,17 @@ use super::committer::{Aside, Committer, Request, State, Task};
 use super::files::io_error;
 use super::renew::{Renewal, refused};
 use super::{
-    Folds, Half, Health, HealthState, OpenError, OpenReport, Pending, QUEUE_MAX, Refused, Settings,
-    SubmitError, Tx, UtcUs, Views, open,
+    Folds, GROW_BYTES, Half, Health, HealthState, OpenError, OpenReport, Pending, QUEUE_MAX, Refused,
+    Settings, SubmitError, Tx, UtcUs, Views, open,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
+
+/// The most that an open leaves to be read again by the next one: the room that the two journals are filled ahead.
+const READ_AGAIN_BYTES_MAX: u64 = 2 * GROW_BYTES;
 
 /// A log: clones share one committer. Dropping the last one stops it as [`Log::close`] does.
 #[derive(Clone)]
@@ -34,7 +37,8 @@ struct Shared {
 
 impl Log {
     /// Opens the log in `settings.dir`, or makes it: settles what a crash left, brings the views up to the journal, starts
-    /// the committer. Reads the whole journal, so it takes about a second for each few hundred MB of it.
+    /// the committer. Reads the journals from their last checkpoint on; where it must read them whole it takes about a
+    /// second for each few hundred MB.
     pub fn open(settings: Settings, folds: Folds, utc_us: UtcUs) -> Result<(Self, OpenReport), OpenError> {
         let started_us = utc_us();
         let opened = open::open(&settings, &folds)?;
@@ -42,7 +46,7 @@ impl Log {
         let state = Arc::new(State::default());
         state.last_seq.store(opened.last.seq, Ordering::Release);
         let (queue, requests) = sync_channel(QUEUE_MAX);
-        let committer = Committer {
+        let mut committer = Committer {
             settings: settings.clone(),
             requests,
             journals: opened.journals,
@@ -53,8 +57,13 @@ impl Log {
             utc_us: Arc::clone(&utc_us),
             state: Arc::clone(&state),
             last: opened.last,
-            groups: 0,
+            orphans: opened.orphans,
+            since: (0, 0),
         };
+        // What took long to read or to fold is not to be read again, should this run end badly too.
+        if report.caught_up > 0 || !report.rebuilt.is_empty() || report.read_bytes > READ_AGAIN_BYTES_MAX {
+            committer.checkpoint();
+        }
         let thread = thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run());
         let thread = thread.map_err(io_error("start a thread for", &settings.dir))?;
         let took_us = utc_us().saturating_sub(started_us);

@@ -97,7 +97,10 @@ impl Journal {
         Ok(())
     }
 
+    /// Closes the segment at its length, so that its end can be told without reading it, and begins the next.
     fn roll(&mut self, first_seq: u64) -> io::Result<()> {
+        self.file.set_len(self.place.offset)?;
+        self.file.sync_data()?;
         let number = self.place.segment.saturating_add(1);
         let header = SegmentHeader {
             half: self.half,

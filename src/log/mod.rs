@@ -11,7 +11,7 @@
 //! <dir>/store/journal/00000001.seg  neutral half: the truth (record layout: `record.rs`)
 //! <dir>/store/views/              neutral half: sled, can be deleted while stopped, is rebuilt
 //! <dir>/store/views.*/            new ones being built (new, renewed) or old ones being deleted (old)
-//! <dir>/store/CHECKPOINT          what views have surely reached; tells an emptied sled from a new one
+//! <dir>/store/CHECKPOINT          up to where the journal was checked and is in the views: where the next start reads on
 //! <dir>/vault/...                 personal half, the same
 //!
 //! a view entry in sled      key:   | view number u8 | key |
@@ -24,9 +24,10 @@
 //! halves. A crash between the two syncs leaves personal records without neutral ones: at open they are voided by a
 //! record in the vault's journal, listed in [`OpenReport`], never folded and never destroyed.
 //!
-//! A journal is read and checked whole at every open (its chain of checksums), and must cover all that the views,
-//! the checkpoint and the other half know of; what is torn behind that is cut, anything else is
-//! [`OpenError::Damaged`] and nothing is touched.
+//! An open reads and checks a journal (its chain of checksums) from its last checkpoint on, and of what lies before only
+//! how the segments hang together; the whole of it when there is no checkpoint that holds, or when views must be built
+//! anew. The journal must cover all that the views, the checkpoint and the other half know of; what is torn behind that
+//! is cut, anything else is [`OpenError::Damaged`] and nothing is touched.
 //!
 //! This room knows no noun of ours: an event is bytes, its meaning is in a [`Fold`]. It reads no clock (the caller
 //! hands one over) and puts no key, value or event into an error or a log line.
@@ -199,6 +200,8 @@ pub struct Settings {
     pub cache_bytes: u64,
     /// Groups between two checkpoints; one is also made at close.
     pub checkpoint_groups: u64,
+    /// Bytes of events between two checkpoints: about what a start after a power cut has to read and fold.
+    pub checkpoint_bytes: u64,
 }
 
 /// A segment is filled with zeros this far ahead, so that most syncs change no file length.
@@ -208,7 +211,13 @@ impl Settings {
     /// The usual sizes for a log in `dir`: segments of 64 MiB, 16 MiB of cache a half.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), segment_bytes: 64 << 20, cache_bytes: 16 << 20, checkpoint_groups: 4096 }
+        Self {
+            dir: dir.into(),
+            segment_bytes: 64 << 20,
+            cache_bytes: 16 << 20,
+            checkpoint_groups: 4096,
+            checkpoint_bytes: 16 << 20,
+        }
     }
 }
 
@@ -227,6 +236,8 @@ pub struct OpenReport {
     pub behind: Vec<Half>,
     /// The last committed transaction.
     pub last: Option<Meta>,
+    /// Bytes of the journals that were read and checked; what lies before the checkpoints is not.
+    pub read_bytes: u64,
     /// How long it took.
     pub took: Duration,
 }

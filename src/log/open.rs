@@ -3,9 +3,10 @@
 use super::bring::{Bad, Bring, Found, Up, tidy, views_dir};
 use super::files::{create_dir, io_error};
 use super::journal::Journal;
-use super::settle::{Settled, settle};
+use super::scan::Seen;
+use super::settle::{Begin, Settled, journal_dir, settle};
 use super::table::{Position, Table};
-use super::{Folds, Half, Halves, Meta, OpenError, OpenReport, Settings, Views, checkpoint};
+use super::{Folds, Half, Halves, Meta, OpenError, OpenReport, Orphan, Settings, Views, checkpoint};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{File, OpenOptions};
@@ -17,26 +18,31 @@ pub(super) struct Opened {
     pub(super) positions: Halves<Position>,
     pub(super) views: Views,
     pub(super) last: Meta,
+    pub(super) orphans: Halves<Vec<Seen>>,
     pub(super) report: OpenReport,
 }
 
 pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenError> {
     let lock = lock(&settings.dir)?;
-    let (mut checkpoints, mut found) =
+    let (mut from, mut found) =
         (Halves::default(), Halves { personal: Err(Bad::default()), neutral: Err(Bad::default()) });
+    let (mut checkpoints, mut applied, mut reached) = (Halves::default(), Halves::default(), 0);
     for half in Half::ALL {
         create_dir(&settings.dir.join(half.folder())).map_err(io_error("create", &settings.dir))?;
-        *checkpoints.get_mut(half) = checkpoint::read(&settings.dir, half)?;
+        let checkpoint = checkpoint::read(&settings.dir, half)?.unwrap_or_default();
         tidy(settings, half)?;
-        *found.get_mut(half) = existing(settings, half);
+        let views = existing(settings, half);
+        let seq = views.as_ref().map_or(0, |(_, position)| position.seq);
+        reached =
+            checkpoint.place.seq.max(views.as_ref().map_or_else(|bad| bad.reached, |_| seq)).max(reached);
+        (*checkpoints.get_mut(half), *applied.get_mut(half)) = (checkpoint.place.seq, seq);
+        // Views that must be built anew need the whole journal.
+        if views.is_ok() && checkpoint.holds(&journal_dir(&settings.dir, half)) {
+            *from.get_mut(half) = checkpoint;
+        }
+        *found.get_mut(half) = views;
     }
-    let applied = |found: &Found| found.as_ref().map_or(0, |(_, position)| position.seq);
-    let applied = Halves { personal: applied(&found.personal), neutral: applied(&found.neutral) };
-    let reached =
-        |half| found.get(half).as_ref().map_or_else(|bad| bad.reached, |(_, position)| position.seq);
-    let reached = Half::ALL.map(|half| reached(half).max(*checkpoints.get(half)));
-    let reached = reached.into_iter().max().unwrap_or(0);
-    let Settled { journals, scans, last } = settle(settings, applied, reached)?;
+    let Settled { journals, scans, last } = settle(settings, &Begin { from, applied, reached })?;
 
     let mut report = OpenReport { last: (last.seq > 0).then_some(last), ..OpenReport::default() };
     let mut tables = Halves::default();
@@ -45,7 +51,10 @@ pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenErr
     for (half, found) in [(Half::Personal, personal), (Half::Neutral, neutral)] {
         let scan = scans.get(half);
         report.torn.extend(scan.torn.clone());
-        report.orphans.extend(scan.orphans.iter().cloned());
+        let dir = journal_dir(&settings.dir, half);
+        let orphan = |seen: &Seen| Orphan { meta: seen.meta, file: seen.path(&dir), offset: seen.offset };
+        report.orphans.extend(scan.orphans.iter().map(orphan));
+        report.read_bytes = report.read_bytes.saturating_add(scan.read_bytes);
         let bring = Bring { settings, half, fold: folds.get(half), scan, go_on: &|| true };
         *positions.get_mut(half) = bring.end();
         let Up { table, caught_up, rebuilt, behind } = bring.up(found, *checkpoints.get(half))?;
@@ -56,7 +65,8 @@ pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenErr
     }
     let views = Views::new(tables, lock);
     report.behind.iter().for_each(|half| views.set_behind(*half, true));
-    Ok(Opened { journals, positions, views, last, report })
+    let orphans = Halves { personal: scans.personal.orphans, neutral: scans.neutral.orphans };
+    Ok(Opened { journals, positions, views, last, orphans, report })
 }
 
 fn lock(dir: &Path) -> Result<Flock<File>, OpenError> {

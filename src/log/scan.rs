@@ -4,7 +4,7 @@ use super::files::io_error;
 use super::record::{
     FORMAT, HeaderError, Record, SEGMENT_HEADER_BYTES, SegmentHeader, TIMELINE_FIRST, has_follower, parse,
 };
-use super::{GROUP_MAX, Half, Meta, OpenError, Orphan, Torn};
+use super::{GROUP_MAX, Half, Meta, OpenError, Torn};
 use std::collections::{HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -26,8 +26,8 @@ pub(super) struct Segment {
 pub(super) struct Seen {
     pub(super) meta: Meta,
     pub(super) crc: u32,
-    segment: u64,
-    offset: u64,
+    pub(super) segment: u64,
+    pub(super) offset: u64,
 }
 
 /// A place between two records of a journal, and what lies before it. The default is the very start.
@@ -68,11 +68,21 @@ pub(super) struct Scan {
     pub(super) end: Place,
     /// The last records that are not void, the latest at the back.
     pub(super) recent: VecDeque<Seen>,
-    pub(super) orphans: Vec<Orphan>,
+    /// Records that were read and found void, or that the caller knows of.
+    pub(super) orphans: Vec<Seen>,
     pub(super) torn: Option<Torn>,
     /// Checksum of the live record asked for.
     pub(super) crc_at: Option<u32>,
+    /// Bytes of records and of the room behind them that were read.
+    pub(super) read_bytes: u64,
     void: HashSet<(u64, u64)>,
+}
+
+impl Seen {
+    /// Where it lies below a journal's folder.
+    pub(super) fn path(&self, dir: &Path) -> PathBuf {
+        segment_path(dir, self.segment)
+    }
 }
 
 impl Scan {
@@ -84,9 +94,7 @@ impl Scan {
     /// Takes the records of `from` and later back.
     fn void(&mut self, from: u64) -> bool {
         while let Some(seen) = self.recent.pop_back_if(|seen| seen.meta.seq >= from) {
-            let file = self.segments.iter().find(|segment| segment.number == seen.segment);
-            let file = file.map(|segment| segment.path.clone()).unwrap_or_default();
-            self.orphans.push(Orphan { meta: seen.meta, file, offset: seen.offset });
+            self.orphans.push(seen);
             self.void.insert((seen.segment, seen.offset));
             self.end.live = self.end.live.saturating_sub(1);
         }
@@ -157,6 +165,7 @@ pub(super) fn scan(dir: &Path, half: Half, part: Part) -> Result<Scan, OpenError
     for index in 0..count {
         let Some(segment) = found.segments.get(index).cloned() else { break };
         let read = Bytes::read(&segment, from, to)?;
+        found.read_bytes = found.read_bytes.saturating_add(to_u64(read.records.len()));
         let chain = (segment.number > from.segment).then_some(found.end.chain);
         let header = header(&segment, &read.header, half, chain)?;
         if let Some(known) = found.segments.get_mut(index) {

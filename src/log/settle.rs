@@ -2,6 +2,7 @@
 //!
 //! First everything is read and judged; only when all of it is sound is the first byte changed.
 
+use super::checkpoint::Checkpoint;
 use super::files::io_error;
 use super::journal::Journal;
 use super::record::{Kind, NewRecord};
@@ -22,17 +23,26 @@ pub(super) fn journal_dir(dir: &Path, half: Half) -> PathBuf {
     dir.join(half.folder()).join("journal")
 }
 
-/// Reads, judges, repairs. `applied` is where each half's views are; `reached` is the highest sequence that any view or
-/// checkpoint has seen committed.
-pub(super) fn settle(settings: &Settings, applied: Halves<u64>, reached: u64) -> Result<Settled, OpenError> {
+/// Where to begin: after what is known to be sound.
+pub(super) struct Begin {
+    /// Each half's checkpoint where it holds, else the very start.
+    pub(super) from: Halves<Checkpoint>,
+    /// Where each half's views are.
+    pub(super) applied: Halves<u64>,
+    /// The highest sequence that any view or checkpoint has seen committed.
+    pub(super) reached: u64,
+}
+
+/// Reads, judges, repairs.
+pub(super) fn settle(settings: &Settings, begin: &Begin) -> Result<Settled, OpenError> {
     let dirs = Halves {
         personal: journal_dir(&settings.dir, Half::Personal),
         neutral: journal_dir(&settings.dir, Half::Neutral),
     };
-    let part = |want_seq| Part { want_seq, ..Part::default() };
-    let neutral = scan(&dirs.neutral, Half::Neutral, part(applied.neutral))?;
-    let mut personal = scan(&dirs.personal, Half::Personal, part(applied.personal))?;
-    judge(&dirs, &neutral, &personal, reached)?;
+    let read = |half| begin.read(dirs.get(half), half);
+    let neutral = read(Half::Neutral)?;
+    let mut personal = read(Half::Personal)?;
+    judge(&dirs, &neutral, &personal, begin.reached)?;
 
     cut(neutral.torn.as_ref())?;
     cut(personal.torn.as_ref())?;
@@ -44,10 +54,21 @@ pub(super) fn settle(settings: &Settings, applied: Halves<u64>, reached: u64) ->
     if personal.end.seq > last.seq {
         void(&mut journals.personal, last).map_err(io_error("write", &dirs.personal))?;
         let torn = personal.torn.take();
-        personal = scan(&dirs.personal, Half::Personal, part(applied.personal))?;
+        personal = read(Half::Personal)?;
         personal.torn = torn;
+        journals.personal = Journal::open(&dirs.personal, Half::Personal, settings.segment_bytes, &personal)?;
     }
     Ok(Settled { journals, scans: Halves { personal, neutral }, last })
+}
+
+impl Begin {
+    fn read(&self, dir: &Path, half: Half) -> Result<Scan, OpenError> {
+        let Checkpoint { place, orphans } = self.from.get(half);
+        let part = Part { from: *place, to: None, want_seq: *self.applied.get(half) };
+        let mut found = scan(dir, half, part)?;
+        found.orphans.splice(0..0, orphans.iter().copied());
+        Ok(found)
+    }
 }
 
 /// Refuses what no crash of ours can have left behind.

@@ -6,5 +6,6 @@ mod crash;
 mod damage;
 mod model;
 mod renew;
+mod start;
 mod support;
 mod views;

@@ -117,6 +117,7 @@ pub(super) struct Bench {
     pub(super) now_us: Arc<AtomicI64>,
     pub(super) segment_bytes: u64,
     pub(super) checkpoint_groups: u64,
+    pub(super) checkpoint_bytes: u64,
 }
 
 impl Bench {
@@ -132,6 +133,7 @@ impl Bench {
             now_us: Arc::new(AtomicI64::new(1_000)),
             segment_bytes: 64 << 20,
             checkpoint_groups: 4096,
+            checkpoint_bytes: 16 << 20,
         }
     }
 
@@ -146,6 +148,7 @@ impl Bench {
         let mut settings = Settings::new(dir);
         settings.segment_bytes = self.segment_bytes;
         settings.checkpoint_groups = self.checkpoint_groups;
+        settings.checkpoint_bytes = self.checkpoint_bytes;
         Log::open(settings, folds, clock)
     }
 
