@@ -2,10 +2,13 @@
 //!
 //! Each room owns its settings; this one only gathers them and checks what goes across rooms.
 
+mod across;
+mod files;
+
 use crate::domain::id::RegisterName;
 use crate::domain::settings::{self, Keys, Mistake};
 use crate::{decode, desk, device, identify, push, vault};
-use std::collections::BTreeSet;
+use files::Files;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +37,8 @@ pub struct Config {
     pub printers: device::printer_port::Settings,
     /// `[[alias]]` and `[payment]`.
     pub rules: decode::classify::Rules,
+    /// `[typist]`: how a register's `types` types.
+    pub typist: device::typist::Settings,
     /// `[scan] repeat_ms`.
     pub repeat_window: Duration,
 }
@@ -54,13 +59,24 @@ pub struct Register {
     pub name: RegisterName,
     /// The users that may speak for it; empty: every member of `fichad-register`.
     pub users: Vec<String>,
+    /// What is passed on is typed, for a program that knows only a keyboard; of one register at most.
+    pub types: bool,
 }
 
-/// Why a config file cannot be used.
+/// A mistake, and the file it is in: the main one or a drop-in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileMistake {
+    /// Which file.
+    pub file: PathBuf,
+    /// What is wrong, its key as it stands in that file.
+    pub mistake: Mistake,
+}
+
+/// Why a config cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The file cannot be read.
+    /// The main file cannot be read.
     #[error("{}: cannot be read", .path.display())]
     Unreadable {
         /// Which file.
@@ -68,19 +84,23 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// Not TOML, or with mistakes.
-    #[error("{}:\n{}", .path.display(), list(.mistakes))]
+    /// Not TOML, or with mistakes, or a drop-in that cannot be read.
+    #[error("{}", list(.mistakes))]
     Wrong {
-        /// Which file.
-        path: PathBuf,
-        /// All of them.
-        mistakes: Vec<Mistake>,
+        /// All of them, file by file.
+        mistakes: Vec<FileMistake>,
     },
 }
 
-fn list(mistakes: &[Mistake]) -> String {
-    let lines: Vec<String> = mistakes.iter().map(|mistake| format!("  {mistake}")).collect();
-    lines.join("\n")
+/// Each file with its mistakes below it.
+fn list(mistakes: &[FileMistake]) -> String {
+    let of_a_file = |mistakes: &[FileMistake]| {
+        let file = mistakes.first().map(|first| format!("{}:", first.file.display()));
+        let lines = mistakes.iter().map(|mistake| format!("  {}", mistake.mistake));
+        file.into_iter().chain(lines).collect::<Vec<String>>().join("\n")
+    };
+    let files: Vec<String> = mistakes.chunk_by(|a, b| a.file == b.file).map(of_a_file).collect();
+    files.join("\n")
 }
 
 /// Reads and checks the file at `path`, with the drop-ins of the folder `PATH.d` (`*.toml`, in the order of their names).
@@ -88,16 +108,12 @@ fn list(mistakes: &[Mistake]) -> String {
 /// A drop-in adds tables of its own (`[[reader]]`, `[[serial]]`, ...) and may not set a key again.
 ///
 /// # Errors
-/// [`ConfigError`] with every mistake.
+/// [`ConfigError`] with every mistake of every file.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let mut table = read_table(path)?;
-    let mut mistakes = Vec::new();
-    for drop_in in drop_ins(path)? {
-        merge(&mut table, read_table(&drop_in)?, &drop_in, &mut mistakes);
-    }
-    let (config, found) = settings::read_table(table, read);
-    mistakes.extend(found);
-    if mistakes.is_empty() { Ok(config) } else { Err(ConfigError::Wrong { path: path.to_owned(), mistakes }) }
+    let (files, table) = Files::read(path)?;
+    let (config, found) = read_whole(table);
+    let mistakes = files.mistakes(found);
+    if mistakes.is_empty() { Ok(config) } else { Err(ConfigError::Wrong { mistakes }) }
 }
 
 /// Checks a file's text.
@@ -105,7 +121,8 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 /// # Errors
 /// Every mistake in it.
 pub fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
-    let (config, mistakes) = settings::read_text(text, read).map_err(|mistake| vec![mistake])?;
+    let table = settings::parse(text).map_err(|mistake| vec![mistake])?;
+    let (config, mistakes) = read_whole(table);
     if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
 }
 
@@ -115,6 +132,13 @@ pub fn drop_in_dir(path: &Path) -> PathBuf {
     let mut dir = path.as_os_str().to_owned();
     dir.push(".d");
     dir.into()
+}
+
+fn read_whole(table: toml::Table) -> (Config, Vec<Mistake>) {
+    let across = across::check(&table);
+    let (config, mut mistakes) = settings::read_table(table, read);
+    mistakes.extend(across);
+    (config, mistakes)
 }
 
 fn read(keys: &mut Keys<'_>) -> Config {
@@ -135,12 +159,11 @@ fn read(keys: &mut Keys<'_>) -> Config {
     let readers = device::settings::Settings::read(keys);
     let printers = device::printer_port::Settings::read(keys);
     let rules = decode::classify::Rules::read(keys);
+    let typist = keys.table("typist", device::typist::Settings::read).unwrap_or_default();
     let repeat = keys.table("scan", |scan| scan.number("repeat_ms", 0..=60_000, "milliseconds")).flatten();
     let repeat_window = repeat.map_or(identify::REPEAT_WINDOW, Duration::from_millis);
     let shop = desk::Settings { rules: rules.clone(), ..shop };
-    let config = Config { store, shop, push, registers, serial, readers, printers, rules, repeat_window };
-    check(&config, keys);
-    config
+    Config { store, shop, push, registers, serial, readers, printers, rules, typist, repeat_window }
 }
 
 impl Default for StoreSettings {
@@ -158,77 +181,7 @@ fn read_store(keys: &mut Keys<'_>) -> StoreSettings {
 fn read_register(keys: &mut Keys<'_>) -> Option<Register> {
     let name = keys.parsed("name", |text| RegisterName::new(text));
     let users = keys.texts("users").unwrap_or_default();
+    let types = keys.flag("types").unwrap_or_default();
     let name = keys.required("name", name)?;
-    Some(Register { name, users })
-}
-
-/// What no room can see alone: names given twice, routes to registers that do not exist.
-fn check(config: &Config, keys: &mut Keys<'_>) {
-    let registers: BTreeSet<RegisterName> =
-        config.registers.iter().map(|register| register.name.clone()).collect();
-    for (index, serial) in config.serial.ports.iter().enumerate() {
-        known_register(serial.register.as_ref(), &registers, &format!("serial[{index}].register"), keys);
-    }
-    for (index, reader) in config.readers.readers.iter().enumerate() {
-        known_register(reader.register.as_ref(), &registers, &format!("reader[{index}].register"), keys);
-    }
-    for (index, printer) in config.printers.printers.iter().enumerate() {
-        for register in &printer.registers {
-            known_register(Some(register), &registers, &format!("printer[{index}].registers"), keys);
-        }
-    }
-}
-
-fn known_register(
-    register: Option<&RegisterName>,
-    registers: &BTreeSet<RegisterName>,
-    key: &str,
-    keys: &mut Keys<'_>,
-) {
-    if let Some(register) = register
-        && !registers.contains(register)
-    {
-        keys.refuse(key, format!("no `[[register]]` is named `{register}`"));
-    }
-}
-
-fn read_table(path: &Path) -> Result<toml::Table, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    let size = std::fs::metadata(path).map_err(unreadable)?.len();
-    let wrong = |mistakes| ConfigError::Wrong { path: path.to_owned(), mistakes };
-    if size > FILE_BYTES_MAX {
-        let problem = format!("{size} bytes; at most {FILE_BYTES_MAX}");
-        return Err(wrong(vec![Mistake { key: "(file)".to_owned(), problem }]));
-    }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    settings::parse(&text).map_err(|mistake| wrong(vec![mistake]))
-}
-
-fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
-    let dir = drop_in_dir(path);
-    let entries = match std::fs::read_dir(&dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(ConfigError::Unreadable { path: dir, source }),
-    };
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|file| file.extension().is_some_and(|ending| ending == "toml"))
-        .collect();
-    files.sort_unstable();
-    Ok(files)
-}
-
-fn merge(into: &mut toml::Table, from: toml::Table, file: &Path, mistakes: &mut Vec<Mistake>) {
-    for (key, value) in from {
-        match (into.get_mut(&key), value) {
-            (None, value) => drop(into.insert(key, value)),
-            (Some(toml::Value::Array(kept)), toml::Value::Array(more)) => kept.extend(more),
-            (Some(toml::Value::Table(kept)), toml::Value::Table(more)) => merge(kept, more, file, mistakes),
-            (Some(_), _) => {
-                let problem = format!("is set in the main file and again in {}", file.display());
-                mistakes.push(Mistake { key, problem });
-            }
-        }
-    }
+    Some(Register { name, users, types })
 }

@@ -1,14 +1,15 @@
 //! `ficha config`.
 
 use super::ask::{Asker, Said};
-use super::{EX_USAGE, say};
-use crate::config::{self, ConfigError};
+use super::{EX_USAGE, say, serve};
+use crate::config::{self, Config, ConfigError};
+use crate::domain::id::RegisterName;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Says every mistake of a config file and its drop-ins; exit code 64 if there is one.
+    /// Says every mistake of a config file and its drop-ins, or what a good one means; exit code 64 if there is a mistake.
     Check {
         /// The file.
         #[arg(default_value = config::DEFAULT_PATH)]
@@ -20,30 +21,87 @@ impl Command {
     pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
         let Self::Check { file } = self;
         let error = match config::load(file) {
-            Ok(_) => {
-                let good = json!({ "ok": true, "file": file.display().to_string(), "mistakes": [] });
-                return asker.say(&good, |_| format!("{} is good", file.display()));
+            Ok(config) => {
+                let (file, means) = (file.display().to_string(), meaning(&config, &serve::host_name()));
+                let good = json!({ "ok": true, "file": file, "mistakes": [], "means": means });
+                return asker
+                    .say(&good, |_| format!("{file} has no mistakes. It means:\n  {}", means.join("\n  ")));
             }
             Err(error) => error,
         };
         if !asker.json {
             return Err(error.into());
         }
-        say::json_line(&mistakes(&error))?;
+        say::json_line(
+            &json!({ "ok": false, "file": file.display().to_string(), "mistakes": mistakes(&error) }),
+        )?;
         Err(Said(EX_USAGE).into())
     }
 }
 
-fn mistakes(error: &ConfigError) -> Value {
+fn mistakes(error: &ConfigError) -> Vec<Value> {
     match error {
-        ConfigError::Wrong { path, mistakes } => {
-            let mistakes: Vec<Value> =
-                mistakes.iter().map(|one| json!({ "key": one.key, "problem": one.problem })).collect();
-            json!({ "ok": false, "file": path.display().to_string(), "mistakes": mistakes })
+        ConfigError::Wrong { mistakes } => {
+            let one = |one: &config::FileMistake| {
+                let (file, mistake) = (one.file.display().to_string(), &one.mistake);
+                json!({ "file": file, "key": mistake.key, "problem": mistake.problem })
+            };
+            mistakes.iter().map(one).collect()
         }
         ConfigError::Unreadable { path, source } => {
-            let mistake = json!({ "key": "(file)", "problem": format!("cannot be read: {source}") });
-            json!({ "ok": false, "file": path.display().to_string(), "mistakes": [mistake] })
+            let (file, problem) = (path.display().to_string(), format!("cannot be read: {source}"));
+            vec![json!({ "file": file, "key": "(file)", "problem": problem })]
+        }
+    }
+}
+
+/// What a config comes to: a line for registers, readers and printers each. What is not said has its default.
+pub(super) fn meaning(config: &Config, host: &RegisterName) -> Vec<String> {
+    let registers = match config.registers.as_slice() {
+        [] => format!("one register, named after this host: `{host}`"),
+        some => {
+            let names: Vec<String> = some.iter().map(|register| format!("`{}`", register.name)).collect();
+            format!("registers {}", names.join(", "))
+        }
+    };
+    let adopted = config.readers.readers.iter().filter(|reader| reader.adopt).count();
+    let by_table = match config.serial.ports.len().saturating_add(adopted) {
+        0 => "no serial port and no keyboard is read".to_owned(),
+        count => format!("by a table of their own: {count}"),
+    };
+    let printers = match config.printers.printers.as_slice() {
+        [] => "no printer: cards cannot be printed".to_owned(),
+        some => {
+            let names: Vec<String> = some.iter().map(|printer| format!("`{}`", printer.name)).collect();
+            format!("printers {}", names.join(", "))
+        }
+    };
+    vec![
+        registers,
+        format!("HID POS scanners and magnetic stripe readers are taken by themselves; {by_table}"),
+        printers,
+        format!("socket {}, state in {}", config.push.socket.display(), config.store.dir.display()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_config_says_what_it_means() {
+        let host = RegisterName::new("shop").unwrap();
+        let means = meaning(&config::parse("").unwrap(), &host).join("\n");
+        for part in
+            ["named after this host: `shop`", "taken by themselves; no serial port", "no printer", "/var/lib"]
+        {
+            assert!(means.contains(part), "{part} is not in\n{means}");
+        }
+        let full = "[[register]]\nname = 'a'\n[[register]]\nname = 'b'\n[[serial]]\npath = '/dev/ttyS0'\n\
+                    [[reader]]\nname = 'k'\nadopt = true\n[[printer]]\nname = 'p'\naddress = 'tcp://a'\n";
+        let means = meaning(&config::parse(full).unwrap(), &host).join("\n");
+        for part in ["registers `a`, `b`", "of their own: 2", "printers `p`"] {
+            assert!(means.contains(part), "{part} is not in\n{means}");
         }
     }
 }

@@ -252,7 +252,9 @@ pub fn read_table<T>(table: Table, read: impl FnOnce(&mut Keys<'_>) -> T) -> (T,
     (value, mistakes)
 }
 
-fn type_name(value: &Value) -> &'static str {
+/// What a value is, in words for people.
+#[must_use]
+pub fn type_name(value: &Value) -> &'static str {
     match value {
         Value::String(_) => "a text",
         Value::Integer(_) => "a whole number",
