@@ -3,6 +3,7 @@
 use super::EX_USAGE;
 use crate::config::{self, Config};
 use crate::daemon::{self, Control, Heartbeat, Options};
+use crate::device::typist::Typist;
 use crate::domain::id::RegisterName;
 use anyhow::Context as _;
 use clap::Parser;
@@ -75,6 +76,7 @@ fn serve(config: Config, config_path: PathBuf) -> anyhow::Result<()> {
         credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
         heartbeat: sd_notify::watchdog_enabled()
             .map(|limit| Heartbeat { every: limit.checked_div(3).unwrap_or(limit), beat }),
+        typist: Typist::open,
     };
     daemon::run(options, &control, || {
         if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {

@@ -14,6 +14,9 @@ fn shown(status: &Value) -> String {
         ["store".to_owned(), at(status, "/store/state"), at(status, "/store/why")],
         ["vault".to_owned(), at(status, "/vault"), NOTHING.to_owned()],
     ];
+    if status.get("typist").is_some() {
+        lines.push(["typist".to_owned(), at(status, "/typist/state"), at(status, "/typist/why")]);
+    }
     for reader in rows(status, "/readers") {
         lines.push([format!("reader {}", at(reader, "/reader")), at(reader, "/state"), at(reader, "/why")]);
     }
@@ -33,11 +36,12 @@ mod tests {
     fn every_part_has_its_line() {
         let text = shown(&json!({
             "store": { "state": "read_only", "why": "disk full", "last_seq": 7 }, "vault": "open",
+            "typist": { "state": "away", "why": "no uinput" },
             "readers": [{ "reader": "r-1", "state": "reading" }],
             "printers": [{ "printer": "desk", "condition": "gone: refused" }],
         }));
-        assert_eq!(text.lines().count(), 5, "{text}");
-        for part in ["disk full", "r-1", "refused"] {
+        assert_eq!(text.lines().count(), 6, "{text}");
+        for part in ["disk full", "no uinput", "r-1", "refused"] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
     }

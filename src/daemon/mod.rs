@@ -19,6 +19,7 @@ mod scan_path;
 mod service;
 mod slow;
 mod states;
+mod typing;
 
 pub use clock::SystemClock;
 pub use open::OpenStoreError;
@@ -27,6 +28,7 @@ use crate::config::{self, Config};
 use crate::decode::classify;
 use crate::desk::{self, Desk};
 use crate::device::sys;
+use crate::device::typist::OpenTypist;
 use crate::domain::id::{RegisterName, StreamId};
 use crate::domain::time::Clock;
 use crate::push::unix::{self, BindError};
@@ -49,6 +51,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use typing::Typing;
 use uuid::Uuid;
 
 /// How long sessions may go on sending what they owe after the stop.
@@ -75,6 +78,8 @@ pub struct Options {
     pub credentials: Option<PathBuf>,
     /// Whom to tell that the loop still turns.
     pub heartbeat: Option<Heartbeat>,
+    /// Makes the keyboard of a register that types.
+    pub typist: OpenTypist,
 }
 
 /// A sign of life for a watchdog.
@@ -140,8 +145,8 @@ pub fn run(options: Options, control: &Control, ready: impl FnOnce()) -> Result<
     let (path, host_name, told) =
         (options.config_path.clone(), options.host.clone(), Arc::clone(&control.reload));
     let reload = service::Reload { path, host: host_name, told };
-    let parts = Parts::assemble(&options.config, reload, clock, runtime.handle().clone())
-        .map_err(host("start the printers"))?;
+    let parts = Parts::assemble(&options.config, options.typist, reload, clock, runtime.handle().clone())
+        .map_err(host("start printers and typist"))?;
     let mut readers = Readers::start(&options.config, &parts.shared, &parts.clock, &parts.states)
         .map_err(host("start the readers"))?;
     let opening = parts.open_store(options.config.store.clone(), options.credentials);
@@ -156,6 +161,9 @@ pub fn run(options: Options, control: &Control, ready: impl FnOnce()) -> Result<
     });
     readers.stop();
     parts.replays.stop();
+    if let Some(typing) = &parts.shared.typing {
+        typing.stop();
+    }
     parts.printers.stop();
     runtime.block_on(async {
         parts.sessions.close();
@@ -204,6 +212,7 @@ struct Parts {
 impl Parts {
     fn assemble(
         config: &Config,
+        typist: OpenTypist,
         reload: service::Reload,
         clock: Arc<dyn Clock>,
         runtime: tokio::runtime::Handle,
@@ -221,7 +230,8 @@ impl Parts {
         let routes = Arc::new(Routes::new(current));
         let lifetime = config.push.lifetime;
         let recordings = Arc::default();
-        let shared = Shared { hub, desk, routes, slow, recordings, lifetime, runtime };
+        let typing = Typing::start(config, typist, &states)?;
+        let shared = Shared { hub, desk, routes, slow, recordings, typing, lifetime, runtime };
         let replays = Arc::new(Replays::new(shared.clone(), Arc::clone(&clock), Arc::clone(&states))?);
         let front = service::Front::new(&shared, &clock, &states, &printers, &replays, reload);
         let sessions = TaskTracker::new();
@@ -327,10 +337,9 @@ impl Parts {
         match read.await {
             Ok(Ok((config, current, policy))) => {
                 warn_of_rules(&config);
-                if config.serial != self.started_with.serial || config.printers != self.started_with.printers
-                {
+                if needs_restart(&config, &self.started_with) {
                     tracing::warn!(
-                        "`[[serial]]` and `[[printer]]` stay as they were; restart fichad to take them over"
+                        "`[[serial]]`, `[[printer]]` and what is typed stay as they were; restart fichad to take them over"
                     );
                 }
                 self.states.named(current.named());
@@ -356,6 +365,17 @@ async fn keep_keys_ready(vault: Arc<Vault>) {
             tracing::error!(%error, "no data keys can be made ready for new customers");
         }
     }
+}
+
+/// Whether a config differs in what is taken over at start alone.
+fn needs_restart(config: &Config, started_with: &Config) -> bool {
+    let typing = |config: &Config| {
+        let register = config.registers.iter().find(|register| register.types);
+        register.map(|register| (register.name.clone(), config.typist.clone()))
+    };
+    config.serial != started_with.serial
+        || config.printers != started_with.printers
+        || typing(config) != typing(started_with)
 }
 
 /// Says which of the shop's rules take numbers that could be payment cards.

@@ -27,6 +27,7 @@ pub(super) struct Shared {
     pub(super) routes: Arc<Routes>,
     pub(super) slow: super::slow::Slow,
     pub(super) recordings: Arc<super::capture::Recordings>,
+    pub(super) typing: Option<Arc<super::typing::Typing>>,
     pub(super) lifetime: Duration,
     pub(super) runtime: tokio::runtime::Handle,
 }
@@ -197,12 +198,16 @@ impl ScanPath {
 
     fn pass_on(&mut self, register: &RegisterName, reading: &Reading, now: Uptime) -> Taken {
         let symbology = symbology::of(reading.aim, &reading.data);
-        self.noted(register, reading, now, |repeat_of| Event::Scan {
+        let taken = self.noted(register, reading, now, |repeat_of| Event::Scan {
             data: &reading.data,
             aim: reading.aim,
             scan_data_type: symbology.scan_data_type,
             repeat_of,
-        })
+        });
+        if let Some(typing) = &self.shared.typing {
+            typing.take(register, &reading.data);
+        }
+        taken
     }
 
     fn reject(&self, register: &RegisterName, rejection: Rejection) -> Taken {

@@ -140,15 +140,16 @@ impl Front {
         if let Some(health) = &health {
             self.states.store_health(&health.state);
         }
-        let mut store = self.states.store();
-        if let Some(health) = health {
+        let mut all = self.states.all();
+        if let (Some(health), Some(store)) = (health, all.get_mut("store").and_then(Value::as_object_mut)) {
             store.insert("last_seq".to_owned(), json!(health.last_seq));
         }
         let row = |(printer, condition)| json!({ "printer": printer, "condition": condition });
-        let printers: Vec<Value> = self.printers.list().into_iter().map(row).collect();
-        let (vault, readers) = (self.states.vault(), self.states.open_readers());
-        let keys = self.states.keys();
-        json!({ "store": store, "vault": vault, "keys": keys, "readers": readers, "printers": printers })
+        all.insert("keys".to_owned(), Value::Object(self.states.keys()));
+        all.insert("printers".to_owned(), self.printers.list().into_iter().map(row).collect());
+        let config = self.reload.path.as_ref().map(|path| path.display().to_string());
+        all.insert("config".to_owned(), json!(config));
+        Value::Object(all)
     }
 }
 

@@ -29,9 +29,22 @@ impl ReaderState {
     }
 }
 
+/// How the typist is, where a register has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TypistState {
+    /// The last code was typed, or none has come.
+    Ready,
+    /// The last code was not typed; why.
+    Refused(String),
+    /// Nothing can be typed; why, and what to do.
+    Away(String),
+}
+
 #[derive(Debug, Default)]
 struct Now {
     store: Store,
+    /// `None`: no register types.
+    typist: Option<TypistState>,
     readers: BTreeMap<ReaderName, ReaderState>,
     /// What hotplug found, ours or not.
     devices: Vec<Value>,
@@ -140,6 +153,21 @@ impl States {
         });
     }
 
+    /// Notes how the typist is. A refusal is told each time, the rest only when it changed.
+    pub(super) fn typist(&self, state: TypistState) {
+        self.change(|now| {
+            let known = now.typist.as_ref() == Some(&state);
+            match &state {
+                TypistState::Refused(why) => tracing::warn!(why, "a code was not typed"),
+                TypistState::Ready | TypistState::Away(_) if known => return false,
+                TypistState::Ready => tracing::info!("codes are typed"),
+                TypistState::Away(why) => tracing::error!(why, "no code is typed"),
+            }
+            now.typist = Some(state);
+            true
+        });
+    }
+
     /// A reader that is none of ours any more.
     pub(super) fn forget(&self, name: &ReaderName) {
         self.change(|now| now.readers.remove(name).is_some());
@@ -208,10 +236,24 @@ impl States {
         }
     }
 
+    /// All of it.
+    pub(super) fn all(&self) -> Map<String, Value> {
+        let (store, readers) = (Value::Object(self.store()), Value::Array(self.open_readers()));
+        let parts = [("store", store), ("vault", json!(self.vault())), ("readers", readers)];
+        let mut all: Map<String, Value> =
+            parts.into_iter().map(|(part, state)| (part.to_owned(), state)).collect();
+        let typist = self.lock().typist.as_ref().map(|typist| match typist {
+            TypistState::Ready => json!({ "state": "ready" }),
+            TypistState::Refused(why) => json!({ "state": "refused", "why": why }),
+            TypistState::Away(why) => json!({ "state": "away", "why": why }),
+        });
+        all.extend(typist.map(|typist| ("typist".to_owned(), typist)));
+        all
+    }
+
     /// All of it, as it goes on the wire.
     pub(super) fn raw(&self) -> Box<RawValue> {
-        let all = json!({ "store": self.store(), "vault": self.vault(), "readers": self.open_readers() });
-        to_raw_value(&all).unwrap_or_default()
+        to_raw_value(&self.all()).unwrap_or_default()
     }
 
     /// Tells every register how things are now if `change` says that something changed.

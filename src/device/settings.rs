@@ -86,7 +86,7 @@ impl Settings {
 }
 
 /// The names of layouts and variants; whether the database has one is seen when the reader is opened.
-fn xkb_name(text: &str, empty: bool) -> Result<String, &'static str> {
+pub(super) fn xkb_name(text: &str, empty: bool) -> Result<String, &'static str> {
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     let fits = plain && text.len() <= 32 && (empty || !text.is_empty());
     if fits {

@@ -4,6 +4,7 @@
 //! one must not drive the till. By the layout of the host that receives it. The pace is the caller's: one
 //! [`Typist::press`] each [`STROKE_PAUSE`], since a receiver that lags behind loses keys after 64 events.
 
+use super::settings::xkb_name;
 use crate::decode::keyboard::{Layout, Level};
 use crate::domain::settings::Keys;
 use evdev::uinput::VirtualDevice;
@@ -59,8 +60,8 @@ impl Settings {
         let plain = Self::default();
         let suffixes = [("none", Suffix::None), ("enter", Suffix::Enter), ("tab", Suffix::Tab)];
         Self {
-            layout: keys.text("layout").unwrap_or(plain.layout),
-            variant: keys.text("variant").unwrap_or(plain.variant),
+            layout: keys.parsed("layout", |text| xkb_name(text, false)).unwrap_or(plain.layout),
+            variant: keys.parsed("variant", |text| xkb_name(text, true)).unwrap_or(plain.variant),
             suffix: keys.word("suffix", &suffixes).unwrap_or(plain.suffix),
         }
     }
@@ -145,14 +146,38 @@ impl Stroke {
     }
 }
 
-/// A keyboard made of nothing.
-#[derive(Debug)]
-pub struct Typist {
-    device: VirtualDevice,
+/// Where key events go: the kernel's uinput, or in tests a recorder.
+pub trait Keyboard: Send {
+    /// Moves one key (linux/input-event-codes.h): 1 down, 0 up.
+    ///
+    /// # Errors
+    /// What the system says; the keyboard is of no use any more.
+    fn key(&mut self, code: u16, value: i32) -> io::Result<()>;
 }
 
+/// A keyboard that types.
+pub struct Typist {
+    keyboard: Box<dyn Keyboard>,
+}
+
+/// Shows nothing: what is typed passes here.
+impl std::fmt::Debug for Typist {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Typist")
+    }
+}
+
+/// Makes a typist: [`Typist::open`], but for tests.
+pub type OpenTypist = fn() -> Result<Typist, TypeError>;
+
 impl Typist {
-    /// Makes the keyboard. It takes the host a moment to see it: open it at start, not at the first scan.
+    /// Types on `keyboard`.
+    #[must_use]
+    pub fn over(keyboard: Box<dyn Keyboard>) -> Self {
+        Self { keyboard }
+    }
+
+    /// Makes a keyboard out of nothing. It takes the host a moment to see it: open it at start, not at the first scan.
     ///
     /// # Errors
     /// [`TypeError::NoUinput`].
@@ -164,7 +189,7 @@ impl Typist {
         let builder = VirtualDevice::builder().map_err(no)?;
         let device =
             builder.name("Ficha typist").input_id(id).with_keys(&keys).map_err(no)?.build().map_err(no)?;
-        Ok(Self { device })
+        Ok(Self::over(Box::new(device)))
     }
 
     /// Presses one key and lets it go.
@@ -173,9 +198,14 @@ impl Typist {
     /// [`TypeError::Failed`]; make another typist then.
     pub fn press(&mut self, stroke: Stroke) -> Result<(), TypeError> {
         for (code, value) in stroke.events() {
-            let event = InputEvent::new(EventType::KEY.0, code, value);
-            self.device.emit(&[event]).map_err(|source| TypeError::Failed { source })?;
+            self.keyboard.key(code, value).map_err(|source| TypeError::Failed { source })?;
         }
         Ok(())
+    }
+}
+
+impl Keyboard for VirtualDevice {
+    fn key(&mut self, code: u16, value: i32) -> io::Result<()> {
+        self.emit(&[InputEvent::new(EventType::KEY.0, code, value)])
     }
 }

@@ -111,15 +111,22 @@ fn the_rules_have_the_form_of_rules_and_give_nothing_to_everybody() {
                 ("ENV{ID_MM_DEVICE_IGNORE}" | "ENV{ID_MM_PORT_IGNORE}", "=") => assert_eq!(value, "1"),
                 ("IMPORT{program}", "=") => assert!(value.starts_with("/usr/bin/ficha udev-role "), "{rule}"),
                 ("TAG", "-=") => assert_eq!(value, "uaccess"),
+                ("OPTIONS", "+=") => assert_eq!(value, "static_node=uinput"),
                 other => panic!("{rule}: {other:?} is not known to this test"),
             }
         }
         let sets = parts.iter().any(|(key, ..)| key == "MODE");
-        let narrow = |key: &str| ["ATTRS{idVendor}", "ENV{FICHAD_ROLE}"].contains(&key);
-        assert!(!sets || parts.iter().any(|(key, ..)| narrow(key)), "{rule}: gives away more than readers");
+        let narrow = |key: &str, value: &str| {
+            ["ATTRS{idVendor}", "ENV{FICHAD_ROLE}"].contains(&key) || (key, value) == ("KERNEL", "uinput")
+        };
+        let is_narrow = parts.iter().any(|(key, _, value)| narrow(key, value));
+        assert!(!sets || is_narrow, "{rule}: gives away more than readers and our keyboard");
     }
     labels.0.dedup();
     assert_eq!(labels.0, labels.1, "every GOTO has its LABEL");
+    let uinput =
+        rules.iter().filter(|rule| rule.contains("uinput") && rule.contains("GROUP=\"fichad\"")).count();
+    assert_eq!(uinput, 1, "the typist's keyboard can be made");
 }
 
 /// The blocks of the rules file that begin `# name: maker, hardware-notes/name.md`, each with its rules.

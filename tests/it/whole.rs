@@ -10,3 +10,4 @@ pub(crate) mod rig;
 mod routes;
 mod socat;
 mod trouble;
+mod typing;

@@ -10,6 +10,7 @@ mod scanner;
 use super::serve;
 use crate::config;
 use crate::daemon::{self, Control, Options};
+use crate::device::typist::Typist;
 use crate::print::paper::page::Page;
 use crate::push::client::Client;
 use anyhow::{Context as _, bail, ensure};
@@ -35,7 +36,7 @@ const WIDTH_DOTS: u16 = 576;
 /// What to show.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Ends with one line of JSON for programs; says nothing else.
+    /// Ends with one line of JSON for programs; says nothing else. With `--keep` it names socket and folder.
     #[arg(long)]
     json: bool,
     /// Leaves the daemon running and says how to talk to it; Ctrl-C ends it.
@@ -48,13 +49,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let shop = Shop::open()?;
     let played = shop.play(&Teller { quiet: args.json });
     match &played {
-        Ok(figures) if args.json => say(&figures.json().to_string()),
+        Ok(figures) if args.json => say(&shop.report(figures, args.keep).to_string()),
         Ok(_) => {}
         Err(error) if args.json => say(&json!({ "ok": false, "error": format!("{error:#}") }).to_string()),
         Err(_) => {}
     }
     if args.keep && played.is_ok() {
-        shop.keep()?;
+        shop.keep(&Teller { quiet: args.json })?;
     }
     shop.close()?;
     played.map(drop)
@@ -113,6 +114,13 @@ struct Shop {
 impl Shop {
     fn open() -> anyhow::Result<Self> {
         let dir = temporary_folder()?;
+        Self::open_in(dir.clone()).inspect_err(|_| {
+            // What went wrong is told; that the folder stays too would hide it.
+            std::fs::remove_dir_all(&dir).ok();
+        })
+    }
+
+    fn open_in(dir: PathBuf) -> anyhow::Result<Self> {
         let (scanner, printer) = (Scanner::new()?, Printer::start()?);
         let socket = dir.join("fichad.sock");
         let config = config_text(&dir, &socket, scanner.path(), &printer.address());
@@ -128,6 +136,7 @@ impl Shop {
             listener: None,
             credentials: None,
             heartbeat: None,
+            typist: Typist::open,
         };
         let (ready, is_ready) = sync_channel(1);
         let told = control.clone();
@@ -251,14 +260,24 @@ impl Shop {
         }
     }
 
+    /// The figures, and where a daemon that stays is to be found.
+    fn report(&self, figures: &Figures, keep: bool) -> Value {
+        let mut report = figures.json();
+        if let (true, Some(report)) = (keep, report.as_object_mut()) {
+            report.insert("socket".to_owned(), json!(self.socket.display().to_string()));
+            report.insert("dir".to_owned(), json!(self.dir.display().to_string()));
+        }
+        report
+    }
+
     /// Leaves everything running until a signal comes.
-    fn keep(&self) -> anyhow::Result<()> {
+    fn keep(&self, teller: &Teller) -> anyhow::Result<()> {
         serve::watch_signals(self.control.clone())?;
-        say(&format!("\nfichad keeps running; its files are in {}", self.dir.display()));
-        say(&format!("  watch:  socat - UNIX-CONNECT:{}", self.socket.display()));
-        say(r#"          {"jsonrpc":"2.0","id":1,"method":"subscribe","params":{}}"#);
-        say("  scan:   type a code here and press Enter");
-        say("  end:    Ctrl-C");
+        teller.tell(&format!("\nfichad keeps running; its files are in {}", self.dir.display()));
+        teller.tell(&format!("  watch:  socat - UNIX-CONNECT:{}", self.socket.display()));
+        teller.tell(r#"          {"jsonrpc":"2.0","id":1,"method":"subscribe","params":{}}"#);
+        teller.tell("  scan:   type a code here and press Enter");
+        teller.tell("  end:    Ctrl-C");
         let mut wire = self.scanner.borrow().wire()?;
         std::thread::spawn(move || {
             // Ends with the terminal, or with the process.
