@@ -65,7 +65,9 @@ pub(super) fn advice(condition: &str) -> &'static str {
         "offline" => "press its feed or on-line button, or switch it off and on",
         "error" => "look for jammed paper, then switch it off and on",
         "gone" => "switch it on; check cable and address",
-        "busy" => "end the other program that prints on it",
+        "busy" => {
+            "as of the last try: it was off or printing for another program; switch it on, end that program, then print again"
+        }
         _ => "look at it",
     }
 }

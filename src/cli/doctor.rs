@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 /// Looks at socket, groups, config, state folder, store, vault, readers and printers. Exit code 1 if something is wrong.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The daemon's config file.
-    #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH)]
-    config: PathBuf,
+    /// The config to look at; without it, the one that the running daemon says it runs on, else /etc/fichad/fichad.toml.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 /// How bad it is.
@@ -60,11 +60,14 @@ impl Finding {
 /// Looks at everything and says what was found.
 pub(super) fn run(args: &Args, asker: &Asker) -> anyhow::Result<()> {
     let mut findings = Vec::new();
-    let loaded = config::load(&args.config);
-    findings.push(config_finding(&args.config, &loaded));
+    let answer = ask(&asker.socket);
+    let path = args.config.clone().or_else(|| runs_on(&answer));
+    let path = path.unwrap_or_else(|| PathBuf::from(config::DEFAULT_PATH));
+    let loaded = config::load(&path);
+    findings.push(config_finding(&path, &loaded));
     findings.push(groups(&|group| matches!(Group::from_name(group), Ok(Some(_)))));
     findings.extend(state_folder(&loaded.map(|config| config.store).unwrap_or_default()));
-    findings.extend(daemon(&asker.socket));
+    findings.extend(daemon(&asker.socket, answer));
     let wrong = findings.iter().filter(|finding| finding.level == Level::Wrong).count();
     asker.say(&json!({ "ok": wrong == 0, "findings": findings }), |_| shown(&findings, wrong))?;
     if wrong == 0 { Ok(()) } else { Err(Said(1).into()) }
@@ -91,7 +94,10 @@ fn shown(findings: &[Finding], wrong: usize) -> String {
 fn config_finding(path: &Path, loaded: &Result<Config, ConfigError>) -> Finding {
     let shown = path.display();
     match loaded {
-        Ok(_) => Finding::ok("config", format!("{shown} is good")),
+        Ok(config) => {
+            let means = super::config::meaning(config, &super::serve::host_name()).join("; ");
+            Finding::ok("config", format!("{shown} has no mistakes: {means}"))
+        }
         Err(ConfigError::Unreadable { path, source }) if source.kind() == io::ErrorKind::PermissionDenied => {
             let found = format!("{} may not be read by this user, so it was not checked", path.display());
             Finding::note("config", found, format!("sudo ficha config check {shown}"))
@@ -100,8 +106,8 @@ fn config_finding(path: &Path, loaded: &Result<Config, ConfigError>) -> Finding 
             let found = format!("{} cannot be read: {source}", path.display());
             Finding::wrong("config", found, format!("sudo install -D -m 0640 -g fichad /dev/null {shown}"))
         }
-        Err(ConfigError::Wrong { mistakes, .. }) => {
-            let found = format!("{shown} has {} mistakes", mistakes.len());
+        Err(ConfigError::Wrong { mistakes }) => {
+            let found = format!("{shown} has mistakes: {}", mistakes.len());
             Finding::wrong("config", found, format!("ficha config check {shown}"))
         }
     }
@@ -138,26 +144,41 @@ fn state_folder(store: &StoreSettings) -> Vec<Finding> {
         let found = format!("{dir} is open to other users (mode {mode:o})");
         Finding::wrong("state", found, format!("sudo chmod 0700 {dir}"))
     }];
-    // The second copy on another disk has no setting yet, so there is never more than one.
+    let key = match &store.vault.key {
+        KeySource::File(key) => key.strip_prefix(&store.dir).ok(),
+        KeySource::Credential(_) => None,
+    };
+    let without_key = key.map(|key| format!("--exclude=./{} ", key.display())).unwrap_or_default();
     findings.push(Finding::note(
         "copies",
         format!("everything lies on one disk, below {dir}"),
-        format!("sudo systemctl stop fichad; sudo cp -a {dir} /another/disk/; sudo systemctl start fichad"),
+        format!(
+            "sudo systemctl stop fichad; sudo tar --create --file=/another/disk/fichad.tar --directory={dir} {without_key}.; \
+             sudo systemctl start fichad"
+        ),
     ));
-    if let KeySource::File(key) = &store.vault.key
-        && key.starts_with(&store.dir)
-    {
+    if let Some(key) = key {
+        let key = store.dir.join(key);
         findings.push(Finding::note(
             "vault key",
-            "lies beside what it locks: one copied folder gives both away",
-            "set `key_credential` in `[vault]`, or keep the key file elsewhere with `key_file`",
+            "lies beside what it locks: a copy of the whole folder gives both away",
+            format!("keep a copy of {} in another place than the backups, which leave it out", key.display()),
         ));
     }
     findings
 }
 
-fn daemon(socket: &Path) -> Vec<Finding> {
-    match ask(socket) {
+/// What the daemon answers: `hello`, and `status` for whoever may ask for it.
+type Answer = Result<(Value, Option<Value>), ClientError>;
+
+/// The config that the running daemon was started with.
+fn runs_on(answer: &Answer) -> Option<PathBuf> {
+    let (_, status) = answer.as_ref().ok()?;
+    get(status.as_ref()?, "config").as_str().map(PathBuf::from)
+}
+
+fn daemon(socket: &Path, answer: Answer) -> Vec<Finding> {
+    match answer {
         Ok((hello, status)) => {
             let mut findings = vec![roles(socket, &hello)];
             findings.extend(status.iter().flat_map(parts));
@@ -167,8 +188,7 @@ fn daemon(socket: &Path) -> Vec<Finding> {
     }
 }
 
-/// `hello`, and `status` for whoever may ask for it.
-fn ask(socket: &Path) -> Result<(Value, Option<Value>), ClientError> {
+fn ask(socket: &Path) -> Answer {
     let mut client = Client::connect(socket)?;
     let hello = client.call("hello", json!({ "client": "ficha doctor" }))?;
     match client.call("status", json!({})) {
@@ -297,6 +317,26 @@ mod tests {
         };
         assert_eq!(wrong(&store(0o755)), ["state"]);
         assert_eq!(wrong(&store(0o700)), [""; 0]);
+    }
+
+    #[test]
+    fn a_backup_leaves_the_vaults_key_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = |key| {
+            let vault = vault::Settings { key, second_dir: None };
+            let findings = state_folder(&StoreSettings { dir: folder.path().to_owned(), vault });
+            findings.iter().filter_map(|finding| finding.mend.clone()).collect::<Vec<_>>().join("\n")
+        };
+        let inside = store(KeySource::File(folder.path().join("vault.key")));
+        assert!(inside.contains("--exclude=./vault.key") && inside.contains("in another place"), "{inside}");
+        assert!(!store(KeySource::File("/elsewhere/key".into())).contains("exclude"));
+    }
+
+    #[test]
+    fn the_running_daemon_says_what_it_runs_on() {
+        let status = |config: Value| Ok((json!({}), Some(json!({ "config": config }))));
+        assert_eq!(runs_on(&status(json!("/x/y.toml"))), Some(PathBuf::from("/x/y.toml")));
+        assert_eq!(runs_on(&status(Value::Null)), None);
     }
 
     #[test]

@@ -36,6 +36,7 @@ impl Command {
                     ("Printer", at(answer, "/printer")),
                     ("Card", at(answer, "/card")),
                     ("Customer", at(answer, "/customer")),
+                    ("Next", next(answer).unwrap_or(super::say::NOTHING).to_owned()),
                 ])
             }),
             Self::Cancel { job } => asker.tell("job.cancel", json!({ "job": job }), |answer| {
@@ -45,8 +46,25 @@ impl Command {
     }
 }
 
+/// What to do about a job that ended otherwise than on paper, of an answer or an event.
+pub(super) fn next(job: &Value) -> Option<&'static str> {
+    match get(job, "state").as_str()? {
+        "unknown" => Some(
+            "look at the paper: without a whole card there, print again with a new request (not the same `--key`)",
+        ),
+        "failed" => Some("see to the printer (`ficha printer list`), then print again with a new request"),
+        _ => None,
+    }
+}
+
 /// Says the states of `job` as they come, until it has ended. An error if the card is not, or perhaps not, out.
 pub(super) fn wait(asker: &Asker, client: &mut Client, job: &Value) -> anyhow::Result<()> {
+    if !asker.json {
+        let seconds = JOB_SILENCE_MAX.as_secs();
+        super::say::aside(&format!(
+            "waiting for the printer to say that the card is out, up to {seconds} s without news"
+        ));
+    }
     loop {
         let Some(event) = client.next_event(JOB_SILENCE_MAX)? else {
             let seconds = JOB_SILENCE_MAX.as_secs();
@@ -58,9 +76,34 @@ pub(super) fn wait(asker: &Asker, client: &mut Client, job: &Value) -> anyhow::R
         asker.say(&event, super::event::line)?;
         match get(&event, "state").as_str().unwrap_or_default() {
             "printed" | "processed" | "sent" => return Ok(()),
-            "failed" => bail!("the card was not printed: {}", at(&event, "/reason")),
-            "unknown" => bail!("nobody can say whether the card was printed; look, before you replace it"),
+            "failed" => bail!(
+                "the card was not printed: {}; {}",
+                at(&event, "/reason"),
+                next(&event).unwrap_or_default()
+            ),
+            "unknown" => {
+                bail!(
+                    "the printer did not say whether the card was printed; {}",
+                    next(&event).unwrap_or_default()
+                )
+            }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_about_a_card_that_is_perhaps_not_out_is_said() {
+        let next = |state: &str| next(&json!({ "state": state }));
+        assert!(
+            next("unknown")
+                .is_some_and(|text| text.contains("look at the paper") && text.contains("new request"))
+        );
+        assert!(next("failed").is_some_and(|text| text.contains("printer list")));
+        assert_eq!((next("printed"), next("sending")), (None, None));
     }
 }

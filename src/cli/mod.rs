@@ -72,9 +72,9 @@ enum Command {
     Demo(demo::Args),
     /// A register in the terminal: the file of whoever shows a card, issues, enrolment, cards.
     Register(register::Args),
-    /// Takes in a new customer.
+    /// Takes in a new customer; the person is JSON on standard input, or asked for.
     Enrol(customer::Enrol),
-    /// Finds customers; at most five masked rows.
+    /// Finds customers, at most five masked rows; what to look for is a line of standard input, or asked for.
     Find(customer::Find),
     /// Shows everything that the desk may see of a customer.
     Show(customer::Show),

@@ -1,8 +1,9 @@
 //! The few file operations that need more than one call to be durable.
 
 use super::OpenError;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 /// Names the operation and the path of an error.
@@ -11,7 +12,7 @@ pub(super) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Erro
     move |source| OpenError::Io { doing, path, source }
 }
 
-/// Makes a folder and its parents, and syncs the folder each new one was entered in.
+/// Makes a folder and its parents, for our user alone whatever the umask is, and syncs the folder each new one was entered in.
 pub(super) fn create_dir(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
@@ -20,7 +21,7 @@ pub(super) fn create_dir(dir: &Path) -> io::Result<()> {
     if let Some(parent) = parent {
         create_dir(parent)?;
     }
-    fs::create_dir(dir)?;
+    DirBuilder::new().mode(0o700).create(dir)?;
     sync_dir(parent.unwrap_or(Path::new(".")))
 }
 
