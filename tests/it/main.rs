@@ -14,6 +14,8 @@ mod decode;
 #[cfg(test)]
 mod desk;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod hid;
