@@ -1,4 +1,4 @@
-//! The register's screen, drawn from the model. Holds no state; fits 80 columns and 24 lines.
+//! The register's screen, drawn from the model. Holds no state; fits 40 columns and 20 lines.
 //!
 //! Every text is made [`safe`]: a hint or a product's code must not reach the terminal as it is.
 
@@ -10,40 +10,62 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Borders, Paragraph};
+use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
 use serde_json::Value;
 
-/// Lines for the events at the bottom, their border included.
-const EVENTS_LINES: u16 = 8;
+/// Lines for the events at the bottom, their border included; on a low screen.
+const EVENTS_LINES: [u16; 2] = [8, 4];
 
-/// Lines below them: states, message, keys.
-const FOOT_LINES: u16 = 3;
+/// Lines below them, for states, message and keys; on a narrow screen, where they take more than one.
+const FOOT_LINES: [u16; 2] = [3, 6];
 
-/// Columns of a form's labels.
-const LABEL_COLUMNS: usize = 30;
+/// Columns of a form's labels; on a narrow screen.
+const LABEL_COLUMNS: [usize; 2] = [30, 21];
+
+/// A screen with fewer lines is low, one with fewer columns is narrow.
+const LOW_BELOW: u16 = 24;
+const NARROW_BELOW: u16 = 75;
+
+/// A file is shown without empty lines where it has fewer than this.
+const LOW_MIDDLE_BELOW: u16 = 12;
+
+/// The one of two sizes that suits an area.
+fn fit<T: Copy>(sizes: [T; 2], is_small: bool) -> T {
+    let [usual, small] = sizes;
+    if is_small { small } else { usual }
+}
+
+fn is_narrow(area: Rect) -> bool {
+    area.width < NARROW_BELOW
+}
 
 const DAY_US: i64 = 86_400_000_000;
 
 /// Draws everything; `now` in microseconds since 1970 tells how old an issue is.
 pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, now: i64) {
+    let area = frame.area();
     let parts = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(8),
-        Constraint::Length(EVENTS_LINES),
-        Constraint::Length(FOOT_LINES),
+        Constraint::Length(fit(EVENTS_LINES, area.height < LOW_BELOW)),
+        Constraint::Length(fit(FOOT_LINES, is_narrow(area))),
     ]);
-    let [head, middle, events, foot] = parts.areas(frame.area());
+    let [head, middle, events, foot] = parts.areas(area);
     frame.render_widget(Paragraph::new(title(model)), head);
     main(frame, middle, model, now);
     let lines: Vec<Line<'_>> = model.lines.iter().map(|line| Line::raw(line.as_str())).collect();
     let count = model.unacknowledged;
-    let heading =
-        if count == 0 { " Events ".to_owned() } else { format!(" Events: {count} to acknowledge ") };
+    let heading = if count == 0 { " Events ".to_owned() } else { format!(" Events: {count} not seen yet ") };
     frame.render_widget(
         Paragraph::new(lines).block(Block::new().borders(Borders::TOP).title(heading)),
         events,
     );
-    frame.render_widget(Paragraph::new(below(model)), foot);
+    let mut lines = below(model);
+    if is_narrow(area) {
+        // Whatever is cut off below, the keys stay.
+        lines.rotate_left(1);
+    }
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), foot);
 }
 
 fn bold(text: impl Into<String>) -> Span<'static> {
@@ -55,21 +77,30 @@ fn raw(text: impl Into<String>) -> Line<'static> {
 }
 
 fn title(model: &Model) -> Line<'static> {
-    let link = model.away.as_ref().map_or_else(|| "connected".to_owned(), |why| format!("AWAY: {why}"));
+    let link =
+        model.away.as_ref().map_or_else(|| "connected".to_owned(), |why| format!("NO CONNECTION: {why}"));
     Line::from(vec![bold(format!(" Ficha  {} ", model.register)), Span::raw(safe(&link).into_owned())])
 }
 
 fn main(frame: &mut Frame<'_>, area: Rect, model: &Model, now: i64) {
     let block = |heading: &'static str| Block::new().borders(Borders::TOP).title(heading);
+    let narrow = is_narrow(area);
     let (heading, lines) = match (&model.mode, &model.current) {
-        (Mode::Form(wish, form), _) => (heading(*wish), form_lines(form)),
-        (Mode::Rows { rows, at }, _) => (" Found ", row_lines(rows, *at)),
+        (Mode::Form(wish, form), _) => (heading(*wish), form_lines(form, area)),
+        (Mode::Rows { rows, at }, _) => (" Found ", row_lines(rows, *at, narrow)),
         (Mode::File, Some(current)) => (" Customer ", file_lines(current, now)),
         (Mode::File, None) => {
             (" Customer ", vec![raw(""), raw("  No customer. Let a card be shown, or `f` finds one.")])
         }
     };
+    let mut lines = lines;
+    if area.height < LOW_MIDDLE_BELOW && matches!(model.mode, Mode::File) {
+        lines.retain(|line| line.width() > 0);
+    }
     let paragraph = Paragraph::new(lines).block(block(heading));
+    // A form's lines are where the cursor is looked for.
+    let is_form = matches!(model.mode, Mode::Form(..));
+    let paragraph = if is_form { paragraph } else { paragraph.wrap(Wrap { trim: false }) };
     frame.render_widget(paragraph, area);
     if let Mode::Form(_, form) = &model.mode {
         place_cursor(frame, area, form);
@@ -85,20 +116,32 @@ fn heading(wish: Wish) -> &'static str {
     }
 }
 
-fn form_lines(form: &Form) -> Vec<Line<'static>> {
+fn form_lines(form: &Form, area: Rect) -> Vec<Line<'static>> {
     let mut lines = vec![raw("")];
+    let columns = fit(LABEL_COLUMNS, is_narrow(area));
     for (number, field) in form.fields.iter().enumerate() {
-        let label = format!("  {:<width$}", field.label, width = LABEL_COLUMNS);
-        let shown = if field.choices.is_empty() { field.text.clone() } else { format!("< {} >", field.text) };
+        let label = format!("  {:<columns$.columns$}", field.label);
+        let shown =
+            if field.choices.is_empty() { end_of(&field.text, area) } else { format!("< {} >", field.text) };
         let label = if number == form.at { bold(label) } else { Span::raw(label) };
         lines.push(Line::from(vec![label, Span::raw(safe(&shown).into_owned())]));
     }
     lines
 }
 
+/// As much of a text's end as stands beside a label, the cursor included.
+fn end_of(text: &str, area: Rect) -> String {
+    let taken = fit(LABEL_COLUMNS, is_narrow(area)).saturating_add(3);
+    let room = usize::from(area.width).saturating_sub(taken);
+    let text = safe(text);
+    let too_many = text.chars().count().saturating_sub(room);
+    text.chars().skip(too_many).collect()
+}
+
 fn place_cursor(frame: &mut Frame<'_>, area: Rect, form: &Form) {
     let Some(field) = form.fields.get(form.at).filter(|field| field.choices.is_empty()) else { return };
-    let width = Line::raw(safe(&field.text)).width().saturating_add(LABEL_COLUMNS).saturating_add(2);
+    let columns = fit(LABEL_COLUMNS, is_narrow(area));
+    let width = Line::raw(end_of(&field.text, area)).width().saturating_add(columns).saturating_add(2);
     let column = u16::try_from(width).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
     // The border and the empty line come first.
     let line =
@@ -106,12 +149,13 @@ fn place_cursor(frame: &mut Frame<'_>, area: Rect, form: &Form) {
     frame.set_cursor_position((area.x.saturating_add(column), area.y.saturating_add(line)));
 }
 
-fn row_lines(found: &[Value], chosen: usize) -> Vec<Line<'static>> {
+fn row_lines(found: &[Value], chosen: usize, narrow: bool) -> Vec<Line<'static>> {
     let mut lines = vec![raw("")];
+    let (name, phone) = fit([(30, 20), (15, 12)], narrow);
     for (number, row) in found.iter().enumerate() {
         let mark = if number == chosen { ">" } else { " " };
         let text = format!(
-            " {mark} {:<30} {:<20} issues {}",
+            " {mark} {:<name$.name$} {:<phone$.phone$} issues {}",
             at(row, "/name"),
             at(row, "/phone"),
             at(row, "/issues_open")
@@ -126,7 +170,7 @@ fn file_lines(current: &Current, now: i64) -> Vec<Line<'static>> {
     let locked = file.get("vault_locked").is_some();
     let name = match get(file, "name").as_str() {
         Some(name) => name.to_owned(),
-        None if locked => "(the vault is locked: no names)".to_owned(),
+        None if locked => "(names are locked away just now)".to_owned(),
         None => "(no name)".to_owned(),
     };
     let mut lines = vec![raw(""), Line::from(bold(format!("  {name}")))];
@@ -168,7 +212,7 @@ fn age(opened_at: &str, now: i64) -> String {
 
 fn below(model: &Model) -> Vec<Line<'static>> {
     let keys = match &model.mode {
-        Mode::File => " e enrol  f find  i issue  p print card  d dismiss  a acknowledge  q quit",
+        Mode::File => " e enrol  f find  i issue  p print card  d done  a seen  q quit",
         Mode::Form(..) => {
             " Enter next, on the last line done   Up/Down line   Left/Right choice   Esc cancel"
         }
@@ -192,11 +236,15 @@ mod tests {
     const NOW: i64 = 1_790_000_000_000_000;
 
     fn screen(model: &Model) -> Vec<String> {
-        let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+        screen_of(model, 80, 24)
+    }
+
+    fn screen_of(model: &Model, width: u16, height: u16) -> Vec<String> {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         terminal.draw(|frame| draw(frame, model, NOW)).unwrap();
         let buffer = terminal.backend().buffer();
-        let line = |y| (0..80).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
-        (0..24).map(line).collect()
+        let line = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
+        (0..height).map(line).collect()
     }
 
     fn model() -> Model {
@@ -238,10 +286,33 @@ mod tests {
                 "  WARRANTY NEW KX-200, 7 days: ready to collect",
             ]
         );
-        assert!(screen[13].contains("Events: 1 to acknowledge"), "{}", screen[13]);
+        assert!(screen[13].contains("Events: 1 not seen yet"), "{}", screen[13]);
         assert!(screen[14].contains("identified"), "{}", screen[14]);
         assert_eq!(screen[21], " readers 1, 1 away; store open; vault open");
         assert!(screen[23].starts_with(" e enrol  f find") && screen[23].ends_with("q quit"));
+    }
+
+    #[test]
+    fn a_small_screen_shows_what_matters() {
+        let mut model = with_customer();
+        let text = screen_of(&model, 40, 20).join("\n");
+        for part in
+            ["María", "confirm", "name.", "Open issues: 1", "ready to", "f find", "q quit", "store open"]
+        {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        model.key(Press::Char('e'));
+        "Aldonza Lorenzo del Toboso".chars().for_each(|char| drop(model.key(Press::Char(char))));
+        let text = screen_of(&model, 40, 20).join("\n");
+        for part in crate::cli::customer::QUESTIONS.into_iter().chain(["del Toboso", "Esc"]) {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        let rows = json!({ "rows": [{ "name": "M••••", "phone": "••• 456", "issues_open": 2 }] });
+        model.key(Press::Escape);
+        model.answered(Wish::Find, Ok(rows));
+        assert!(
+            screen_of(&model, 40, 20).iter().any(|line| line.contains("M••••") && line.ends_with("issues 2"))
+        );
     }
 
     #[test]
@@ -249,7 +320,7 @@ mod tests {
         let mut model = model();
         assert_eq!(screen(&model)[3], "  No customer. Let a card be shown, or `f` finds one.");
         model.lost("no daemon answers");
-        assert_eq!(screen(&model)[0], " Ficha  till-1 AWAY: no daemon answers");
+        assert_eq!(screen(&model)[0], " Ficha  till-1 NO CONNECTION: no daemon answers");
     }
 
     #[test]

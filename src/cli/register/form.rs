@@ -17,7 +17,6 @@ pub(super) enum Press {
 }
 
 /// One line: free text, or one of `choices`.
-#[derive(Debug)]
 pub(super) struct Field {
     pub(super) label: &'static str,
     pub(super) choices: &'static [&'static str],
@@ -46,18 +45,28 @@ impl Field {
 }
 
 /// The lines, and the one that is being filled in.
-#[derive(Debug)]
 pub(super) struct Form {
     pub(super) fields: Vec<Field>,
     pub(super) at: usize,
 }
 
 /// What a key did to the form.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) enum Filled {
     NotYet,
     Cancelled,
     Done(Vec<String>),
+}
+
+/// Never shows the texts: they are a person's.
+impl std::fmt::Debug for Filled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NotYet => "NotYet",
+            Self::Cancelled => "Cancelled",
+            Self::Done(_) => "Done(••)",
+        })
+    }
 }
 
 impl Form {

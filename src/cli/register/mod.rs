@@ -6,6 +6,7 @@ mod draw;
 mod form;
 mod model;
 mod terminal;
+mod words;
 
 use super::ask::{Asker, Usage};
 use std::io::{self, IsTerminal as _};

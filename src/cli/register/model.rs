@@ -1,6 +1,7 @@
 //! What the register in the terminal knows and does. Pure: keys, events and answers in; requests out; [`draw`](super::draw) shows it.
 
 use super::form::{Field, Filled, Form, Press};
+use super::words::{by, micros, nameless};
 use crate::cli::customer;
 use crate::cli::event;
 use crate::cli::issue::KINDS;
@@ -10,12 +11,6 @@ use std::collections::VecDeque;
 
 /// Events that stay to be looked at.
 const LINES_MAX: usize = 32;
-
-/// Digits that a telephone number has at most (ITU-T E.164, section 6).
-const PHONE_DIGITS_MAX: usize = 15;
-
-/// Characters of a card's code: 20 letters and digits, or 28 digits.
-const CODE_CHARS: [usize; 2] = [20, 28];
 
 /// What the daemon is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +44,22 @@ impl Wish {
 }
 
 /// What the terminal's loop has to do next.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 pub(super) enum Effect {
     Call(Wish, Value),
     Acknowledge(Place),
     Quit,
+}
+
+/// Never shows what is asked: it can be a person's data.
+impl std::fmt::Debug for Effect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Call(wish, _) => write!(f, "Call({wish:?}, ••)"),
+            Self::Acknowledge(place) => write!(f, "Acknowledge({place:?})"),
+            Self::Quit => f.write_str("Quit"),
+        }
+    }
 }
 
 /// The last event dealt with.
@@ -63,17 +69,17 @@ pub(super) struct Place {
     pub(super) seq: u64,
 }
 
-/// The customer in front of the register.
-#[derive(Debug)]
+/// The customer in front of the register. No `Debug`, nor have the others: names are in them.
 pub(super) struct Current {
     pub(super) file: Value,
     pub(super) visit: Option<String>,
     /// One symbol of the code was wrong: the name is to be confirmed.
     pub(super) repaired: bool,
+    /// When the card that was shown is no news any more, in microseconds since 1970; `None`: opened by hand, stays until dismissed.
+    pub(super) until: Option<i64>,
 }
 
 /// What is on the screen beside states and scans.
-#[derive(Debug)]
 pub(super) enum Mode {
     File,
     Form(Wish, Form),
@@ -81,7 +87,6 @@ pub(super) enum Mode {
 }
 
 /// Everything that is shown.
-#[derive(Debug)]
 pub(super) struct Model {
     pub(super) register: String,
     /// Why there is no connection; `None` when there is one.
@@ -143,6 +148,7 @@ impl Model {
                     file: get(event, "file").clone(),
                     visit: get(event, "visit").as_str().map(str::to_owned),
                     repaired: *get(event, "repaired") == true,
+                    until: micros(get(event, "valid_until")),
                 };
                 if matches!(self.mode, Mode::Form(..)) {
                     // What is being filled in is about whoever stood there when it was begun.
@@ -159,8 +165,23 @@ impl Model {
             }
             _ => {}
         }
-        self.lines.push_front(event::line(event));
+        self.lines.push_front(event::line(&nameless(event)));
         self.lines.truncate(LINES_MAX);
+    }
+
+    /// Takes a customer off the screen whose time is over at `now`. One for whom a form is being filled in stays until it is left.
+    pub(super) fn tick(&mut self, now: i64) {
+        if matches!(self.mode, Mode::Form(..)) {
+            return;
+        }
+        if self.until().is_some_and(|until| until <= now) {
+            self.current = None;
+        }
+    }
+
+    /// When [`Self::tick`] is next of use.
+    pub(super) fn until(&self) -> Option<i64> {
+        self.current.as_ref().filter(|_| !matches!(self.mode, Mode::Form(..)))?.until
     }
 
     fn remember_place(&mut self, event: &Value) {
@@ -332,7 +353,8 @@ impl Model {
             }
             Wish::Open => {
                 let visit = get(&answer, "visit").as_str().map(str::to_owned);
-                self.current = Some(Current { file: get(&answer, "file").clone(), visit, repaired: false });
+                self.current =
+                    Some(Current { file: get(&answer, "file").clone(), visit, repaired: false, until: None });
                 Vec::new()
             }
             Wish::Issue => {
@@ -368,22 +390,6 @@ impl Model {
             file.insert("issues_open".to_owned(), open.len().into());
             file.insert("issues".to_owned(), open.into());
         }
-    }
-}
-
-/// What a typed text most likely is: the field of `customer.find`.
-fn by(text: &str) -> &'static str {
-    let letters = text.chars().filter(char::is_ascii_alphanumeric).count();
-    let digits = text.chars().filter(char::is_ascii_digit).count();
-    let one_word = !text.contains(' ') || digits == letters;
-    if text.contains('@') {
-        "email"
-    } else if CODE_CHARS.contains(&letters) && digits > 0 && one_word {
-        "code"
-    } else if digits > 0 && digits == letters && digits <= PHONE_DIGITS_MAX {
-        "phone"
-    } else {
-        "name"
     }
 }
 

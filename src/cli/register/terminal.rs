@@ -81,8 +81,9 @@ impl Register<'_> {
         loop {
             self.talk()?;
             let now = self.clock.utc().0;
+            self.model.tick(now);
             terminal.draw(|frame| draw(frame, &self.model, now))?;
-            let woken = self.wait(signals)?;
+            let woken = self.wait(signals, now)?;
             let told = woken.signal && told_to_end(signals)?;
             if told || woken.gone || (woken.keys && self.keys()?) {
                 return Ok(());
@@ -90,7 +91,7 @@ impl Register<'_> {
         }
     }
 
-    fn wait(&self, signals: &SignalFd) -> anyhow::Result<Woken> {
+    fn wait(&self, signals: &SignalFd, now: i64) -> anyhow::Result<Woken> {
         let stdin = io::stdin();
         let mut waited = vec![
             PollFd::new(stdin.as_fd(), PollFlags::POLLIN),
@@ -99,7 +100,9 @@ impl Register<'_> {
         if let Some(client) = &self.client {
             waited.push(PollFd::new(client.as_fd(), PollFlags::POLLIN));
         }
-        let timeout = if self.client.is_some() { PollTimeout::NONE } else { RECONNECT_AFTER_MS.into() };
+        let reconnect = self.client.is_none().then_some(RECONNECT_AFTER_MS);
+        let leaves = self.model.until().map(|until| ms_until(until, now));
+        let timeout = reconnect.into_iter().chain(leaves).min().map_or(PollTimeout::NONE, PollTimeout::from);
         match poll(&mut waited, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error).context("cannot wait for keys"),
@@ -204,6 +207,12 @@ impl Register<'_> {
         self.client = None;
         self.model.lost(&error.to_string());
     }
+}
+
+/// How long to wait for a time, in whole milliseconds that are not too short; a longer wait than fits is waited in parts.
+fn ms_until(until: i64, now: i64) -> u16 {
+    let ms = until.saturating_sub(now).max(0) / 1000;
+    u16::try_from(ms.saturating_add(1)).unwrap_or(u16::MAX)
 }
 
 /// Gives a write its idempotency key.

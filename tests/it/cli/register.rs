@@ -178,7 +178,7 @@ fn a_register_outlives_its_daemon() {
     let mut screen = Screen::open(&shop);
     screen.shows("No customer");
     shop.daemon.kill().unwrap();
-    screen.shows("AWAY");
+    screen.shows("NO CONNECTION");
     shop.restart();
     screen.shows("connected");
     shop.scan("4006381333931");

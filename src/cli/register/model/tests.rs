@@ -171,3 +171,42 @@ fn what_is_typed_is_looked_for_where_it_fits() {
         assert_eq!(by(text), wanted, "{text}");
     }
 }
+
+#[test]
+fn a_customer_leaves_when_the_time_is_over() {
+    let shown = || {
+        let mut event = identified(1, "Quijote");
+        event["valid_until"] = json!("1970-01-01T00:00:30Z");
+        let mut model = connected();
+        model.event(&event);
+        model
+    };
+    let over = 30_000_000;
+    let mut model = shown();
+    assert_eq!(model.until(), Some(over));
+    model.tick(over - 1);
+    assert!(model.current.is_some());
+    model.tick(over);
+    assert!(model.current.is_none() && model.until().is_none());
+    assert!(!model.lines.iter().any(|line| line.contains("Quijote")), "no name stays among the events");
+
+    let mut model = shown();
+    model.key(Press::Char('i'));
+    model.tick(over);
+    assert!(model.current.is_some() && model.until().is_none(), "a form is finished first");
+    model.key(Press::Escape);
+    model.tick(over);
+    assert!(model.current.is_none());
+
+    let mut model = connected();
+    model.answered(Wish::Open, Ok(json!({ "visit": "v", "file": { "customer": "c-2" } })));
+    model.tick(i64::MAX);
+    assert!(model.current.is_some(), "opened by hand: until dismissed");
+}
+
+#[test]
+fn what_is_done_shows_no_name() {
+    let effect = Effect::Call(Wish::Enrol, json!({ "person": { "givenName": "Quijote" } }));
+    let filled = Filled::Done(vec!["Quijote".to_owned()]);
+    assert!(!format!("{effect:?}{filled:?}").contains("Quijote"));
+}

@@ -1,0 +1,41 @@
+//! What texts, times and events mean to the register. Pure.
+
+use serde_json::{Value, json};
+
+/// Digits that a telephone number has at most (ITU-T E.164, section 6).
+const PHONE_DIGITS_MAX: usize = 15;
+
+/// Characters of a card's code: 20 letters and digits, or 28 digits.
+const CODE_CHARS: [usize; 2] = [20, 28];
+
+/// An RFC 3339 time in microseconds since 1970.
+pub(super) fn micros(time: &Value) -> Option<i64> {
+    Some(time.as_str()?.parse::<jiff::Timestamp>().ok()?.as_microsecond())
+}
+
+/// An event as it may stay on the screen when the customer has left: without the name.
+pub(super) fn nameless(event: &Value) -> Value {
+    let mut event = event.clone();
+    if let Some(file) = event.get_mut("file").and_then(Value::as_object_mut)
+        && let Some(name) = file.get_mut("name")
+    {
+        *name = json!("a customer");
+    }
+    event
+}
+
+/// What a typed text most likely is: the field of `customer.find`.
+pub(super) fn by(text: &str) -> &'static str {
+    let letters = text.chars().filter(char::is_ascii_alphanumeric).count();
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let one_word = !text.contains(' ') || digits == letters;
+    if text.contains('@') {
+        "email"
+    } else if CODE_CHARS.contains(&letters) && digits > 0 && one_word {
+        "code"
+    } else if digits > 0 && digits == letters && digits <= PHONE_DIGITS_MAX {
+        "phone"
+    } else {
+        "name"
+    }
+}
