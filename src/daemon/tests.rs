@@ -2,6 +2,7 @@
 
 use super::states::ReaderState;
 use super::*;
+use crate::device::typist::Typist;
 use crate::domain::id::ReaderName;
 use crate::push::client::Client;
 use nix::pty::openpty;
@@ -37,7 +38,7 @@ impl Rig {
         let host = RegisterName::new("host").unwrap();
         let reload = service::Reload { path: None, host, told: Arc::default() };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-        let parts = Parts::assemble(&config, reload, clock, runtime.handle().clone()).unwrap();
+        let parts = Parts::assemble(&config, Typist::open, reload, clock, runtime.handle().clone()).unwrap();
         let listener = unix::bind(&socket).unwrap();
         let (hub, service, sessions) =
             (Arc::clone(&parts.shared.hub), Arc::clone(&parts.service), parts.sessions.clone());
