@@ -48,6 +48,8 @@ pub struct Config {
 pub struct StoreSettings {
     /// The state folder.
     pub dir: PathBuf,
+    /// The folder of the journals' second copy, on another disk.
+    pub second_dir: Option<PathBuf>,
     /// `[vault]`: the key and where second copies lie.
     pub vault: vault::Settings,
 }
@@ -169,13 +171,20 @@ fn read(keys: &mut Keys<'_>) -> Config {
 impl Default for StoreSettings {
     fn default() -> Self {
         let dir = PathBuf::from("/var/lib/fichad");
-        Self { vault: vault::Settings::usual(&dir), dir }
+        Self { vault: vault::Settings::usual(&dir), second_dir: None, dir }
     }
 }
 
 fn read_store(keys: &mut Keys<'_>) -> StoreSettings {
     let dir = keys.text("dir").map_or(StoreSettings::default().dir, PathBuf::from);
-    StoreSettings { vault: vault::Settings::usual(&dir), dir }
+    let second_dir = keys.text("second_dir").map(PathBuf::from);
+    let apart =
+        |second: &PathBuf| second.is_absolute() && !second.starts_with(&dir) && !dir.starts_with(second);
+    if second_dir.as_ref().is_some_and(|second| !apart(second)) {
+        let problem = "must be the whole path of a folder on another disk, such as `/mnt/second/ficha`, and not lie in `dir`";
+        keys.refuse("second_dir", problem);
+    }
+    StoreSettings { vault: vault::Settings::usual(&dir), second_dir, dir }
 }
 
 fn read_register(keys: &mut Keys<'_>) -> Option<Register> {

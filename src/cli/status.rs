@@ -12,6 +12,7 @@ pub(super) fn run(asker: &Asker) -> anyhow::Result<()> {
 fn shown(status: &Value) -> String {
     let mut lines = vec![
         ["store".to_owned(), at(status, "/store/state"), at(status, "/store/why")],
+        ["second copy".to_owned(), at(status, "/store/second_copy"), at(status, "/store/second_copy_why")],
         ["vault".to_owned(), at(status, "/vault"), NOTHING.to_owned()],
     ];
     if status.get("typist").is_some() {

@@ -315,7 +315,7 @@ impl Parts {
     fn look_after(&self) {
         self.shared.recordings.forget_old(self.clock.uptime());
         let Some(opened) = self.shared.desk.opened() else { return };
-        self.states.store_health(&opened.log.health().state);
+        self.states.store_health(&opened.log.health());
         let (vault, states) = (Arc::clone(&opened.vault), Arc::clone(&self.states));
         let settings = self.started_with.store.clone();
         self.sessions.spawn_blocking(move || {

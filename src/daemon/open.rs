@@ -4,7 +4,7 @@ use super::keys;
 use crate::config::StoreSettings;
 use crate::desk::Opened;
 use crate::domain::time::Clock;
-use crate::log::{Folds, Log, OpenError, OpenReport, Settings};
+use crate::log::{Folds, Log, OpenError, OpenReport, Settings, is_store};
 use crate::store::StoreFold;
 use crate::vault::keyring::Keyring;
 use crate::vault::keys::{KeyError, os_random};
@@ -74,13 +74,21 @@ pub(super) fn open(
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|source| OpenStoreError::Dir { dir: dir.clone(), source })?;
     let first_start = !dir.join("store").exists();
+    // Before a first start makes keys of its own beside another store's copy.
+    if let (true, Some(second)) =
+        (first_start, settings.second_dir.as_ref().filter(|second| is_store(second)))
+    {
+        let gone = OpenError::Gone { dir: dir.clone(), second: second.clone() };
+        return Err(OpenStoreError::Log(gone));
+    }
     let keyring = open_keyring(&dir.join(KEYRING), first_start)?;
     let keys = keys::open(settings, credentials, first_start)?;
     let vault = Arc::new(Vault::new(keys, keyring));
     let folds = Folds { personal: Arc::new(VaultFold(Arc::clone(&vault))), neutral: Arc::new(StoreFold) };
     let utc = Arc::clone(clock);
     let utc_us = Arc::new(move || utc.utc().0);
-    let (log, report) = Log::open(Settings::new(dir), folds, utc_us).map_err(OpenStoreError::Log)?;
+    let log_settings = Settings { second_dir: settings.second_dir.clone(), ..Settings::new(dir) };
+    let (log, report) = Log::open(log_settings, folds, utc_us).map_err(OpenStoreError::Log)?;
     vault.skip_used(&log.views()).map_err(OpenStoreError::Views)?;
     if let Ok(keys) = vault.key_file() {
         keys.refill().map_err(OpenStoreError::Keys)?;
@@ -99,6 +107,10 @@ pub(super) fn report(report: &OpenReport) {
     );
     for torn in &report.torn {
         tracing::warn!(file = %torn.file.display(), offset = torn.offset, "a torn tail was cut: it was never acknowledged");
+    }
+    for healed in &report.healed {
+        let aside = healed.aside.as_ref().map(|aside| aside.display().to_string());
+        tracing::error!(file = %healed.file.display(), offset = healed.offset, aside, "was damaged, and is put back from the second copy; look at the disk");
     }
     for rebuilt in &report.rebuilt {
         tracing::warn!(half = rebuilt.half.name(), why = %rebuilt.why, records = rebuilt.records, "views were built anew");

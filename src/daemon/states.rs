@@ -1,7 +1,7 @@
 //! How store, vault, readers and printers are: told to registers when it changes, and to whoever asks.
 
 use crate::domain::id::ReaderName;
-use crate::log::HealthState;
+use crate::log::{self, Health, HealthState};
 use crate::push::Hub;
 use crate::vault::keys::second::SecondCopy;
 use serde_json::value::{RawValue, to_raw_value};
@@ -13,6 +13,9 @@ use std::time::Duration;
 
 /// A state is news for this long; who connects later reads it in the answer to `hello`.
 const NEWS_LIFETIME: Duration = Duration::from_secs(5);
+
+/// No second folder is set.
+const ONE_DISK: (&str, Option<String>) = ("one_disk_only", None);
 
 /// How a reader is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +64,8 @@ enum Store {
     Open {
         locked: bool,
         read_only: Option<String>,
+        /// How the journals' second copy is: a word, and why.
+        second: (&'static str, Option<String>),
     },
     Failed(String),
 }
@@ -81,27 +86,36 @@ impl States {
 
     pub(super) fn store_opened(&self, locked: bool) {
         self.change(|now| {
-            now.store = Store::Open { locked, read_only: None };
+            now.store = Store::Open { locked, read_only: None, second: ONE_DISK };
             true
         });
     }
 
-    /// Notes why an open store takes no writes any more, if so; says so only when it changed.
-    pub(super) fn store_health(&self, health: &HealthState) {
-        let why = match health {
+    /// Notes why an open store takes no writes any more, if so, and how its second copy is; says so only when it changed.
+    pub(super) fn store_health(&self, health: &Health) {
+        let why = match &health.state {
             HealthState::Ok => None,
             HealthState::ReadOnly { why } => Some(why.clone()),
         };
+        let copy = match &health.second {
+            log::SecondCopy::OneDiskOnly => ONE_DISK,
+            log::SecondCopy::Ok => ("ok", None),
+            log::SecondCopy::Behind { .. } => ("behind", None),
+            log::SecondCopy::Absent { why } => ("absent", Some(why.clone())),
+        };
         self.change(|now| {
-            let Store::Open { read_only, .. } = &mut now.store else { return false };
-            if *read_only == why {
-                return false;
-            }
-            if let Some(why) = &why {
+            let Store::Open { read_only, second, .. } = &mut now.store else { return false };
+            let (stopped, moved) = (*read_only != why, *second != copy);
+            if let (true, Some(why)) = (stopped, &why) {
                 tracing::error!(why, "the store takes no writes any more; cards are known, products pass");
             }
-            *read_only = why;
-            true
+            match &copy {
+                _ if !moved => {}
+                (state @ ("absent" | "behind"), why) => tracing::warn!(state, why, "the journals' second copy"),
+                (state, _) => tracing::info!(state, "the journals' second copy"),
+            }
+            (*read_only, *second) = (why, copy);
+            stopped || moved
         });
     }
 
@@ -224,6 +238,10 @@ impl States {
         };
         let mut row = Map::from_iter([("state".to_owned(), json!(state))]);
         row.extend(why.map(|why| ("why".to_owned(), json!(why))));
+        if let Store::Open { second: (word, why), .. } = &self.lock().store {
+            row.insert("second_copy".to_owned(), json!(word));
+            row.extend(why.iter().map(|why| ("second_copy_why".to_owned(), json!(why))));
+        }
         row
     }
 
@@ -318,19 +336,27 @@ mod tests {
         let stream = StreamId(uuid::Uuid::nil());
         let hub = Hub::new(Settings::default(), stream, Arc::new(SystemClock::start()), policy);
         let states = States::new(Arc::clone(&hub));
-        let full = HealthState::ReadOnly { why: "no space".to_owned() };
+        let health = |state, second| Health { state, last_seq: 0, behind: vec![], second };
+        let fine = health(HealthState::Ok, log::SecondCopy::OneDiskOnly);
+        let no_space = HealthState::ReadOnly { why: "no space".to_owned() };
+        let full = health(no_space.clone(), log::SecondCopy::OneDiskOnly);
         states.store_health(&full);
         assert_eq!(count(&hub, &till), 1, "a store that is not open yet has no health");
         states.store_opened(false);
-        states.store_health(&HealthState::Ok);
+        states.store_health(&fine);
         assert_eq!(count(&hub, &till), 3, "healthy is no news");
         states.store_health(&full);
         states.store_health(&full);
         assert_eq!(count(&hub, &till), 5, "told once");
         assert_eq!(
             Value::Object(states.store()),
-            json!({ "state": RefusalCode::ReadOnly.word(), "why": "no space" })
+            json!({ "state": RefusalCode::ReadOnly.word(), "why": "no space", "second_copy": "one_disk_only" })
         );
+        let away = log::SecondCopy::Absent { why: "not mounted".to_owned() };
+        states.store_health(&health(no_space.clone(), away.clone()));
+        states.store_health(&health(no_space, away));
+        assert_eq!(count(&hub, &till), 7, "a copy that went away is told once");
+        assert_eq!(states.store().get("second_copy_why"), Some(&json!("not mounted")));
         assert_eq!(states.vault(), "open");
     }
 }

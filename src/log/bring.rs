@@ -2,9 +2,9 @@
 
 use super::files::{io_error, remove_dir, sync_dir};
 use super::layer::{Base, FoldView, Layer};
+use super::marker::journal_dir;
 use super::record::{Record, events};
 use super::scan::{Part, Place, Scan, replay, scan};
-use super::settle::journal_dir;
 use super::table::{Position, Table};
 use super::{Fold, FoldError, GROUP_MAX, Half, OpenError, Rebuilt, Settings, ViewError, Views, checkpoint};
 use std::fs;

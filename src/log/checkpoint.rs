@@ -9,9 +9,10 @@
 //! | last paired u64 | n u32 | n orphans: seq u64, at_us i64, segment u64, offset u64 | crc32 |   all little-endian
 //! ```
 
-use super::files::{io_error, replace};
+use super::files::{io_error, replace, to_u64};
 use super::record::{SEGMENT_HEADER_BYTES, SegmentHeader, array};
-use super::scan::{Place, Seen, segment_path, to_u64};
+use super::scan::{Place, Seen};
+use super::segment::segment_path;
 use super::{Half, Meta, OpenError};
 use std::fs::{self, File};
 use std::io;

@@ -2,12 +2,14 @@
 
 use super::bring::{self, Stop};
 use super::checkpoint::{self, Checkpoint};
+use super::files::to_u64;
 use super::journal::Journal;
 use super::layer::Layer;
 use super::pending::{Answer, Committed};
 use super::record::{Kind, NewRecord};
 use super::renew::{self, Switch};
-use super::scan::{Place, Seen, to_u64};
+use super::scan::{Place, Seen};
+use super::second::{Second, Tips};
 use super::table::{Position, Table};
 use super::tx::{Decided, Tx};
 use super::{FoldError, Folds, GROUP_MAX, Half, Halves, Meta, OpenError, Refused, Settings, UtcUs, Views};
@@ -120,6 +122,8 @@ pub(super) struct Committer {
     pub(super) state: Arc<State>,
     pub(super) last: Meta,
     pub(super) orphans: Halves<Vec<Seen>>,
+    /// Who carries what was synced to the second folder.
+    pub(super) second: Option<Arc<Second>>,
     /// Groups and bytes of events since the last checkpoint.
     pub(super) since: (u64, u64),
 }
@@ -240,7 +244,18 @@ impl Committer {
             let crc = self.journals.neutral.append(&record)?;
             self.positions.neutral = Position { seq: meta.seq, crc, ..self.positions.neutral };
         }
-        self.journals.neutral.commit()
+        self.journals.neutral.commit()?;
+        if let (Some(second), false) = (&self.second, records.is_empty()) {
+            second.committed(self.tips(), (self.utc_us)());
+        }
+        Ok(())
+    }
+
+    /// Where the journals end on the disk.
+    pub(super) fn tips(&self) -> Tips {
+        let places =
+            Halves { personal: self.journals.personal.place(), neutral: self.journals.neutral.place() };
+        Tips { places }
     }
 
     fn aside(&mut self, asked: Aside) {

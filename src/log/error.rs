@@ -29,6 +29,18 @@ pub enum OpenError {
         /// What was found.
         what: String,
     },
+    /// The disk of the state folder is not there, or lost: mount it, or bring the store back from the copy.
+    #[error(
+        "{} is empty, but {} has the second copy of a store: mount the disk of the first, or bring the store back \
+         (`cp -a` of the copy's STORE, store and vault, and keyring and keys from their backup)",
+        .dir.display(), .second.display()
+    )]
+    Gone {
+        /// The state folder.
+        dir: PathBuf,
+        /// The second one.
+        second: PathBuf,
+    },
     /// Use the version that wrote it, or a later one.
     #[error("{} has journal format {found}, this version reads {known}: use the version that wrote it", .file.display())]
     Format {

@@ -3,9 +3,10 @@
 use super::committer::{Aside, Committer, Request, State, Task};
 use super::files::io_error;
 use super::renew::{Renewal, refused};
+use super::second::{Second, SecondThread};
 use super::{
     Folds, GROW_BYTES, Half, Health, HealthState, OpenError, OpenReport, Pending, QUEUE_MAX, Refused,
-    Settings, SubmitError, Tx, UtcUs, Views, open,
+    SecondCopy, Settings, SubmitError, Tx, UtcUs, Views, open,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -28,6 +29,10 @@ struct Shared {
     thread: Mutex<Option<JoinHandle<()>>>,
     views: Views,
     state: Arc<State>,
+    /// `None` once closed, or with one disk only.
+    second: Mutex<Option<SecondThread>>,
+    second_state: Option<Arc<Second>>,
+    utc_us: UtcUs,
     settings: Settings,
     folds: Folds,
     /// Held while a half's views are renewed: one at a time.
@@ -58,22 +63,33 @@ impl Log {
             state: Arc::clone(&state),
             last: opened.last,
             orphans: opened.orphans,
+            second: None,
             since: (0, 0),
         };
         // What took long to read or to fold is not to be read again, should this run end badly too.
         if report.caught_up > 0 || !report.rebuilt.is_empty() || report.read_bytes > READ_AGAIN_BYTES_MAX {
             committer.checkpoint();
         }
+        let second = settings.second_dir.clone().map(|second| {
+            let dirs = (settings.dir.clone(), second);
+            SecondThread::start(dirs, committer.tips(), Arc::clone(&state), &utc_us)
+        });
+        let second = second.transpose().map_err(io_error("start a thread for", &settings.dir))?;
+        committer.second = second.as_ref().map(|second| Arc::clone(&second.shared));
         let thread = thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run());
         let thread = thread.map_err(io_error("start a thread for", &settings.dir))?;
         let took_us = utc_us().saturating_sub(started_us);
         report.took = std::time::Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
         let (queue, thread) = (Mutex::new(Some(queue)), Mutex::new(Some(thread)));
+        let second_state = second.as_ref().map(|second| Arc::clone(&second.shared));
         let shared = Shared {
             queue,
             thread,
             views: opened.views,
             state,
+            second: Mutex::new(second),
+            second_state,
+            utc_us,
             settings,
             folds,
             renewing: Mutex::default(),
@@ -171,7 +187,10 @@ impl Shared {
             None => HealthState::Ok,
         };
         let behind = Half::ALL.into_iter().filter(|half| self.views.is_behind(*half)).collect();
-        Health { state, last_seq: self.state.last_seq.load(Ordering::Acquire), behind }
+        let last_seq = self.state.last_seq.load(Ordering::Acquire);
+        let second = self.second_state.as_ref();
+        let second = second.map_or(SecondCopy::OneDiskOnly, |second| second.state((self.utc_us)()));
+        Health { state, last_seq, behind, second }
     }
 
     fn stop(&self) {
@@ -184,6 +203,10 @@ impl Shared {
         };
         if thread.join().is_err() {
             self.state.fail("the committer panicked".to_owned());
+        }
+        let second = self.second.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(second) = second {
+            second.stop();
         }
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! Any error here ends writing for this run: after a failed sync nobody can say what is on disk, so nothing is tried again.
 
-use super::files::{create_dir, io_error, sync_dir};
+use super::files::{create_dir, io_error, sync_dir, to_u64};
 use super::record::{Kind, NewRecord, SEGMENT_HEADER_BYTES, SegmentHeader, TIMELINE_FIRST};
-use super::scan::{Place, Scan, segment_path, to_u64};
+use super::scan::{Place, Scan};
+use super::segment::segment_path;
 use super::{GROW_BYTES, Half, OpenError};
 use std::fs::{self, File, OpenOptions};
 use std::io;

@@ -8,11 +8,13 @@
 //!
 //! ```text
 //! <dir>/LOCK                      flock: one opener
+//! <dir>/STORE                     the store's id, here and in the second folder: `marker.rs`
 //! <dir>/store/journal/00000001.seg  neutral half: the truth (record layout: `record.rs`)
 //! <dir>/store/views/              neutral half: sled, can be deleted while stopped, is rebuilt
 //! <dir>/store/views.*/            new ones being built (new, renewed) or old ones being deleted (old)
 //! <dir>/store/CHECKPOINT          up to where the journal was checked and is in the views: where the next start reads on
 //! <dir>/vault/...                 personal half, the same
+//! <second>/STORE, store/journal/, vault/journal/   the second copy: the same bytes, within a second: `copier.rs`
 //!
 //! a view entry in sled      key:   | view number u8 | key |
 //!                           value: | seq u64 | crc32 u32 (key, seq, form, value) | form u8 | value |
@@ -39,16 +41,21 @@ use std::time::Duration;
 mod bring;
 mod checkpoint;
 mod committer;
+mod copier;
 mod error;
 mod files;
 mod handle;
+mod heal;
 mod journal;
 mod layer;
+mod marker;
 mod open;
 mod pending;
 mod record;
 mod renew;
 mod scan;
+mod second;
+mod segment;
 mod settle;
 mod table;
 mod tx;
@@ -56,6 +63,7 @@ mod views;
 
 pub use error::{FoldError, OpenError, Refused, SubmitError, ViewError};
 pub use handle::Log;
+pub use marker::is_store;
 pub use pending::{Committed, Pending};
 pub use record::PAYLOAD_BYTES_MAX;
 pub use tx::Tx;
@@ -194,6 +202,8 @@ pub type UtcUs = Arc<dyn Fn() -> i64 + Send + Sync>;
 pub struct Settings {
     /// The state folder; created if missing.
     pub dir: PathBuf,
+    /// The second folder, on another disk; `None`: one disk only.
+    pub second_dir: Option<PathBuf>,
     /// A segment's length; a new one is begun rather than to pass it. Files grow towards it by [`GROW_BYTES`].
     pub segment_bytes: u64,
     /// sled's cache for each half.
@@ -213,6 +223,7 @@ impl Settings {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
+            second_dir: None,
             segment_bytes: 64 << 20,
             cache_bytes: 16 << 20,
             checkpoint_groups: 4096,
@@ -228,6 +239,8 @@ pub struct OpenReport {
     pub rebuilt: Vec<Rebuilt>,
     /// Records that views were behind and that were applied to them.
     pub caught_up: u64,
+    /// Files that were damaged and are put back from the second copy.
+    pub healed: Vec<Healed>,
     /// Torn tails that were cut: never acknowledged.
     pub torn: Vec<Torn>,
     /// Personal records without a neutral one, of this crash and all before: set aside, never folded.
@@ -251,6 +264,17 @@ pub struct Rebuilt {
     pub why: String,
     /// Records folded.
     pub records: u64,
+}
+
+/// A file of the first copy that was put back from the second.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Healed {
+    /// The file.
+    pub file: PathBuf,
+    /// Up to where it was whole.
+    pub offset: u64,
+    /// Where the damaged one is kept; `None`: there was none.
+    pub aside: Option<PathBuf>,
 }
 
 /// A torn tail that was cut.
@@ -284,6 +308,27 @@ pub struct Health {
     pub last_seq: u64,
     /// Halves left behind at open because their fold was locked.
     pub behind: Vec<Half>,
+    /// How the second copy is.
+    pub second: SecondCopy,
+}
+
+/// How the second copy of the journals is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecondCopy {
+    /// No second folder is set: what is on the one disk is all there is.
+    OneDiskOnly,
+    /// It has every group, or will within a second.
+    Ok,
+    /// It lacks what was committed more than a second ago.
+    Behind {
+        /// Transactions that it lacks.
+        records: u64,
+    },
+    /// Its folder cannot be used now.
+    Absent {
+        /// Why, and what to do.
+        why: String,
+    },
 }
 
 /// Whether the log takes writes.

@@ -1,12 +1,17 @@
 //! The way up: lock, settle the journals, bring the views to their end.
 
 use super::bring::{Bad, Bring, Found, Up, tidy, views_dir};
+use super::checkpoint::Checkpoint;
 use super::files::{create_dir, io_error};
+use super::heal::heal;
 use super::journal::Journal;
-use super::scan::Seen;
-use super::settle::{Begin, Settled, journal_dir, settle};
+use super::marker::journal_dir;
+use super::scan::{Part, Place, Seen, scan};
+use super::settle::{Begin, Settled, settle};
 use super::table::{Position, Table};
-use super::{Folds, Half, Halves, Meta, OpenError, OpenReport, Orphan, Settings, Views, checkpoint};
+use super::{
+    Folds, Half, Halves, Healed, Meta, OpenError, OpenReport, Orphan, Settings, Views, checkpoint, marker,
+};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{File, OpenOptions};
@@ -24,27 +29,18 @@ pub(super) struct Opened {
 
 pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenError> {
     let lock = lock(&settings.dir)?;
-    let (mut from, mut found) =
-        (Halves::default(), Halves { personal: Err(Bad::default()), neutral: Err(Bad::default()) });
-    let (mut checkpoints, mut applied, mut reached) = (Halves::default(), Halves::default(), 0);
+    marker::own(&settings.dir, settings.second_dir.as_deref())?;
     for half in Half::ALL {
         create_dir(&settings.dir.join(half.folder())).map_err(io_error("create", &settings.dir))?;
-        let checkpoint = checkpoint::read(&settings.dir, half)?.unwrap_or_default();
         tidy(settings, half)?;
-        let views = existing(settings, half);
-        let seq = views.as_ref().map_or(0, |(_, position)| position.seq);
-        reached =
-            checkpoint.place.seq.max(views.as_ref().map_or_else(|bad| bad.reached, |_| seq)).max(reached);
-        (*checkpoints.get_mut(half), *applied.get_mut(half)) = (checkpoint.place.seq, seq);
-        // Views that must be built anew need the whole journal.
-        if views.is_ok() && checkpoint.holds(&journal_dir(&settings.dir, half)) {
-            *from.get_mut(half) = checkpoint;
-        }
-        *found.get_mut(half) = views;
     }
-    let Settled { journals, scans, last } = settle(settings, &Begin { from, applied, reached })?;
+    let mut found = Halves { personal: Err(Bad::default()), neutral: Err(Bad::default()) };
+    Half::ALL.into_iter().for_each(|half| *found.get_mut(half) = existing(settings, half));
+    let (Begun { settled, checkpoints }, healed) = settled(settings, &found)?;
+    let Settled { journals, scans, last } = settled;
 
-    let mut report = OpenReport { last: (last.seq > 0).then_some(last), ..OpenReport::default() };
+    let last_meta = (last.seq > 0).then_some(last);
+    let mut report = OpenReport { last: last_meta, healed, ..OpenReport::default() };
     let mut tables = Halves::default();
     let mut positions = Halves::default();
     let Halves { personal, neutral } = found;
@@ -67,6 +63,62 @@ pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenErr
     report.behind.iter().for_each(|half| views.set_behind(*half, true));
     let orphans = Halves { personal: scans.personal.orphans, neutral: scans.neutral.orphans };
     Ok(Opened { journals, positions, views, last, orphans, report })
+}
+
+/// The journals, brought to one end.
+struct Begun {
+    settled: Settled,
+    /// The sequence of each half's checkpoint.
+    checkpoints: Halves<u64>,
+}
+
+/// Settles the journals; where they are damaged, once more after healing them from the second copy.
+fn settled(settings: &Settings, found: &Halves<Found>) -> Result<(Begun, Vec<Healed>), OpenError> {
+    let second = settings.second_dir.as_deref().filter(|second| marker::is_copy(&settings.dir, second));
+    let damage = match begin(settings, found, second) {
+        Err(damage @ OpenError::Damaged { .. }) => damage,
+        begun => return begun.map(|begun| (begun, Vec::new())),
+    };
+    let Some(second) = second else { return Err(damage) };
+    let mut healed = Vec::new();
+    for half in Half::ALL {
+        healed.extend(heal(&settings.dir, second, half)?);
+    }
+    // What the second copy does not have either is lost: that is for a person to decide.
+    if healed.is_empty() {
+        Err(damage)
+    } else {
+        begin(settings, found, Some(second)).map(|begun| (begun, healed))
+    }
+}
+
+fn begin(settings: &Settings, found: &Halves<Found>, second: Option<&Path>) -> Result<Begun, OpenError> {
+    let (mut from, mut checkpoints, mut applied) = (Halves::default(), Halves::default(), Halves::default());
+    let mut reached = 0;
+    for half in Half::ALL {
+        let checkpoint = checkpoint::read(&settings.dir, half)?.unwrap_or_default();
+        let views = found.get(half);
+        let seq = views.as_ref().map_or(0, |(_, position)| position.seq);
+        let seen = views.as_ref().map_or_else(|bad| bad.reached, |_| seq);
+        reached = checkpoint.place.seq.max(seen).max(reached);
+        (*checkpoints.get_mut(half), *applied.get_mut(half)) = (checkpoint.place.seq, seq);
+        // Views that must be built anew need the whole journal.
+        if views.is_ok() && checkpoint.holds(&journal_dir(&settings.dir, half)) {
+            *from.get_mut(half) = checkpoint;
+        }
+    }
+    if let Some(second) = second {
+        reached = reached.max(copied(&journal_dir(second, Half::Neutral), &from.neutral));
+    }
+    let settled = settle(settings, &Begin { from, applied, reached })?;
+    Ok(Begun { settled, checkpoints })
+}
+
+/// The last transaction that the second copy has; it is only ever given what was committed.
+fn copied(dir: &Path, checkpoint: &Checkpoint) -> u64 {
+    let from = if checkpoint.holds(dir) { checkpoint.place } else { Place::default() };
+    // A copy that is damaged knows nothing for sure; it is mended once the log runs.
+    scan(dir, Half::Neutral, Part { from, ..Part::default() }).map_or(0, |found| found.end.seq)
 }
 
 fn lock(dir: &Path) -> Result<Flock<File>, OpenError> {

@@ -6,8 +6,8 @@
 use super::bring::{Bring, Stop, follow, remove_old, renewed_dir, swap_in};
 use super::committer::{Aside, Request};
 use super::files::{io_error, remove_dir};
+use super::marker::journal_dir;
 use super::scan::{Part, Place, scan};
-use super::settle::journal_dir;
 use super::table::{Position, Table};
 use super::{Fold, FoldError, Half, OpenError, Refused, Settings, Views};
 use std::sync::Arc;

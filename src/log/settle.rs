@@ -3,10 +3,12 @@
 //! First everything is read and judged; only when all of it is sound is the first byte changed.
 
 use super::checkpoint::Checkpoint;
-use super::files::io_error;
+use super::files::{io_error, to_u64};
 use super::journal::Journal;
+use super::marker::journal_dir;
 use super::record::{Kind, NewRecord};
-use super::scan::{Part, Place, Scan, damaged, scan, to_u64};
+use super::scan::{Part, Place, Scan, scan};
+use super::segment::damaged;
 use super::{GROUP_MAX, Half, Halves, Meta, OpenError, Settings, Torn};
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -17,10 +19,6 @@ pub(super) struct Settled {
     pub(super) scans: Halves<Scan>,
     /// The last committed transaction; sequence 0 before the first.
     pub(super) last: Meta,
-}
-
-pub(super) fn journal_dir(dir: &Path, half: Half) -> PathBuf {
-    dir.join(half.folder()).join("journal")
 }
 
 /// Where to begin: after what is known to be sound.

@@ -44,7 +44,7 @@ fn hello_says_who_is_there_and_what_may_be_done() {
         "roles": ["register", "desk", "manager"], "registers": ["till-1"],
         "states": {
             "readers": [{ "reader": "counter", "state": "reading" }],
-            "store": { "state": "open" }, "vault": "open",
+            "store": { "second_copy": "one_disk_only", "state": "open" }, "vault": "open",
         },
     });
     assert_eq!(got, want);

@@ -118,6 +118,7 @@ pub(super) struct Bench {
     pub(super) segment_bytes: u64,
     pub(super) checkpoint_groups: u64,
     pub(super) checkpoint_bytes: u64,
+    pub(super) second: Option<PathBuf>,
 }
 
 impl Bench {
@@ -134,6 +135,7 @@ impl Bench {
             segment_bytes: 64 << 20,
             checkpoint_groups: 4096,
             checkpoint_bytes: 16 << 20,
+            second: None,
         }
     }
 
@@ -149,6 +151,7 @@ impl Bench {
         settings.segment_bytes = self.segment_bytes;
         settings.checkpoint_groups = self.checkpoint_groups;
         settings.checkpoint_bytes = self.checkpoint_bytes;
+        settings.second_dir = self.second.clone();
         Log::open(settings, folds, clock)
     }
 

@@ -1,7 +1,9 @@
 //! The views: rebuilt, caught up, or left behind.
 
 use super::support::*;
-use fichad::log::{FoldError, Half, Health, HealthState, Log, Read, Refused, VALUE_BYTES_MAX, ViewError};
+use fichad::log::{
+    FoldError, Half, Health, HealthState, Log, Read, Refused, SecondCopy, VALUE_BYTES_MAX, ViewError,
+};
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -113,7 +115,10 @@ fn goes_on_and_catches_up(bench: &Bench, log: Log, records: u64) {
     assert_eq!(number(&log.views(), view(Half::Personal, ENTRIES), "p"), 8);
     write(&log, &[(Half::Personal, "add p 1")]).unwrap();
     let digest = log.views().digest(Half::Personal).unwrap();
-    assert_eq!(log.close(), Health { state: HealthState::Ok, last_seq: 8, behind: vec![] });
+    assert_eq!(
+        log.close(),
+        Health { state: HealthState::Ok, last_seq: 8, behind: vec![], second: SecondCopy::OneDiskOnly }
+    );
     let (log, report) = bench.open();
     assert_eq!((report.rebuilt.len(), report.caught_up), (0, 0));
     assert_eq!(log.views().digest(Half::Personal).unwrap(), digest);

@@ -130,7 +130,7 @@ fn every_event_has_the_shape_of_its_example() {
     let file = file();
     let printer = PrinterName::new("desk").unwrap();
     let state = RawValue::from_string(
-        r#"{"readers":[{"reader":"x","state":"reading"}],"store":{"state":"open"},"vault":"open"}"#.into(),
+        r#"{"readers":[{"reader":"x","state":"reading"}],"store":{"second_copy":"one_disk_only","state":"open"},"vault":"open"}"#.into(),
     )
     .unwrap();
     let (visit, card, customer) = (

@@ -73,7 +73,7 @@ impl Service for TestService {
 
     fn states(&self) -> Box<RawValue> {
         let readers = [json!({ "reader": "counter", "state": "reading" })];
-        let states = json!({ "readers": readers, "store": { "state": "open" }, "vault": "open" });
+        let states = json!({ "readers": readers, "store": { "second_copy": "one_disk_only", "state": "open" }, "vault": "open" });
         serde_json::value::to_raw_value(&states).unwrap()
     }
 

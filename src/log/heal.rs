@@ -1,0 +1,145 @@
+//! Puts together what two copies of a journal have of it: a damaged first copy is healed from the second at open.
+//!
+//! The second copy is the first one's bytes, so a record stands at the same place in both; one that is not whole in the
+//! first is taken from the second, record by record, as long as the chain goes on. What was there is kept beside, its name
+//! ending in `.damaged`.
+
+use super::files::{create_dir, io_error, sync_dir, to_u64};
+use super::marker::journal_dir;
+use super::record::{SEGMENT_HEADER_BYTES, SegmentHeader, parse};
+use super::segment::segment_path;
+use super::{Half, Healed, OpenError};
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Heals the journal of `half` in `dir` from the one in `second`; gives the files that were put back.
+pub(super) fn heal(dir: &Path, second: &Path, half: Half) -> Result<Vec<Healed>, OpenError> {
+    let (dir, second) = (journal_dir(dir, half), journal_dir(second, half));
+    let mut healed = Vec::new();
+    let mut chain = 0;
+    for number in 1.. {
+        let (path, copy) = (segment_path(&dir, number), segment_path(&second, number));
+        let here = read(&path).map_err(io_error("read", &path))?;
+        let there = read(&copy).map_err(io_error("read", &copy))?;
+        let Some(joined) = Joined::of(&here, &there, half, number, chain) else { break };
+        chain = joined.chain;
+        if joined.whole_bytes <= joined.here_bytes {
+            continue;
+        }
+        let aside = put_back(&path, &joined.bytes).map_err(io_error("write", &path))?;
+        let offset = joined.here_bytes;
+        healed.push(Healed { file: path, offset, aside });
+    }
+    Ok(healed)
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read,
+    }
+}
+
+/// One segment out of two copies.
+struct Joined {
+    bytes: Vec<u8>,
+    chain: u32,
+    /// Up to where it is whole, and up to where it would be without the second copy.
+    whole_bytes: u64,
+    here_bytes: u64,
+}
+
+impl Joined {
+    /// `None` where neither has a segment that follows `chain`.
+    fn of(here: &[u8], there: &[u8], half: Half, number: u64, chain: u32) -> Option<Self> {
+        let header = |bytes: &[u8]| {
+            let header = SegmentHeader::parse(bytes).ok()?;
+            let fits = header.half == half && header.number == number && header.last_crc == chain;
+            fits.then(|| bytes.get(..SEGMENT_HEADER_BYTES)).flatten().map(<[u8]>::to_vec)
+        };
+        let own = header(here);
+        let mut from_here = own.is_some();
+        let mut here_bytes = 0;
+        let mut bytes = own.or_else(|| header(there))?;
+        let mut chain = chain;
+        loop {
+            let at = bytes.len();
+            let next = |copy: &[u8]| {
+                let rest = copy.get(at..)?;
+                let record = parse(rest).filter(|record| record.last_crc == chain)?;
+                Some((rest.get(..record.bytes())?.to_vec(), record.crc))
+            };
+            if from_here {
+                here_bytes = to_u64(at);
+            }
+            let own = next(here);
+            from_here = from_here && own.is_some();
+            let Some((record, crc)) = own.or_else(|| next(there)) else { break };
+            bytes.extend_from_slice(&record);
+            chain = crc;
+        }
+        Some(Self { whole_bytes: to_u64(bytes.len()), here_bytes, chain, bytes })
+    }
+}
+
+/// Writes a file anew; gives the name that the old one, if there is one, has from now on.
+fn put_back(path: &Path, bytes: &[u8]) -> io::Result<Option<PathBuf>> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    create_dir(folder)?;
+    let temp = path.with_extension("tmp");
+    let mut file = File::create(&temp)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    let aside = (1..).map(|count| aside_name(path, count)).find(|aside| !aside.exists());
+    let aside = aside.filter(|_| path.exists());
+    if let Some(aside) = &aside {
+        fs::rename(path, aside)?;
+    }
+    fs::rename(&temp, path)?;
+    sync_dir(folder)?;
+    Ok(aside)
+}
+
+fn aside_name(path: &Path, count: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(if count == 1 { ".damaged".to_owned() } else { format!(".{count}.damaged") });
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Meta;
+    use super::super::record::{Kind, NewRecord};
+    use super::*;
+
+    /// A segment of five records, and where each begins.
+    fn segment() -> (Vec<u8>, Vec<usize>) {
+        let header = SegmentHeader { half: Half::Neutral, timeline: 1, number: 1, first_seq: 1, last_crc: 0 };
+        let (mut bytes, mut starts, mut chain) = (header.encode(), Vec::new(), 0);
+        for seq in 1..=5 {
+            starts.push(bytes.len());
+            let meta = Meta { seq, at_us: 0 };
+            let record = NewRecord { meta, kind: Kind::Events, paired: false, payload: &[7; 20] };
+            chain = record.write(chain, &mut bytes).unwrap();
+        }
+        (bytes, starts)
+    }
+
+    #[test]
+    fn each_record_is_taken_from_the_copy_that_has_it_whole() {
+        let (whole, starts) = segment();
+        let mut here = whole.clone();
+        here[starts[1] + 34] ^= 1;
+        let there = whole[..starts[3]].to_vec();
+        let joined = Joined::of(&here, &there, Half::Neutral, 1, 0).unwrap();
+        assert_eq!(joined.bytes, whole, "the second has records 1 to 3, the first all but record 2");
+        assert_eq!(joined.here_bytes, to_u64(starts[1]));
+        let nothing = Joined::of(&[], &there, Half::Neutral, 1, 0).unwrap();
+        assert_eq!((nothing.bytes, nothing.here_bytes), (there.clone(), 0));
+        let alone = Joined::of(&whole, &[], Half::Neutral, 1, 0).unwrap();
+        assert_eq!(alone.here_bytes, alone.whole_bytes);
+        assert!(Joined::of(&whole, &there, Half::Neutral, 1, 9).is_none(), "another chain");
+        assert!(Joined::of(&whole, &there, Half::Personal, 1, 0).is_none(), "the other half");
+    }
+}

@@ -1,0 +1,328 @@
+//! The second copy: how it is, the thread that keeps it, and what it shares with the first.
+
+use super::committer::State;
+use super::copier::{Copier, CopyError};
+use super::files::to_u64;
+use super::marker::journal_dir;
+use super::record::{SEGMENT_HEADER_BYTES, SegmentHeader, parse};
+use super::scan::Place;
+use super::segment::{Bytes, list, segment_path};
+use super::{Half, Halves, SecondCopy, UtcUs};
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use std::cell::Cell;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Between two passes. A tenth of what is promised, and at most ten syncs a second for the other disk.
+const PASS_EVERY: Duration = Duration::from_millis(100);
+/// How often a folder that is away is looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A group that is in one place alone for longer is worth a word.
+const BEHIND_AFTER_US: i64 = 1_000_000;
+/// Segments that are still copied once the log is being closed; a larger backlog is left for the next start.
+const SEGMENTS_AT_CLOSE: u32 = 8;
+/// Read at once to compare two files.
+const BLOCK_BYTES: usize = 64 << 10;
+
+/// Where the journals end, as far as the committer has synced them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tips {
+    pub(super) places: Halves<Place>,
+}
+
+#[derive(Default)]
+struct Inner {
+    tips: Tips,
+    /// Since when something is not in the second folder; `None`: nothing is missing.
+    since_us: Option<i64>,
+    /// The same for what was committed since the pass that runs began.
+    next_since_us: Option<i64>,
+    /// Sequences that the second folder has.
+    copied: u64,
+    absent: Option<String>,
+    closing: bool,
+}
+
+/// What committer, copier and whoever asks share.
+#[derive(Default)]
+pub(super) struct Second {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+impl Second {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The committer has synced the journals up to `tips`.
+    pub(super) fn committed(&self, tips: Tips, now_us: i64) {
+        let mut inner = self.lock();
+        inner.tips = tips;
+        inner.since_us.get_or_insert(now_us);
+        inner.next_since_us.get_or_insert(now_us);
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn state(&self, now_us: i64) -> SecondCopy {
+        let mut inner = self.lock();
+        // A clock that was set back must not hide how long it has been.
+        inner.since_us = inner.since_us.map(|since_us| since_us.min(now_us));
+        if let Some(why) = &inner.absent {
+            return SecondCopy::Absent { why: why.clone() };
+        }
+        match inner.since_us {
+            Some(since_us) if now_us.saturating_sub(since_us) > BEHIND_AFTER_US => {
+                let records = inner.tips.places.neutral.seq.saturating_sub(inner.copied);
+                SecondCopy::Behind { records }
+            }
+            Some(_) | None => SecondCopy::Ok,
+        }
+    }
+
+    /// Waits until there is something to do; `None` once the log is closed and all that can be is copied.
+    fn next(&self) -> Option<Tips> {
+        let mut inner = self.lock();
+        loop {
+            let away = inner.absent.is_some();
+            if inner.closing && (inner.since_us.is_none() || away) {
+                return None;
+            }
+            if inner.since_us.is_some() && !away {
+                inner.next_since_us = None;
+                return Some(inner.tips);
+            }
+            let waited = self.changed.wait_timeout(inner, LOOK_EVERY);
+            let (back, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            inner = back;
+            if timeout.timed_out() && !inner.closing {
+                inner.next_since_us = None;
+                return Some(inner.tips);
+            }
+        }
+    }
+
+    fn done(&self, tips: &Tips, result: Result<(), String>) {
+        let mut inner = self.lock();
+        match result {
+            Ok(()) => {
+                inner.copied = tips.places.neutral.seq;
+                inner.since_us = inner.next_since_us.take();
+                inner.absent = None;
+            }
+            Err(why) => inner.absent = Some(why),
+        }
+    }
+
+    fn pause(&self) {
+        let inner = self.lock();
+        if !inner.closing {
+            drop(self.changed.wait_timeout_while(inner, PASS_EVERY, |inner| !inner.closing));
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.lock().closing
+    }
+}
+
+/// The thread, and how it is told to end.
+pub(super) struct SecondThread {
+    pub(super) shared: Arc<Second>,
+    thread: JoinHandle<()>,
+}
+
+impl SecondThread {
+    /// Starts copying what is in `first` to `second`, from `tips` on back to what is there already.
+    pub(super) fn start(
+        (first, second): (PathBuf, PathBuf),
+        tips: Tips,
+        state: Arc<State>,
+        utc_us: &UtcUs,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Second::default());
+        shared.committed(tips, utc_us());
+        let copier = Copier { first, second, at: None, open: Halves::default() };
+        let inner = Arc::clone(&shared);
+        let run = move || copy(copier, &inner, &state);
+        let thread = thread::Builder::new().name("second copy".to_owned()).spawn(run)?;
+        Ok(Self { shared, thread })
+    }
+
+    /// Has it copy what is missing, if the folder is there, and end.
+    pub(super) fn stop(self) {
+        self.shared.lock().closing = true;
+        self.shared.changed.notify_all();
+        // It does nothing after a panic but to be missing: the next start copies on.
+        self.thread.join().ok();
+    }
+}
+
+fn copy(mut copier: Copier, shared: &Second, state: &State) {
+    let at_close = Cell::new(SEGMENTS_AT_CLOSE);
+    let go_on = || {
+        at_close.set(at_close.get().saturating_sub(u32::from(shared.is_closing())));
+        at_close.get() > 0
+    };
+    while let Some(tips) = shared.next() {
+        let result = copier.pass(&tips, &go_on);
+        match result {
+            Ok(()) if at_close.get() == 0 => return,
+            Ok(()) => shared.done(&tips, Ok(())),
+            Err(CopyError::Second(why)) => {
+                copier.open = Halves::default();
+                copier.at = None;
+                shared.done(&tips, Err(why));
+            }
+            Err(CopyError::First(error)) => {
+                // Read as it is by now; the next start heals it, or says what is lost.
+                state.fail(error.to_string());
+                shared.done(&tips, Err(error.to_string()));
+            }
+        }
+        shared.pause();
+    }
+}
+
+/// Looks through the second folder: up to where it holds what the first does. What is damaged there is written again;
+/// what is whole and different is never touched.
+pub(super) fn attach(first: &Path, second: &Path, tips: &Tips) -> Result<Halves<Place>, CopyError> {
+    let mut at = Halves::default();
+    for half in Half::ALL {
+        let dirs = (journal_dir(first, half), journal_dir(second, half));
+        *at.get_mut(half) = shared_part((&dirs.0, &dirs.1), *tips.places.get(half))?;
+    }
+    Ok(at)
+}
+
+fn shared_part((first, second): (&Path, &Path), tip: Place) -> Result<Place, CopyError> {
+    let away = |error: io::Error| CopyError::Second(format!("{} cannot be read: {error}", second.display()));
+    let mut at = Place::default();
+    let segments = list(first).map_err(CopyError::First)?;
+    if segment_path(second, tip.segment.saturating_add(1)).exists() {
+        return Err(CopyError::Second(format!(
+            "{} has segments that this store does not have",
+            second.display()
+        )));
+    }
+    for segment in segments.iter().filter(|segment| segment.number <= tip.segment) {
+        let copy = segment_path(second, segment.number);
+        if !copy.exists() {
+            break;
+        }
+        if segment.number < tip.segment && ends_alike(&segment.path, &copy).map_err(away)? {
+            let end = fs::metadata(&copy).map_err(away)?.len();
+            at = Place { segment: segment.number, offset: end, ..at };
+            continue;
+        }
+        let read = Bytes::read(segment, Place::default(), Some(tip)).map_err(CopyError::First)?;
+        let there = fs::read(&copy).map_err(away)?;
+        return common(&read, &there, segment.number)
+            .map_err(|what| CopyError::Second(format!("{}: {what}", copy.display())));
+    }
+    Ok(at)
+}
+
+/// Up to where a copy of a segment holds the records that were read of the first.
+fn common(read: &Bytes, there: &[u8], number: u64) -> Result<Place, &'static str> {
+    let mut place = Place { segment: number, offset: to_u64(SEGMENT_HEADER_BYTES), ..Place::default() };
+    place.chain = SegmentHeader::parse(&read.header).map_or(0, |header| header.last_crc);
+    if there.get(..SEGMENT_HEADER_BYTES) != Some(read.header.as_slice()) {
+        let other = SegmentHeader::parse(there);
+        return if other.is_ok() { Err("it belongs to another history of this store") } else { Ok(place) };
+    }
+    let mut at: usize = 0;
+    loop {
+        let rest = there.get(at.saturating_add(SEGMENT_HEADER_BYTES)..).unwrap_or_default();
+        let copied = parse(rest).filter(|record| record.last_crc == place.chain);
+        let Some(record) = parse(read.records.get(at..).unwrap_or_default()) else {
+            return if copied.is_some() {
+                Err("it holds records that this store does not have")
+            } else {
+                Ok(place)
+            };
+        };
+        match copied {
+            None => return Ok(place),
+            Some(copied) if copied.crc != record.crc => {
+                return Err("it holds other records than this store");
+            }
+            Some(_) => {}
+        }
+        at = at.saturating_add(record.bytes());
+        (place.offset, place.chain) = (place.offset.saturating_add(to_u64(record.bytes())), record.crc);
+    }
+}
+
+/// Whether two closed segments have one length, header and last checksum.
+fn ends_alike(first: &Path, second: &Path) -> io::Result<bool> {
+    let (first, second) = (File::open(first)?, File::open(second)?);
+    let len = first.metadata()?.len();
+    let header = to_u64(SEGMENT_HEADER_BYTES);
+    if len < header || len != second.metadata()?.len() {
+        return Ok(false);
+    }
+    let ends = |file: &File| -> io::Result<_> {
+        let (mut head, mut tail) = ([0; SEGMENT_HEADER_BYTES], [0; 4]);
+        file.read_exact_at(&mut head, 0)?;
+        file.read_exact_at(&mut tail, len.saturating_sub(4))?;
+        Ok((head, tail))
+    };
+    Ok(ends(&first)? == ends(&second)?)
+}
+
+/// Whether two files hold the same bytes. The second is read from its disk, not out of memory.
+pub(super) fn same(first: &Path, second: &Path) -> io::Result<bool> {
+    let (mut first, mut second) = (File::open(first)?, File::open(second)?);
+    let len = first.metadata()?.len();
+    if len != second.metadata()?.len() {
+        return Ok(false);
+    }
+    posix_fadvise(&second, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)?;
+    let (mut one, mut other) = (vec![0; BLOCK_BYTES], vec![0; BLOCK_BYTES]);
+    let mut left = len;
+    while left > 0 {
+        let count = usize::try_from(left).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
+        let (Some(one), Some(other)) = (one.get_mut(..count), other.get_mut(..count)) else { break };
+        first.read_exact(one)?;
+        second.read_exact(other)?;
+        if one != other {
+            return Ok(false);
+        }
+        left = left.saturating_sub(to_u64(count));
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_one_place_for_more_than_a_second_is_behind() {
+        let second = Second::default();
+        assert_eq!(second.state(0), SecondCopy::Ok);
+        let place = Place { seq: 7, ..Place::default() };
+        let tips = Tips { places: Halves { personal: place, neutral: place } };
+        second.committed(tips, 1_000);
+        assert_eq!(second.state(1_001_000), SecondCopy::Ok);
+        assert_eq!(second.state(1_001_001), SecondCopy::Behind { records: 7 });
+        // A clock set back a day starts to count again from there.
+        assert_eq!(second.state(-80_000), SecondCopy::Ok);
+        assert_eq!(second.state(2_000_000), SecondCopy::Behind { records: 7 });
+        second.next();
+        second.committed(tips, 3_000_000);
+        second.done(&tips, Ok(()));
+        assert_eq!(second.state(3_500_000), SecondCopy::Ok);
+        assert_eq!(second.state(4_500_000), SecondCopy::Behind { records: 0 }, "what came during the pass");
+        second.next();
+        second.done(&tips, Err("gone".to_owned()));
+        assert_eq!(second.state(4_500_000), SecondCopy::Absent { why: "gone".to_owned() });
+    }
+}

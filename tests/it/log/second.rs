@@ -1,0 +1,250 @@
+//! The second copy: there within a second, told apart from a bare folder, and what the first is healed from.
+
+use super::support::*;
+use fichad::log::{Half, HealthState, Log, OpenError, SecondCopy};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+/// How long a test waits for what must come; only a failing test waits that long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[expect(clippy::disallowed_methods, reason = "a test waits for a condition, and says how long it took")]
+fn until(what: &str, mut done: impl FnMut() -> bool) -> Duration {
+    let began = std::time::Instant::now();
+    while !done() {
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        thread::park_timeout(Duration::from_millis(5));
+    }
+    began.elapsed()
+}
+
+/// The records of a half's journal, however far its files are filled ahead.
+fn records(dir: &Path, half: Half) -> Vec<u8> {
+    let mut all = Vec::new();
+    for file in (1..).map(|number| segment(dir, half, number)).take_while(|file| file.exists()) {
+        let bytes = fs::read(file).unwrap();
+        let end = (*record_offsets(&bytes).last().unwrap()).min(bytes.len());
+        all.extend_from_slice(&bytes[..end]);
+    }
+    all
+}
+
+fn copied(bench: &Bench) -> bool {
+    let second = bench.second.as_deref().unwrap();
+    HALVES.into_iter().all(|half| records(bench.path(), half) == records(second, half))
+}
+
+fn with_second() -> (Bench, tempfile::TempDir, PathBuf) {
+    let (mut bench, other) = (Bench::new(), folder());
+    let second = other.path().join("second");
+    bench.second = Some(second.clone());
+    (bench, other, second)
+}
+
+fn some_writes(log: &Log, from: usize, to: usize) {
+    for round in from..to {
+        let event = format!("put k{} {round}", round % 9);
+        write(log, &[(Half::Personal, &event), (Half::Neutral, &event)]).unwrap();
+    }
+}
+
+fn absent(log: &Log) -> bool {
+    matches!(log.health().second, SecondCopy::Absent { .. })
+}
+
+#[test]
+fn each_group_is_in_the_second_folder_soon_and_all_of_it_after_closing() {
+    let (mut bench, _other, second) = with_second();
+    bench.segment_bytes = 2_000;
+    let (log, _) = bench.open();
+    some_writes(&log, 0, 100);
+    let took = until("the second folder does not get what was committed", || copied(&bench));
+    println!("in the second folder {took:?} after the last of 100 groups was acknowledged");
+    until("not said to be there", || log.health().second == SecondCopy::Ok);
+    some_writes(&log, 100, 140);
+    log.close();
+    assert!(copied(&bench));
+    assert!(segment(&second, Half::Neutral, 4).exists());
+    // The copy is a store of its own, should the first disk be lost.
+    let alone = folder();
+    copy_dir(&second, alone.path());
+    let (log, report) = Bench::new().open_at(alone.path()).unwrap();
+    assert_eq!(report.last.map(|meta| meta.seq), Some(140));
+    assert_eq!(get(&log, Half::Personal, "k4").as_deref(), Some("139"));
+    assert_eq!(log.health().second, SecondCopy::OneDiskOnly);
+}
+
+#[test]
+fn a_disk_that_is_not_mounted_is_not_written_to_and_catches_up_when_it_is_back() {
+    let (bench, other, second) = with_second();
+    let (log, _) = bench.open();
+    some_writes(&log, 0, 10);
+    until("never copied", || copied(&bench));
+    let away = other.path().join("unmounted");
+    fs::rename(&second, &away).unwrap();
+    fs::create_dir(&second).unwrap();
+    until("not noticed", || absent(&log));
+    some_writes(&log, 10, 60);
+    log.close();
+    let (log, _) = bench.open();
+    until("not noticed at start", || absent(&log));
+    assert_eq!(fs::read_dir(&second).unwrap().count(), 0, "the bare folder was written to");
+    fs::remove_dir(&second).unwrap();
+    fs::rename(&away, &second).unwrap();
+    until("not caught up", || copied(&bench));
+    // A new disk is taken when somebody says that it is one.
+    fs::rename(&second, &away).unwrap();
+    fs::create_dir(&second).unwrap();
+    until("not noticed again", || absent(&log));
+    fs::write(second.join("FICHA-NEW"), "").unwrap();
+    until("the new disk is not filled", || copied(&bench));
+    assert!(!second.join("FICHA-NEW").exists());
+    assert_eq!(log.health().state, HealthState::Ok);
+}
+
+#[test]
+fn the_folder_of_another_store_is_left_alone() {
+    let (bench, _other, second) = with_second();
+    let (log, _) = bench.open();
+    some_writes(&log, 0, 5);
+    log.close();
+    let mut stranger = Bench::new();
+    stranger.second = Some(second.clone());
+    let before = records(&second, Half::Neutral);
+    let refused = stranger.open_at(stranger.path());
+    assert!(
+        matches!(refused, Err(OpenError::Gone { .. })),
+        "an empty folder beside a copy is a disk that is away"
+    );
+    stranger.second = None;
+    put(&stranger.open().0, Half::Neutral, "a", "1");
+    stranger.second = Some(second.clone());
+    let (log, _) = stranger.open();
+    until("not noticed", || absent(&log));
+    put(&log, Half::Neutral, "a", "2");
+    log.close();
+    assert_eq!(records(&second, Half::Neutral), before);
+}
+
+/// A store of some segments with its copy, closed, and what its views held.
+fn closed_with_copy() -> (Bench, tempfile::TempDir, PathBuf, Vec<fichad::log::Digest>) {
+    let (mut bench, other, second) = with_second();
+    bench.segment_bytes = 1_500;
+    let (log, _) = bench.open();
+    some_writes(&log, 0, 60);
+    let digests = HALVES.into_iter().map(|half| log.views().digest(half).unwrap()).collect();
+    log.close();
+    assert!(copied(&bench));
+    (bench, other, second, digests)
+}
+
+/// So that the next start reads everything.
+fn forget_checkpoints(bench: &Bench) {
+    HALVES.into_iter().zip(["vault", "store"]).for_each(|(_, folder)| {
+        fs::remove_file(bench.path().join(folder).join("CHECKPOINT")).ok();
+    });
+}
+
+#[test]
+fn damage_in_the_first_copy_is_healed_from_the_second() {
+    let (bench, _other, _, digests) = closed_with_copy();
+    let [first, second, third] = [1, 2, 3].map(|number| segment(bench.path(), Half::Neutral, number));
+    let last =
+        (1..).map(|number| segment(bench.path(), Half::Neutral, number)).take_while(|file| file.exists());
+    let last = last.last().unwrap();
+    let flip = |file: &Path, at: usize| {
+        let mut bytes = fs::read(file).unwrap();
+        bytes[at] ^= 4;
+        fs::write(file, bytes).unwrap();
+    };
+    type Hurt<'h> = (&'h str, Box<dyn Fn() + 'h>);
+    let hurts: Vec<Hurt<'_>> = vec![
+        ("a flipped bit", Box::new(|| flip(&second, 300))),
+        ("a flipped bit in a header", Box::new(|| flip(&first, 20))),
+        ("a segment of the other half", Box::new(|| flip(&segment(bench.path(), Half::Personal, 2), 700))),
+        ("a segment cut short", Box::new(|| fs::write(&second, &fs::read(&second).unwrap()[..500]).unwrap())),
+        ("an emptied last segment", Box::new(|| fs::write(&last, b"").unwrap())),
+        ("a lost segment", Box::new(|| fs::remove_file(&third).unwrap())),
+        ("a lost last segment", Box::new(|| fs::remove_file(&last).unwrap())),
+        (
+            "two swapped",
+            Box::new(|| {
+                let aside = bench.path().join("aside");
+                fs::rename(&first, &aside).unwrap();
+                fs::rename(&third, &first).unwrap();
+                fs::rename(&aside, &third).unwrap();
+            }),
+        ),
+        (
+            "the last record gone",
+            Box::new(|| {
+                let bytes = fs::read(&last).unwrap();
+                let offsets = record_offsets(&bytes);
+                fs::write(&last, &bytes[..offsets[offsets.len() - 2]]).unwrap();
+                // Nobody but the second copy knows of it now.
+                for folder in ["store/views", "vault/views"] {
+                    fs::remove_dir_all(bench.path().join(folder)).unwrap();
+                }
+            }),
+        ),
+    ];
+    for (what, hurt) in hurts {
+        forget_checkpoints(&bench);
+        hurt();
+        let (log, report) = bench.open();
+        assert!(!report.healed.is_empty(), "{what}: {report:?}");
+        let kept = report.healed.iter().filter_map(|healed| healed.aside.as_ref());
+        assert!(kept.into_iter().all(|aside| aside.exists()), "{what}");
+        let found: Vec<_> = HALVES.into_iter().map(|half| log.views().digest(half).unwrap()).collect();
+        assert_eq!(found, digests, "{what}");
+        log.close();
+        assert!(copied(&bench), "{what}");
+    }
+}
+
+#[test]
+fn damage_in_both_copies_is_named() {
+    let (bench, _other, second, _) = closed_with_copy();
+    forget_checkpoints(&bench);
+    let files = [bench.path(), &second].map(|dir| segment(dir, Half::Neutral, 2));
+    let record = record_offsets(&fs::read(&files[0]).unwrap())[2];
+    for file in &files {
+        let mut bytes = fs::read(file).unwrap();
+        bytes[record + 40] ^= 1;
+        fs::write(file, bytes).unwrap();
+    }
+    expect_damage(bench.open_at(bench.path()), &files[0], Some(u64::try_from(record).unwrap()));
+}
+
+#[test]
+fn a_copy_that_was_damaged_is_written_again() {
+    let (bench, _other, second, _) = closed_with_copy();
+    let file = segment(&second, Half::Neutral, 2);
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..700]).unwrap();
+    let (log, _) = bench.open();
+    until("not mended", || copied(&bench) && fs::read(&file).unwrap() == whole);
+    log.close();
+}
+
+#[test]
+fn what_the_copier_finds_damaged_in_the_first_copy_stops_the_writing() {
+    let (bench, other, second) = with_second();
+    let (log, _) = bench.open();
+    some_writes(&log, 0, 5);
+    until("never copied", || copied(&bench));
+    let away = other.path().join("away");
+    fs::rename(&second, &away).unwrap();
+    until("not noticed", || absent(&log));
+    some_writes(&log, 5, 20);
+    let file = segment(bench.path(), Half::Neutral, 1);
+    let mut bytes = fs::read(&file).unwrap();
+    let offsets = record_offsets(&bytes);
+    bytes[offsets[12] + 40] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    fs::rename(&away, &second).unwrap();
+    until("not noticed", || matches!(log.health().state, HealthState::ReadOnly { .. }));
+    assert_eq!(get(&log, Half::Neutral, "k1").as_deref(), Some("19"), "reading goes on");
+}

@@ -1,0 +1,81 @@
+//! Verifying: everything is read, and what is not as it was written is named.
+
+use super::support::*;
+use fichad::log::{Fault, Half, Log, Verified};
+use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+fn verify(log: &Log, rebuild: bool) -> Verified {
+    log.verify(rebuild, &|_, _| ()).unwrap()
+}
+
+/// A store of several segments, with or without a second copy.
+fn filled(bench: &mut Bench) -> Log {
+    bench.segment_bytes = 2_000;
+    let (log, _) = bench.open();
+    for round in 0..80 {
+        let event = format!("put k{} {round}", round % 9);
+        write(&log, &[(Half::Personal, &event), (Half::Neutral, &event)]).unwrap();
+    }
+    log
+}
+
+#[test]
+fn a_sound_store_is_read_whole_while_it_runs() {
+    let other = folder();
+    let mut bench = Bench::new();
+    bench.second = Some(other.path().join("second"));
+    filled(&mut bench).close();
+    let (log, report) = bench.open();
+    assert!(report.read_bytes < 10_000);
+    let told = AtomicU64::new(0);
+    let count = |_: &std::path::Path, _| drop(told.fetch_add(1, Ordering::Relaxed));
+    let found = log.verify(true, &count).unwrap();
+    let entries: u64 = HALVES.into_iter().map(|half| log.views().digest(half).unwrap().entries).sum();
+    assert_eq!((found.records, found.entries, found.faults.as_slice()), (160, entries, [].as_slice()));
+    assert!(found.bytes > 10_000 && found.compared >= 6 && told.into_inner() > 10, "{found:?}");
+    assert!(!bench.path().join("store/views.renewed").exists());
+    put(&log, Half::Neutral, "after", "1");
+    assert_eq!(verify(&log, false).records, 161);
+}
+
+#[test]
+fn damage_is_named_by_file_and_offset_wherever_it_is() {
+    let other = folder();
+    let mut bench = Bench::new();
+    let copy = other.path().join("second");
+    bench.second = Some(copy.clone());
+    let log = filled(&mut bench);
+    log.close();
+    let (log, _) = bench.open();
+    let flip = |file: &std::path::Path, at: usize| {
+        let mut bytes = fs::read(file).unwrap();
+        bytes[at] ^= 1;
+        fs::write(file, bytes).unwrap();
+    };
+    let [first, third] = [1, 3].map(|number| segment(bench.path(), Half::Neutral, number));
+    let offsets = [&first, &third].map(|file| record_offsets(&fs::read(file).unwrap())[4]);
+    flip(&first, offsets[0] + 50);
+    flip(&third, offsets[1] + 50);
+    let other = segment(&copy, Half::Personal, 2);
+    flip(&other, 500);
+    let found = verify(&log, false).faults;
+    let named: Vec<_> = found.iter().map(|Fault { file, offset, .. }| (file.as_path(), *offset)).collect();
+    let at = offsets.map(|offset| u64::try_from(offset).unwrap());
+    for want in [(first.as_path(), at[0]), (third.as_path(), at[1]), (other.as_path(), 0)] {
+        assert!(named.contains(&want), "{want:?} is not among {found:?}");
+    }
+    fs::remove_file(&first).unwrap();
+    assert!(verify(&log, false).faults.iter().any(|fault| fault.file == first));
+}
+
+#[test]
+fn views_that_another_fold_would_not_give_are_found_by_rebuilding() {
+    let mut bench = Bench::new();
+    let log = filled(&mut bench);
+    assert_eq!(verify(&log, true).faults, []);
+    *bench.neutral.erased.lock().unwrap() = Some("k3".to_owned());
+    assert_eq!(verify(&log, false).faults, []);
+    let faults = verify(&log, true).faults;
+    assert!(matches!(&faults[..], [Fault { half: Half::Neutral, file, .. }] if file.ends_with("store/views")), "{faults:?}");
+}
