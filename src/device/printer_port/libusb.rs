@@ -72,16 +72,36 @@ impl UsbLink {
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Took {
         let part = bytes.get(..WRITE_BYTES).unwrap_or(bytes);
-        took(self.handle.write_bulk(self.out, part, WRITE_LIMIT))
+        let written = self.handle.write_bulk(self.out, part, WRITE_LIMIT);
+        self.took(self.out, written)
     }
 
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Took {
         match self.back {
-            Some(back) => took(self.handle.read_bulk(back, buffer, READ_LIMIT)),
+            Some(back) => {
+                let read = self.handle.read_bulk(back, buffer, READ_LIMIT);
+                self.took(back, read)
+            }
             None => {
                 std::thread::sleep(READ_LIMIT);
                 Took::Nothing
             }
+        }
+    }
+
+    /// A halted endpoint stays halted, also for whoever opens the printer next, until its halt is cleared (USB 2.0, 9.4.5).
+    /// What it took of the transfer nobody knows, so the connection is lost all the same.
+    fn took(&self, endpoint: u8, result: rusb::Result<usize>) -> Took {
+        match result {
+            Ok(0) | Err(Error::Timeout | Error::Interrupted) => Took::Nothing,
+            Ok(count) => Took::Bytes(count),
+            Err(Error::Pipe) => {
+                if let Err(error) = self.handle.clear_halt(endpoint) {
+                    tracing::warn!(endpoint, %error, "the halt of a printer's endpoint cannot be cleared");
+                }
+                Took::Lost
+            }
+            Err(_) => Took::Lost,
         }
     }
 }
@@ -130,14 +150,6 @@ fn place(device: &Device<Context>) -> Option<Place> {
         }
     }
     best.map(|(_, place)| place)
-}
-
-fn took(result: rusb::Result<usize>) -> Took {
-    match result {
-        Ok(0) | Err(Error::Timeout | Error::Interrupted) => Took::Nothing,
-        Ok(count) => Took::Bytes(count),
-        Err(_) => Took::Lost,
-    }
 }
 
 fn io_error(error: Error) -> io::Error {
