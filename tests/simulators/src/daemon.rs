@@ -6,7 +6,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
+use std::os::unix::fs::chown;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
@@ -31,16 +33,31 @@ pub struct Daemon {
     followers: Vec<JoinHandle<()>>,
 }
 
+/// What may be different about a start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// As this user and group, instead of root.
+    pub user: Option<u32>,
+    /// `FICHAD_LOG`, instead of what it says by itself.
+    pub log: Option<&'static str>,
+}
+
 /// Starts the daemon with `config`, and returns when its socket takes connections.
 ///
 /// # Errors
 /// When it ends before that, or takes too long.
-pub fn start(folder: &Path, socket: &Path, config: &str, trace: &Trace) -> Result<Daemon> {
+pub fn start(folder: &Path, socket: &Path, config: &str, how: How, trace: &Trace) -> Result<Daemon> {
     fs::create_dir_all(folder)?;
+    if let Some(user) = how.user {
+        chown(folder, Some(user), Some(user))?;
+    }
     let file = folder.join("fichad.toml");
     fs::write(&file, config)?;
     trace.note("fichad", &format!("config: {}", config.replace('\n', " | ")));
-    let mut child = Command::new(PROGRAM)
+    let mut command = Command::new(PROGRAM);
+    how.log.map(|log| command.env("FICHAD_LOG", log));
+    how.user.map(|user| command.uid(user).gid(user));
+    let mut child = command
         .arg("--config")
         .arg(&file)
         .stdin(Stdio::null())
@@ -78,6 +95,60 @@ impl Daemon {
 
     fn signal(&self, signal: Signal) -> Result<()> {
         Ok(kill(Pid::from_raw(i32::try_from(self.child.id())?), signal)?)
+    }
+
+    /// Holds it up, as a busy machine does, or lets it go on.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn hold_up(&self, is_held: bool) -> Result<()> {
+        self.signal(if is_held { Signal::SIGSTOP } else { Signal::SIGCONT })
+    }
+
+    /// Device nodes that it has open, by what the kernel says.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn open_nodes(&self) -> Result<Vec<PathBuf>> {
+        let folder = fs::read_dir(format!("/proc/{}/fd", self.child.id()))?;
+        // A descriptor may be closed between the two looks.
+        let nodes = folder.flatten().filter_map(|fd| fs::read_link(fd.path()).ok());
+        Ok(nodes.filter(|node| node.starts_with("/dev")).collect())
+    }
+
+    /// How many bytes its threads that read readers have read so far (`rchar` of their `io` files).
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn bytes_read(&self) -> Result<u64> {
+        let threads =
+            fs::read_dir(format!("/proc/{}/task", self.child.id()))?.flatten().map(|task| task.path());
+        // A thread may end between two looks.
+        let text = |path: &Path, file: &str| fs::read_to_string(path.join(file)).unwrap_or_default();
+        let readers = threads.filter(|thread| text(thread, "comm").trim_end() == "reader");
+        let read = |io: String| io.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse::<u64>().ok());
+        Ok(readers.filter_map(|thread| read(text(&thread, "io"))).sum())
+    }
+
+    /// How many descriptors and threads it has: what must not grow.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn size(&self) -> Result<(usize, usize)> {
+        let count = |of: &str| -> Result<usize> {
+            Ok(fs::read_dir(format!("/proc/{}/{of}", self.child.id()))?.count())
+        };
+        Ok((count("fd")?, count("task")?))
+    }
+
+    /// Ends it without a word, as the kernel does when memory is short, and returns when it is gone.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub fn kill(mut self) -> Result<()> {
+        self.signal(Signal::SIGKILL)?;
+        let child = &mut self.child;
+        nodes::wait("fichad to be gone", STOP_WITHIN, || child.try_wait().ok().flatten()).map(|_| ())
     }
 
     /// Ends it as systemd does, and says whether it went cleanly.

@@ -1,7 +1,7 @@
 //! USB readers and printers for the virtual machine, and what the scenarios need around them.
 //!
 //! A simulator speaks the device's side of USB to the kernel's `vhci_hcd`; everything above it (hid-generic, usbhid,
-//! evdev, hidraw, usblp) is Debian's own kernel. Nothing here is linked into `fichad` or `ficha`, and nothing here knows
+//! evdev, hidraw, cdc-acm, ftdi_sio, usblp) is Debian's own kernel. Nothing here is linked into `fichad` or `ficha`, and nothing here knows
 //! how they work inside: they are started as programs and seen through their socket.
 //!
 //! Waiting is always for something (a node, a report, a line), with a deadline that has room for a slow machine.
@@ -11,10 +11,13 @@ pub mod daemon;
 pub mod hid;
 pub mod hid_pos;
 pub mod keyboard;
+pub mod msr;
 pub mod nodes;
 pub mod printer;
 pub mod register;
+pub mod rs232;
 pub mod scenarios;
+pub mod serial;
 pub mod trace;
 pub mod usb;
 pub mod vhci;

@@ -43,6 +43,8 @@ pub enum Kind {
     Event,
     /// `/dev/usb/lpN`
     Printer,
+    /// `/dev/ttyACMN`, `/dev/ttyUSBN`
+    Tty,
 }
 
 impl Kind {
@@ -51,6 +53,7 @@ impl Kind {
             Self::Hidraw => ("/sys/class/hidraw", "hidraw"),
             Self::Event => ("/sys/class/input", "event"),
             Self::Printer => ("/sys/class/usbmisc", "lp"),
+            Self::Tty => ("/sys/class/tty", "tty"),
         }
     }
 }
@@ -58,9 +61,13 @@ impl Kind {
 /// The folder in sysfs of the node of `kind` behind `port`, if its driver has made one.
 #[must_use]
 pub fn find_in_sysfs(kind: Kind, port: Port) -> Option<PathBuf> {
+    folders(kind, port).next()
+}
+
+fn folders(kind: Kind, port: Port) -> impl Iterator<Item = PathBuf> {
     let (class, prefix) = kind.class();
     let device = format!("-{}", u32::from(port.0) + 1); // hubs count their ports from 1: usb1/1-3
-    fs::read_dir(class).ok()?.flatten().find_map(|entry| {
+    fs::read_dir(class).into_iter().flatten().flatten().filter_map(move |entry| {
         let named = entry.file_name().to_string_lossy().starts_with(prefix);
         let path = fs::canonicalize(entry.path()).ok()?;
         let ours = path.iter().any(|part| part == "vhci_hcd.0")
@@ -72,7 +79,11 @@ pub fn find_in_sysfs(kind: Kind, port: Port) -> Option<PathBuf> {
 /// The node of `kind` behind `port`, if there is one.
 #[must_use]
 pub fn find(kind: Kind, port: Port) -> Option<PathBuf> {
-    let uevent = fs::read_to_string(find_in_sysfs(kind, port)?.join("uevent")).ok()?;
+    node_of(find_in_sysfs(kind, port)?)
+}
+
+fn node_of(folder: PathBuf) -> Option<PathBuf> {
+    let uevent = fs::read_to_string(folder.join("uevent")).ok()?;
     let name = uevent.lines().find_map(|line| line.strip_prefix("DEVNAME="))?;
     Some(Path::new("/dev").join(name)).filter(|node| node.exists())
 }
@@ -83,6 +94,32 @@ pub fn find(kind: Kind, port: Port) -> Option<PathBuf> {
 /// When there is none `within` that time.
 pub fn appears(kind: Kind, port: Port, within: Duration) -> Result<PathBuf> {
     wait(&format!("a {kind:?} node at port {}", port.0), within, || find(kind, port))
+}
+
+/// Waits for the node of `kind` behind `port` that belongs to this interface of the device.
+///
+/// # Errors
+/// When there is none `within` that time.
+pub fn appears_at(kind: Kind, port: Port, interface: u8, within: Duration) -> Result<PathBuf> {
+    let ending = format!(":1.{interface}");
+    wait(&format!("a {kind:?} node at port {}{ending}", port.0), within, || {
+        folders(kind, port)
+            .find(|path| path.iter().any(|part| part.to_string_lossy().ends_with(&ending)))
+            .and_then(node_of)
+    })
+}
+
+/// Waits until the device behind `port` can be used: it has an interface.
+///
+/// # Errors
+/// When it has none `within` that time.
+pub fn configured(port: Port, within: Duration) -> Result<()> {
+    let ending = format!("-{}:1.0", u32::from(port.0) + 1);
+    wait(&format!("a device at port {}", port.0), within, || {
+        let interfaces = fs::read_dir("/sys/bus/usb/devices").ok()?.flatten();
+        let mut names = interfaces.map(|entry| entry.file_name());
+        names.any(|name| name.to_string_lossy().ends_with(&ending)).then_some(())
+    })
 }
 
 /// Waits until the node is gone.
@@ -107,7 +144,7 @@ impl Node {
     /// What the kernel answers.
     pub fn open(path: &Path, write: bool) -> Result<Self> {
         let mut options = OpenOptions::new();
-        options.read(true).write(write).custom_flags(nix::libc::O_NONBLOCK);
+        options.read(true).write(write).custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY);
         let file = options.open(path).map_err(|e| format!("opening {}: {e}", path.display()))?;
         Ok(Self { file, path: path.to_owned() })
     }

@@ -6,7 +6,7 @@
 
 use crate::Result;
 use crate::trace::Trace;
-use crate::usb::{self, Descriptors, Device, Setup, Speed};
+use crate::usb::{self, Descriptors, Device, Out, Setup, Speed};
 use crate::vhci::{self, Plugged, Port};
 use std::time::Duration;
 
@@ -19,27 +19,102 @@ const GS: u8 = 0x1d;
 /// `GET_PORT_STATUS`: selected, no error, paper present.
 const PORT_FINE: u8 = 0x18;
 
+/// Vendor and product id of the printers that usblp takes, and of those that it does not (usb.ids).
+pub const CLASS_IDS: (u16, u16) = (0x04b8, 0x0202);
+/// As [`CLASS_IDS`].
+pub const VENDOR_IDS: (u16, u16) = (0x0483, 0x5743);
+
 /// What the printer says of itself (IEEE 1284-2000, 7.6).
 pub const IEEE1284_ID: &str = "MFG:EPSON;CMD:ESC/POS;MDL:TM-T88V;CLS:PRINTER;";
+
+/// The paper, by what its sensors say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Paper {
+    /// Enough of it.
+    #[default]
+    Fine,
+    /// A few receipts more.
+    NearEnd,
+    /// None.
+    Out,
+}
+
+/// How a printer presents itself on USB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Model {
+    /// Printer class: the kernel's usblp takes it.
+    Class,
+    /// A vendor's class with the same endpoints, which no kernel driver takes.
+    Vendor,
+}
 
 /// A printer, with everything it was ever sent.
 #[derive(Clone, Debug)]
 pub struct ReceiptPrinter {
+    /// How it presents itself.
+    pub model: Model,
     /// Its serial number.
     pub serial: String,
     /// Every byte since it was made.
     pub received: Vec<u8>,
     /// Commands it does not know, by their first bytes: a driver that sends one is wrong for this printer.
     pub unknown: Vec<[u8; 2]>,
+    /// What lies in it.
+    pub paper: Paper,
+    /// Its cover is open.
+    pub cover_open: bool,
+    /// What goes wrong once it has been sent more than so many bytes in all.
+    pub fault: Option<(usize, Fault)>,
+    /// Its OUT endpoint is halted until the host clears it.
+    halted: bool,
     /// How much of `received` the commands read so far take.
     read: usize,
+}
+
+/// Something that goes wrong on the way to the printer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It takes nothing more.
+    Deaf,
+    /// Its endpoint is halted, once.
+    Halt,
 }
 
 impl ReceiptPrinter {
     /// A printer with paper in it and its cover closed.
     #[must_use]
-    pub fn new(serial: &str) -> Self {
-        Self { serial: serial.to_owned(), received: Vec::new(), unknown: Vec::new(), read: 0 }
+    pub fn new(model: Model, serial: &str) -> Self {
+        Self {
+            model,
+            serial: serial.to_owned(),
+            received: Vec::new(),
+            unknown: Vec::new(),
+            paper: Paper::default(),
+            cover_open: false,
+            fault: None,
+            halted: false,
+            read: 0,
+        }
+    }
+
+    /// The answer to `DLE EOT n` (ESC/POS reference: which bits are fixed, and what the others mean).
+    fn status(&self, question: u8) -> u8 {
+        let is = |fact: bool, bits: u8| if fact { bits } else { 0 };
+        let is_out = self.paper == Paper::Out;
+        0x12 | match question {
+            1 => is(is_out || self.cover_open, 0x08),
+            2 => is(self.cover_open, 0x04) | is(is_out, 0x20),
+            4 => is(is_out, 0x60) | is(self.paper != Paper::Fine, 0x0c),
+            _ => 0,
+        }
+    }
+
+    /// The four bytes of automatic status.
+    fn automatic(&self) -> Vec<u8> {
+        let is = |fact: bool, bits: u8| if fact { bits } else { 0 };
+        let is_out = self.paper == Paper::Out;
+        let first = 0x10 | is(is_out || self.cover_open, 0x08) | is(self.cover_open, 0x20);
+        vec![first, 0, is(is_out, 0x0c) | is(self.paper != Paper::Fine, 0x03), 0]
     }
 
     /// Whether `bytes` were sent at some time.
@@ -52,8 +127,11 @@ impl ReceiptPrinter {
     fn realtime(&self, new_from: usize) -> Vec<Vec<u8>> {
         let from = new_from.saturating_sub(2);
         let new = self.received.get(from..).unwrap_or_default();
-        let is_question = |w: &&[u8]| matches!(w, [DLE, EOT, 1..=4]);
-        new.windows(3).filter(is_question).map(|_| vec![0x12]).collect()
+        let question = |w: &[u8]| match w {
+            [DLE, EOT, question @ 1..=4] => Some(vec![self.status(*question)]),
+            _ => None,
+        };
+        new.windows(3).filter_map(question).collect()
     }
 
     /// Reads whole commands, and answers the questions among them.
@@ -70,23 +148,23 @@ impl ReceiptPrinter {
             if rest.len() < size.max(1) {
                 break;
             }
-            answers.extend(answer(rest));
+            answers.extend(self.answer(rest));
             self.read += size.max(1);
         }
         answers
     }
-}
 
-/// The answer to the command that `rest` begins with, if it is a question.
-fn answer(rest: &[u8]) -> Option<Vec<u8>> {
-    match rest {
-        // GS r: paper sensor, everything before it has been processed
-        [GS, b'r', 1 | 49, ..] => Some(vec![0x00]),
-        // GS ( H fn 48: the process id comes back when all before it is printed
-        [GS, b'(', b'H', 6, 0, 48, 48, a, b, c, d, ..] => Some(vec![0x37, 0x22, *a, *b, *c, *d, 0x00]),
-        // GS a: automatic status back, at once and at every change
-        [GS, b'a', enabled, ..] if *enabled != 0 => Some(vec![0x10, 0x00, 0x00, 0x00]),
-        _ => None,
+    /// The answer to the command that `rest` begins with, if it is a question.
+    fn answer(&self, rest: &[u8]) -> Option<Vec<u8>> {
+        match rest {
+            // GS r: paper sensor, everything before it has been processed
+            [GS, b'r', 1 | 49, ..] => Some(vec![0x00]),
+            // GS ( H fn 48: the process id comes back when all before it is printed
+            [GS, b'(', b'H', 6, 0, 48, 48, a, b, c, d, ..] => Some(vec![0x37, 0x22, *a, *b, *c, *d, 0x00]),
+            // GS a: automatic status back, at once
+            [GS, b'a', enabled, ..] if *enabled != 0 => Some(self.automatic()),
+            _ => None,
+        }
     }
 }
 
@@ -163,14 +241,19 @@ impl Device for ReceiptPrinter {
     }
 
     fn descriptors(&self) -> Descriptors {
-        // Class 7, printer, protocol 2: bidirectional; bulk OUT 0x02 and bulk IN 0x81 of 512 bytes.
-        let interface =
-            [9, 4, 0, 0, 2, 7, 1, 2, 0, 7, 5, 0x02, 2, 0x00, 0x02, 0, 7, 5, vhci::BULK_IN, 2, 0x00, 0x02, 0];
+        // Class 7, printer, protocol 2: bidirectional; or a vendor's class that says nothing.
+        let ([class, subclass, protocol], (vendor, product), [maker, name]) = match self.model {
+            Model::Class => ([7, 1, 2], CLASS_IDS, ["EPSON", "TM-T88V"]),
+            Model::Vendor => ([0xff, 0, 0], VENDOR_IDS, ["STMicroelectronics", "POS58 Printer USB"]),
+        };
+        // Bulk OUT 0x02 and bulk IN 0x81 of 512 bytes.
+        let mut interface = vec![9, 4, 0, 0, 2, class, subclass, protocol, 0];
+        interface.extend([7, 5, 0x02, 2, 0x00, 0x02, 0, 7, 5, vhci::BULK_IN, 2, 0x00, 0x02, 0]);
         Descriptors {
             speed: Speed::High,
-            device: usb::device_descriptor(0x04b8, 0x0202, 64, true),
+            device: usb::device_descriptor(vendor, product, 64, true),
             configuration: usb::configuration(&[&interface]),
-            strings: vec!["EPSON".to_owned(), "TM-T88V".to_owned(), self.serial.clone()],
+            strings: vec![maker.to_owned(), name.to_owned(), self.serial.clone()],
         }
     }
 
@@ -181,6 +264,7 @@ impl Device for ReceiptPrinter {
                 let length = u16::try_from(IEEE1284_ID.len() + 2).ok()?;
                 Some([&length.to_be_bytes(), IEEE1284_ID.as_bytes()].concat())
             }
+            (0xa1, 1) if self.paper == Paper::Out => Some(vec![PORT_FINE | 0x20]),
             (0xa1, 1) => Some(vec![PORT_FINE]),
             // SOFT_RESET, as in the class's versions 1.1 and 1.0
             (0x21 | 0x23, 2) => Some(Vec::new()),
@@ -188,12 +272,27 @@ impl Device for ReceiptPrinter {
         }
     }
 
-    fn bulk_out(&mut self, data: &[u8]) -> Option<Vec<Vec<u8>>> {
+    fn halt_cleared(&mut self) {
+        self.halted = false;
+    }
+
+    fn bulk_out(&mut self, data: &[u8]) -> Out {
+        match self.fault {
+            Some((after, Fault::Deaf)) if self.received.len() + data.len() > after => return Out::Later,
+            Some((after, Fault::Halt)) if self.received.len() + data.len() > after => {
+                self.fault = None;
+                self.halted = true;
+            }
+            _ => {}
+        }
+        if self.halted {
+            return Out::Stall;
+        }
         let new_from = self.received.len();
         self.received.extend(data);
         let mut answers = self.realtime(new_from);
         answers.extend(self.read_commands());
-        Some(answers)
+        Out::Taken(answers)
     }
 }
 
@@ -201,8 +300,14 @@ impl Device for ReceiptPrinter {
 ///
 /// # Errors
 /// As [`vhci::plug`].
-pub fn plug(serial: &str, port: Port, within: Duration, trace: &Trace) -> Result<Plugged<ReceiptPrinter>> {
-    vhci::plug(ReceiptPrinter::new(serial), port, within, trace)
+pub fn plug(
+    model: Model,
+    serial: &str,
+    port: Port,
+    within: Duration,
+    trace: &Trace,
+) -> Result<Plugged<ReceiptPrinter>> {
+    vhci::plug(ReceiptPrinter::new(model, serial), port, within, trace)
 }
 
 #[cfg(test)]
@@ -210,9 +315,38 @@ mod tests {
     use super::*;
 
     fn answers(parts: &[&[u8]]) -> (Vec<u8>, ReceiptPrinter) {
-        let mut printer = ReceiptPrinter::new("1");
-        let all = parts.iter().flat_map(|part| printer.bulk_out(part).unwrap().concat()).collect();
+        let mut printer = ReceiptPrinter::new(Model::Class, "1");
+        let all = parts.iter().flat_map(|part| taken(printer.bulk_out(part)).concat()).collect();
         (all, printer)
+    }
+
+    fn taken(out: Out) -> Vec<Vec<u8>> {
+        let Out::Taken(answers) = out else { panic!("{out:?}") };
+        answers
+    }
+
+    #[test]
+    fn no_paper_and_an_open_cover_are_told() {
+        let ask = |printer: &mut ReceiptPrinter| {
+            taken(printer.bulk_out(b"\x10\x04\x01\x10\x04\x02\x10\x04\x04\x1da\xff")).concat()
+        };
+        let mut printer = ReceiptPrinter::new(Model::Class, "1");
+        printer.paper = Paper::Out;
+        assert_eq!(ask(&mut printer), [0x1a, 0x32, 0x7e, 0x18, 0, 0x0f, 0]);
+        (printer.paper, printer.cover_open) = (Paper::NearEnd, true);
+        assert_eq!(ask(&mut printer), [0x1a, 0x16, 0x1e, 0x38, 0, 0x03, 0]);
+    }
+
+    #[test]
+    fn a_halted_endpoint_stays_so_until_it_is_cleared() {
+        let mut printer = ReceiptPrinter::new(Model::Class, "1");
+        printer.fault = Some((4, Fault::Halt));
+        assert_eq!(printer.bulk_out(b"abcd"), Out::Taken(Vec::new()));
+        assert_eq!([printer.bulk_out(b"e"), printer.bulk_out(b"f")], [Out::Stall, Out::Stall]);
+        printer.halt_cleared();
+        assert_eq!(printer.bulk_out(b"g"), Out::Taken(Vec::new()));
+        printer.fault = Some((5, Fault::Deaf));
+        assert_eq!(printer.bulk_out(b"h"), Out::Later);
     }
 
     #[test]

@@ -14,13 +14,11 @@ use std::time::{Duration, Instant};
 /// The register of every scenario.
 const NAME: &str = "till-1";
 
-/// Idempotency keys: a scenario has a store of its own, and enrols and prints once.
-const ENROL_KEY: &str = "0199aaaa-0000-7000-8000-000000000001";
-const PRINT_KEY: &str = "0199aaaa-0000-7000-8000-000000000002";
-
 /// Events kept while an answer is waited for.
 const BACKLOG_MAX: usize = 256;
 
+/// Pause between two questions about something that no event tells of (a device that is no reader, a printer's paper).
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// What the daemon calls a reader on USB that has a serial number.
 #[must_use]
 pub fn reader_name(vendor: u16, product: u16, serial: &str) -> String {
@@ -39,14 +37,20 @@ pub fn config(folder: &Path, socket: &Path, devices: &str) -> String {
 /// A keyboard-mode reader that is adopted. Its Enter ends a scan; the silence that would end one without is as long as the
 /// config allows, because a busy machine can hold this guest up for longer than the usual 100 ms between two keys.
 #[must_use]
-pub fn adopted_keyboard(reader: &str) -> String {
-    format!("[[reader]]\nname = \"{reader}\"\nadopt = true\nidle_ms = 2000\n")
+pub fn adopted_keyboard(reader: &str, layout: &str) -> String {
+    format!("[[reader]]\nname = \"{reader}\"\nadopt = true\nlayout = \"{layout}\"\nidle_ms = 2000\n")
 }
 
-/// A printer behind usblp, by its serial number.
+/// A printer at this address.
 #[must_use]
-pub fn usblp_printer(name: &str, serial: &str) -> String {
-    format!("[[printer]]\nname = \"{name}\"\naddress = \"usblp:04b8:0202/{serial}\"\n")
+pub fn printer(name: &str, address: &str) -> String {
+    format!("[[printer]]\nname = \"{name}\"\naddress = \"{address}\"\n")
+}
+
+/// An adopted tty, with what `more` adds to its table.
+#[must_use]
+pub fn serial(name: &str, node: &Path, more: &str) -> String {
+    format!("[[serial]]\nname = \"{name}\"\npath = \"{}\"\n{more}\n", node.display())
 }
 
 /// A session with the daemon.
@@ -98,30 +102,64 @@ impl Register {
     ///
     /// # Errors
     /// When none comes `within` that time.
-    pub fn event(&mut self, kind: &str, fields: &[(&str, &str)], within: Duration) -> Result<()> {
+    pub fn event(&mut self, kind: &str, fields: &[(&str, &str)], within: Duration) -> Result<Value> {
+        self.find_event(&format!("event {kind} {fields:?}"), within, |event| {
+            has(event, "type", kind) && fields.iter().all(|(name, value)| has(event, name, value))
+        })
+    }
+
+    /// The next event that a reader made, whatever it is; those about states are passed over.
+    ///
+    /// # Errors
+    /// When none comes `within` that time.
+    pub fn reading(&mut self, within: Duration) -> Result<Value> {
+        self.find_event("a reader's event", within, |event| event.get("reader").is_some())
+    }
+
+    fn find_event(&mut self, what: &str, within: Duration, fits: impl Fn(&Value) -> bool) -> Result<Value> {
         let end = Instant::now() + within;
-        let what = format!("event {kind} {fields:?}");
         loop {
-            let message = match self.events.pop_front() {
+            let mut message = match self.events.pop_front() {
                 Some(message) => message,
-                None => self.line(&what, end)?,
+                None => self.line(what, end)?,
             };
-            let has = |name: &str, value: &str| message.pointer(name).is_some_and(|found| found == value);
-            if has("/method", "event")
-                && has("/params/type", kind)
-                && fields.iter().all(|(name, value)| has(&format!("/params/{name}"), value))
-            {
-                return Ok(());
+            let event = message.get_mut("params").map(Value::take).unwrap_or_default();
+            if has(&message, "method", "event") && fits(&event) {
+                return Ok(event);
             }
         }
     }
 
-    /// Waits for the scan of a code that is not a card.
+    /// Waits for the next event of a reader, which must be the scan of this code.
     ///
     /// # Errors
-    /// When it does not come `within` that time.
-    pub fn scan(&mut self, code: &str, within: Duration) -> Result<()> {
-        self.event("scan", &[("scan_data", code)], within)
+    /// When it is another, or none comes `within` that time.
+    pub fn scan(&mut self, code: &str, within: Duration) -> Result<Value> {
+        self.expect_reading("scan", "scan_data", code, within)
+    }
+
+    /// Waits for the next event of a reader, which must be a refusal for this reason.
+    ///
+    /// # Errors
+    /// When it is another, or none comes `within` that time.
+    pub fn rejected(&mut self, reason: &str, within: Duration) -> Result<Value> {
+        self.expect_reading("rejected", "reason", reason, within)
+    }
+
+    /// Waits for the next event of a reader, which must open the file of this card.
+    ///
+    /// # Errors
+    /// When it is another, or none comes `within` that time.
+    pub fn identified(&mut self, card: &str, within: Duration) -> Result<Value> {
+        self.expect_reading("identified", "card", card, within)
+    }
+
+    fn expect_reading(&mut self, kind: &str, field: &str, value: &str, within: Duration) -> Result<Value> {
+        let event = self.reading(within)?;
+        if has(&event, "type", kind) && has(&event, field, value) {
+            return Ok(event);
+        }
+        Err(format!("wanted {kind} with {field} {value:?}, got {event}").into())
     }
 
     /// Waits until the daemon reads a reader, or does so no more.
@@ -134,6 +172,16 @@ impl Register {
             let readers = status.get("readers").and_then(Value::as_array);
             readers.is_some_and(|readers| readers.contains(&reading) == is_read)
         })
+    }
+
+    /// The readers that are, or were, read, by name.
+    ///
+    /// # Errors
+    /// When the daemon refuses.
+    pub fn readers(&mut self, within: Duration) -> Result<Vec<String>> {
+        let status = self.request("status", &json!({}), within)?;
+        let rows = status.get("readers").and_then(Value::as_array);
+        rows.into_iter().flatten().map(|row| text(row, "/reader")).collect()
     }
 
     /// Waits until customers can be written down; products pass before that.
@@ -149,9 +197,77 @@ impl Register {
         let end = Instant::now() + within;
         while !fits(&self.request("status", &json!({}), within)?) {
             // Any change after that answer is told by an event.
-            self.event("state", &[], end.saturating_duration_since(Instant::now()))?;
+            self.state_event(end.saturating_duration_since(Instant::now()))?;
         }
         Ok(())
+    }
+
+    /// Waits for an event about states, and leaves the others where they are.
+    fn state_event(&mut self, within: Duration) -> Result<()> {
+        let is_state = |message: &Value| message.pointer("/params/type").is_some_and(|kind| kind == "state");
+        let end = Instant::now() + within;
+        loop {
+            if let Some(at) = self.events.iter().position(is_state) {
+                self.events.remove(at);
+                return Ok(());
+            }
+            let message = self.line("an event about states", end)?;
+            self.keep(message);
+        }
+    }
+
+    /// Waits until a row of `method`'s list `list` fits, and gives it.
+    fn wait_row(
+        &mut self,
+        [method, list]: [&str; 2],
+        within: Duration,
+        fits: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        let end = Instant::now() + within;
+        loop {
+            let mut answer = self.request(method, &json!({}), within)?;
+            let rows = answer.get_mut(list).and_then(Value::as_array_mut);
+            if let Some(row) = rows.into_iter().flatten().find(|row| fits(row)) {
+                return Ok(row.take());
+            }
+            if Instant::now() >= end {
+                return Err(format!("{method}: no row as wanted after {within:?}, but {answer}").into());
+            }
+            // No event tells of it.
+            std::thread::sleep(ASK_AGAIN);
+        }
+    }
+
+    /// Waits until `reader.list` has the device at this node with this in `field`, and gives its name.
+    ///
+    /// # Errors
+    /// When it has not `within` that time.
+    pub fn wait_device(&mut self, node: &Path, field: &str, value: &str, within: Duration) -> Result<String> {
+        let node = node.display().to_string();
+        let row = self.wait_row(["reader.list", "readers"], within, |row| {
+            has(row, "node", &node) && has(row, field, value)
+        })?;
+        text(&row, "/reader")
+    }
+
+    /// Waits until a printer's condition begins with this word.
+    ///
+    /// # Errors
+    /// When it does not `within` that time.
+    pub fn wait_printer(&mut self, printer: &str, condition: &str, within: Duration) -> Result<()> {
+        let is = |row: &Value| {
+            let told = row.get("condition").and_then(Value::as_str).unwrap_or_default();
+            has(row, "printer", printer) && told.split(':').next() == Some(condition)
+        };
+        self.wait_row(["printer.list", "printers"], within, is).map(|_| ())
+    }
+
+    /// Has the daemon read its config again.
+    ///
+    /// # Errors
+    /// When the daemon refuses.
+    pub fn reload(&mut self, within: Duration) -> Result<()> {
+        self.request("config.reload", &json!({}), within).map(|_| ())
     }
 
     /// Enrols a customer, and gives the customer's number.
@@ -159,9 +275,60 @@ impl Register {
     /// # Errors
     /// When the daemon refuses.
     pub fn enrol(&mut self, given_name: &str, within: Duration) -> Result<String> {
-        let params = json!({ "key": ENROL_KEY, "person": { "givenName": given_name } });
+        let params = json!({ "key": self.key(), "person": { "givenName": given_name } });
         let enrolled = self.request("customer.enrol", &params, within)?;
         text(&enrolled, "/customer")
+    }
+
+    /// Makes a card for a customer that is not printed here.
+    ///
+    /// # Errors
+    /// When the daemon refuses.
+    pub fn issue_card(&mut self, customer: &str, within: Duration) -> Result<Card> {
+        let params = json!({ "key": self.key(), "customer": customer });
+        let card = self.request("card.issue", &params, within)?;
+        Ok(Card {
+            id: text(&card, "/card")?,
+            letters: text(&card, "/letters")?,
+            digits: text(&card, "/digits")?,
+        })
+    }
+
+    /// How often a customer has been here.
+    ///
+    /// # Errors
+    /// When the daemon refuses.
+    pub fn visits(&mut self, customer: &str, within: Duration) -> Result<u64> {
+        let shown = self.request("customer.show", &json!({ "customer": customer }), within)?;
+        Ok(shown.get("visits").and_then(Value::as_u64).ok_or("no visits")?)
+    }
+
+    /// Has a card printed for a customer, and gives the job.
+    ///
+    /// # Errors
+    /// When the daemon refuses.
+    pub fn begin_card(&mut self, customer: &str, printer: &str, within: Duration) -> Result<String> {
+        let params = json!({ "key": self.key(), "customer": customer, "printer": printer });
+        let queued = self.request("card.print", &params, within)?;
+        text(&queued, "/job")
+    }
+
+    /// Waits until a job has this state.
+    ///
+    /// # Errors
+    /// When it has not `within` that time, or has ended as another.
+    pub fn job(&mut self, job: &str, state: &str, within: Duration) -> Result<()> {
+        let end = Instant::now() + within;
+        loop {
+            let event = self.event("job", &[("job", job)], end.saturating_duration_since(Instant::now()))?;
+            let now = text(&event, "/state")?;
+            if now == state {
+                return Ok(());
+            }
+            if ["printed", "failed", "unknown"].contains(&now.as_str()) {
+                return Err(format!("the card ended as {now}, wanted {state}").into());
+            }
+        }
     }
 
     /// Has a card printed for a customer, and waits until the printer says that it is.
@@ -169,9 +336,13 @@ impl Register {
     /// # Errors
     /// When the daemon refuses, or the job does not get there `within` that time.
     pub fn print_card(&mut self, customer: &str, printer: &str, within: Duration) -> Result<()> {
-        let params = json!({ "key": PRINT_KEY, "customer": customer, "printer": printer });
-        let queued = self.request("card.print", &params, within)?;
-        self.event("job", &[("job", &text(&queued, "/job")?), ("state", "printed")], within)
+        let job = self.begin_card(customer, printer, within)?;
+        self.job(&job, "printed", within)
+    }
+
+    /// An idempotency key that this session has not used; a scenario has a store of its own.
+    fn key(&self) -> String {
+        format!("0199aaaa-0000-7000-8000-{:012}", self.next_id)
     }
 
     fn keep(&mut self, message: Value) {
@@ -196,6 +367,21 @@ impl Register {
         self.trace.note("register", &format!("< {}", line.trim_end()));
         Ok(serde_json::from_str(&line)?)
     }
+}
+
+/// A card with the two forms of its code.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// Its id, as events name it.
+    pub id: String,
+    /// What a QR code of it holds.
+    pub letters: String,
+    /// What its magnetic stripe holds.
+    pub digits: String,
+}
+
+fn has(value: &Value, name: &str, wanted: &str) -> bool {
+    value.get(name).is_some_and(|found| found == wanted)
 }
 
 fn text(answer: &Value, at: &str) -> Result<String> {

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// Lines kept; a card's raster is one line, so a scenario needs far fewer.
-const LINES_MAX: usize = 600;
+/// Lines kept; a card's raster is one line, so a scenario needs fewer.
+const LINES_MAX: usize = 2000;
 
 /// Bytes of a transfer shown in a line; the rest is counted.
 const BYTES_SHOWN_MAX: usize = 48;
@@ -39,6 +39,13 @@ impl Trace {
             lines.pop_front();
         }
         lines.push_back(line);
+    }
+
+    /// What `who` said so far.
+    #[must_use]
+    pub fn said_by(&self, who: &str) -> Vec<String> {
+        let mark = format!(" {who}: ");
+        self.lines().into_iter().filter(|line| line.contains(&mark)).collect()
     }
 
     /// The record so far, a line each.

@@ -71,6 +71,17 @@ impl fmt::Display for Setup {
     }
 }
 
+/// What a device does with bytes sent to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Out {
+    /// Takes them, and answers this at its IN endpoint.
+    Taken(Vec<Vec<u8>>),
+    /// Not now, come again: a NAK. They are offered again when the device has changed.
+    Later,
+    /// Its endpoint is halted.
+    Stall,
+}
+
 /// A device's side of the bus. `None` as an answer is a STALL, as in "not understood".
 pub trait Device: Send + 'static {
     /// A short name for the trace.
@@ -82,15 +93,24 @@ pub trait Device: Send + 'static {
     /// Answers a class or vendor request; standard ones are answered for it.
     fn control(&mut self, setup: Setup, data: &[u8]) -> Option<Vec<u8>>;
 
-    /// Takes what the host sent to an OUT endpoint, and says what it answers at its IN endpoint.
-    fn bulk_out(&mut self, _data: &[u8]) -> Option<Vec<Vec<u8>>> {
-        None
+    /// Takes what the host sent to an OUT endpoint.
+    fn bulk_out(&mut self, _data: &[u8]) -> Out {
+        Out::Stall
     }
+
+    /// The host has cleared the halt of an endpoint, by name or by setting the interface anew.
+    fn halt_cleared(&mut self) {}
 
     /// How often the host asks its interrupt endpoint at most (`bInterval` at full speed, in milliseconds).
     fn poll_interval(&self) -> Duration {
         Duration::ZERO
     }
+}
+
+/// Whether a request ends halts (USB 2.0, 9.4.5): SET_CONFIGURATION, SET_INTERFACE, CLEAR_FEATURE(ENDPOINT_HALT).
+#[must_use]
+pub fn clears_halt(setup: Setup) -> bool {
+    matches!((setup.request_type, setup.request, setup.value), (0x00, 9, _) | (0x01, 11, _) | (0x02, 1, 0))
 }
 
 /// Answers the standard requests of chapter 9.4 that Linux makes of a device; `None` for all others.

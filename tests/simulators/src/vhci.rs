@@ -6,7 +6,7 @@
 //! plug pulled out.
 
 use crate::trace::{Trace, hex};
-use crate::usb::{self, Descriptors, Device, Setup};
+use crate::usb::{self, Descriptors, Device, Out, Setup};
 use crate::{Result, nodes};
 use std::collections::{HashMap, VecDeque};
 use std::io::{Read as _, Write as _};
@@ -68,6 +68,8 @@ struct State<D> {
     socket: UnixStream,
     /// Transfers that the host has open, by IN endpoint: sequence and size.
     asked: HashMap<u8, VecDeque<(u32, usize)>>,
+    /// Transfers that the device does not take now, in the order in which they came: sequence and bytes.
+    held: VecDeque<(u32, Vec<u8>)>,
     /// Data that the host has not asked for yet, by IN endpoint.
     waiting: HashMap<u8, VecDeque<Vec<u8>>>,
     /// No report leaves before this time: the bus asks at the endpoint's interval, not faster.
@@ -79,7 +81,7 @@ struct State<D> {
 /// # Errors
 /// When the port is still taken after `within`, or the kernel refuses.
 pub fn plug<D: Device>(device: D, port: Port, within: Duration, trace: &Trace) -> Result<Plugged<D>> {
-    nodes::wait(&format!("a free port {}", port.0), within, || port_is_free(port).then_some(()))?;
+    nodes::wait(&format!("a free port {}", port.0), within, || is_empty(port).then_some(()))?;
     let (ours, kernels) = UnixStream::pair()?;
     let (name, descriptors, speed) =
         (device.name(), device.descriptors(), device.descriptors().speed.number());
@@ -87,6 +89,7 @@ pub fn plug<D: Device>(device: D, port: Port, within: Duration, trace: &Trace) -
         device,
         socket: ours.try_clone()?,
         asked: HashMap::new(),
+        held: VecDeque::new(),
         waiting: HashMap::new(),
         next_poll: None,
     };
@@ -108,6 +111,15 @@ pub fn plug<D: Device>(device: D, port: Port, within: Duration, trace: &Trace) -
     Ok(Plugged { bus, port, server: Some(server) })
 }
 
+/// Nothing is plugged in, and the kernel has cleared away what was: the port is free a moment before that.
+fn is_empty(port: Port) -> bool {
+    let ending = format!("-{}", u32::from(port.0) + 1); // hubs count their ports from 1: usb1/1-3
+    let hubs = fs::read_dir(CONTROLLER).into_iter().flatten().flatten();
+    let devices = hubs.filter_map(|hub| fs::read_dir(hub.path()).ok()).flatten().flatten();
+    let left = devices.map(|device| device.file_name()).any(|name| name.to_string_lossy().ends_with(&ending));
+    !left && port_is_free(port)
+}
+
 fn port_is_free(port: Port) -> bool {
     // hub port sta spd dev sockfd local_busid / hs  0000 004 000 00000000 000000 0-0
     let Ok(status) = fs::read_to_string(format!("{CONTROLLER}/status")) else { return false };
@@ -120,22 +132,36 @@ fn port_is_free(port: Port) -> bool {
 }
 
 impl<D: Device> Plugged<D> {
-    /// Looks at the device, or changes it as its owner would (paper taken out, a cover opened).
-    pub fn with<T>(&self, look: impl FnOnce(&mut D) -> T) -> T {
-        look(&mut self.bus.lock().device)
+    /// Looks at the device.
+    pub fn with<T>(&self, look: impl FnOnce(&D) -> T) -> T {
+        look(&self.bus.lock().device)
+    }
+
+    /// Changes the device as its owner would (paper taken out, a cover opened).
+    ///
+    /// # Errors
+    /// When the device is gone.
+    pub fn change(&self, change: impl FnOnce(&mut D)) -> Result<()> {
+        let mut state = self.bus.lock();
+        change(&mut state.device);
+        Ok(self.bus.offer(&mut state)?)
+    }
+
+    /// Waits until the host's bytes are held up by the device.
+    ///
+    /// # Errors
+    /// When `within` has passed.
+    pub fn wait_held(&self, within: Duration) -> Result<()> {
+        let (_guard, found) = self.bus.wait_while(within, |state| (!state.held.is_empty()).then_some(()));
+        found.ok_or_else(|| format!("{}: nothing was held up for {within:?}", self.bus.name).into())
     }
 
     /// Waits until `ready` of the device says so.
     ///
     /// # Errors
     /// When `within` has passed.
-    pub fn wait<T>(
-        &self,
-        what: &str,
-        within: Duration,
-        mut ready: impl FnMut(&mut D) -> Option<T>,
-    ) -> Result<T> {
-        let (_guard, found) = self.bus.wait_while(within, |state| ready(&mut state.device));
+    pub fn wait<T>(&self, what: &str, within: Duration, mut ready: impl FnMut(&D) -> Option<T>) -> Result<T> {
+        let (_guard, found) = self.bus.wait_while(within, |state| ready(&state.device));
         found.ok_or_else(|| format!("{}: waited {within:?} for {what}", self.bus.name).into())
     }
 
@@ -149,7 +175,13 @@ impl<D: Device> Plugged<D> {
         })
     }
 
-    /// Answers the host's next question at an interrupt endpoint, not sooner than the endpoint's interval allows.
+    /// Whether the host asks `endpoint` for data right now.
+    #[must_use]
+    pub fn is_asked(&self, endpoint: u8) -> bool {
+        self.bus.lock().asked.get(&endpoint).is_some_and(|asked| !asked.is_empty())
+    }
+
+    /// Answers the host's next question at an IN endpoint, not sooner than the endpoint's interval allows.
     ///
     /// # Errors
     /// When the host does not ask `within` that time, or the device is gone.
@@ -170,7 +202,7 @@ impl<D: Device> Plugged<D> {
     /// When the kernel has not let go `within` that time.
     pub fn unplug(mut self, within: Duration) -> Result<()> {
         self.pull()?;
-        nodes::wait("the port to be empty", within, || port_is_free(self.port).then_some(()))
+        nodes::wait("the port to be empty", within, || is_empty(self.port).then_some(()))
     }
 
     fn pull(&mut self) -> Result<()> {
@@ -234,6 +266,9 @@ impl<D: Device> Bus<D> {
         let state = &mut *self.lock();
         let endpoint = message.endpoint;
         if endpoint == 0 {
+            if usb::clears_halt(setup) {
+                state.device.halt_cleared();
+            }
             let answer = usb::standard(&self.descriptors, setup).or_else(|| state.device.control(setup, out));
             self.trace.note(self.name, &format!("control {setup} {}", told(answer.as_deref())));
             return match answer {
@@ -251,26 +286,43 @@ impl<D: Device> Bus<D> {
             return self.hand_over(state, endpoint);
         }
         self.trace.note(self.name, &format!("out {endpoint:02x}: {}", hex(out)));
-        let Some(answers) = state.device.bulk_out(out) else {
-            return submitted(&mut state.socket, message.sequence, STALLED, 0, &[]);
-        };
-        submitted(&mut state.socket, message.sequence, 0, out.len(), &[])?;
-        state.waiting.entry(BULK_IN).or_default().extend(answers);
+        state.held.push_back((message.sequence, out.to_vec()));
+        self.offer(state)
+    }
+
+    /// Offers the device what it has not taken yet.
+    fn offer(&self, state: &mut State<D>) -> std::io::Result<()> {
+        while let Some((sequence, out)) = state.held.pop_front() {
+            match state.device.bulk_out(&out) {
+                Out::Taken(answers) => {
+                    submitted(&mut state.socket, sequence, 0, out.len(), &[])?;
+                    state.waiting.entry(BULK_IN).or_default().extend(answers);
+                }
+                Out::Stall => submitted(&mut state.socket, sequence, STALLED, 0, &[])?,
+                Out::Later => {
+                    state.held.push_front((sequence, out));
+                    break;
+                }
+            }
+        }
         self.hand_over(state, BULK_IN)
     }
 
     fn unlink(&self, sequence: u32, victim: u32) -> std::io::Result<()> {
         let state = &mut *self.lock();
-        let before: usize = state.asked.values().map(VecDeque::len).sum();
+        let open =
+            |state: &State<D>| state.held.len() + state.asked.values().map(VecDeque::len).sum::<usize>();
+        let before = open(state);
         state.asked.values_mut().for_each(|queue| queue.retain(|(asked, _)| *asked != victim));
-        let after: usize = state.asked.values().map(VecDeque::len).sum();
+        state.held.retain(|(held, _)| *held != victim);
+        let after = open(state);
         // 0 says that the answer was already on its way.
         let status = if after < before { UNLINKED } else { 0 };
         state.socket.write_all(&header(RET_UNLINK, sequence, status, 0))
     }
 }
 
-/// The IN endpoint at which bulk answers go out; every device here has one IN endpoint.
+/// The IN endpoint at which bulk answers go out; every device here has one.
 pub const BULK_IN: u8 = 0x81;
 
 fn told(answer: Option<&[u8]>) -> String {

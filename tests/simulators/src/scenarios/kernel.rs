@@ -1,5 +1,6 @@
 //! The rig itself: each simulator through the kernel's own driver to its node, without the daemon.
 
+use super::till::{PRODUCT, PRODUCT_KEYS, keys_typed};
 use super::{STEP, Scenario, expect};
 use crate::nodes::{self, Kind, Node};
 use crate::trace::{Trace, hex};
@@ -13,12 +14,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "kernel/printer", play: usblp_carries_both_ways },
     Scenario { name: "kernel/replug", play: an_unplugged_reader_comes_back },
 ];
-
-/// EAN-13 of the usual example.
-const PRODUCT: &str = "4006381333931";
-
-/// `KEY_*` of linux/input-event-codes.h for that product's digits and Enter.
-const PRODUCT_KEYS: [u16; 14] = [5, 11, 11, 7, 4, 9, 2, 4, 4, 4, 10, 4, 2, 28];
 
 fn hid_pos_reaches_hidraw(trace: &Trace) -> Result<()> {
     let port = Port(0);
@@ -39,27 +34,13 @@ fn keyboard_reaches_evdev(trace: &Trace) -> Result<()> {
     let port = Port(1);
     let scanner = keyboard::plug("SN-KBD", port, STEP, trace)?;
     let mut node = Node::open(&nodes::appears(Kind::Event, port, STEP)?, false)?;
-    // Read while it types: an event node holds 64 events, and this code with its Enter makes 84.
-    let keys = std::thread::scope(|scope| {
-        let typing = scope.spawn(|| scanner.scan(PRODUCT, STEP));
-        let keys = read_keys(&mut node, PRODUCT_KEYS.len());
-        typing.join().map_err(|_| "the scanner panicked")??;
-        keys
-    })?;
+    let keys = keys_typed(&scanner, PRODUCT, &mut node)?;
     expect("keys", &keys, &PRODUCT_KEYS.to_vec())
-}
-
-fn read_keys(node: &mut Node, count: usize) -> Result<Vec<u16>> {
-    let mut keys = Vec::new();
-    while keys.len() < count {
-        keys.extend(nodes::keys_pressed(&node.read(STEP)?.ok_or("the keyboard went away")?));
-    }
-    Ok(keys)
 }
 
 fn usblp_carries_both_ways(trace: &Trace) -> Result<()> {
     let port = Port(2);
-    let printer = printer::plug("SN-PRN", port, STEP, trace)?;
+    let printer = printer::plug(printer::Model::Class, "SN-PRN", port, STEP, trace)?;
     let path = nodes::appears(Kind::Printer, port, STEP)?;
     // The class device's parent is the interface, which has the identity: a moment after the node, for usblp makes its
     // attributes when its probe is done.

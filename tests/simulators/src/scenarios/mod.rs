@@ -1,7 +1,10 @@
 //! The scenarios: what is played, and what must come of it. Each is on its own, with a port and a folder of its own.
 
-mod fichad;
+mod hid_pos;
 mod kernel;
+mod keyboard;
+mod msr;
+mod till;
 
 use crate::Result;
 use crate::trace::Trace;
@@ -32,7 +35,7 @@ pub struct Outcome {
 /// All scenarios, in the order they are played: the plain kernel first, so that a broken rig is not blamed on the daemon.
 #[must_use]
 pub fn all() -> Vec<Scenario> {
-    [kernel::SCENARIOS, fichad::SCENARIOS].concat()
+    [kernel::SCENARIOS, hid_pos::SCENARIOS, keyboard::SCENARIOS, msr::SCENARIOS].concat()
 }
 
 impl Scenario {
@@ -41,7 +44,7 @@ impl Scenario {
     pub fn run(&self) -> Outcome {
         let (start, trace, play) = (Instant::now(), Trace::default(), self.play);
         let played = trace.clone();
-        let result = std::thread::spawn(move || play(&played)).join();
+        let result = std::thread::spawn(move || till::clear().and_then(|()| play(&played))).join();
         let failure = match result {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
