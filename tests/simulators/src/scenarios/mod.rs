@@ -4,6 +4,7 @@ mod hid_pos;
 mod kernel;
 mod keyboard;
 mod msr;
+mod serial;
 mod till;
 
 use crate::Result;
@@ -35,7 +36,8 @@ pub struct Outcome {
 /// All scenarios, in the order they are played: the plain kernel first, so that a broken rig is not blamed on the daemon.
 #[must_use]
 pub fn all() -> Vec<Scenario> {
-    [kernel::SCENARIOS, hid_pos::SCENARIOS, keyboard::SCENARIOS, msr::SCENARIOS].concat()
+    let readers = [hid_pos::SCENARIOS, keyboard::SCENARIOS, msr::SCENARIOS, serial::SCENARIOS].concat();
+    [kernel::SCENARIOS, &readers].concat()
 }
 
 impl Scenario {
