@@ -4,6 +4,7 @@ mod hid_pos;
 mod kernel;
 mod keyboard;
 mod msr;
+mod printer;
 mod serial;
 mod till;
 
@@ -37,7 +38,7 @@ pub struct Outcome {
 #[must_use]
 pub fn all() -> Vec<Scenario> {
     let readers = [hid_pos::SCENARIOS, keyboard::SCENARIOS, msr::SCENARIOS, serial::SCENARIOS].concat();
-    [kernel::SCENARIOS, &readers].concat()
+    [kernel::SCENARIOS, &readers, printer::SCENARIOS].concat()
 }
 
 impl Scenario {
