@@ -41,7 +41,7 @@ mod tests {
             "readers": [{ "reader": "r-1", "state": "reading" }],
             "printers": [{ "printer": "desk", "condition": "gone: refused" }],
         }));
-        assert_eq!(text.lines().count(), 6, "{text}");
+        assert_eq!(text.lines().count(), 7, "{text}");
         for part in ["disk full", "no uinput", "r-1", "refused"] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }

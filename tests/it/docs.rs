@@ -43,7 +43,7 @@ fn the_sample_config_says_the_defaults() {
     let with_defaults = parsed(lines.iter().cloned());
     let without = parsed(lines.iter().filter(|line| given(line)).cloned());
     assert_eq!(with_defaults, without, "a line without `example` is the default");
-    let credential = parsed(["[store]".to_owned()].into_iter().chain(instead));
+    let credential = parsed(["[vault]".to_owned()].into_iter().chain(instead));
     assert!(credential.contains("Credential("), "{credential}");
 }
 
