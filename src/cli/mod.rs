@@ -26,6 +26,7 @@ mod replay;
 mod say;
 pub mod serve;
 mod status;
+mod store;
 mod watch;
 
 use ask::Asker;
@@ -114,6 +115,9 @@ enum Command {
     /// The config file.
     #[command(subcommand)]
     Config(config::Command),
+    /// The store, while fichad is stopped: reads it whole, or builds its views anew.
+    #[command(subcommand)]
+    Store(store::Command),
     /// Looks for what is wrong, and says what mends it.
     Doctor(doctor::Args),
     /// For udev's rules: says what a HID device is for, from its folder below /sys/class/hidraw.
@@ -166,6 +170,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Capture(args) => args.run(asker),
         Command::Replay(args) => args.run(asker),
         Command::Config(command) => command.run(asker),
+        Command::Store(command) => command.run(asker),
         Command::Doctor(args) => doctor::run(&args, asker),
         Command::UdevRole { sysfs } => say::text(&crate::device::hidraw::udev_line(&sysfs)),
     }

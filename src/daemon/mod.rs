@@ -22,7 +22,7 @@ mod states;
 mod typing;
 
 pub use clock::SystemClock;
-pub use open::OpenStoreError;
+pub use open::{OpenStoreError, open_stopped};
 
 use crate::config::{self, Config};
 use crate::decode::classify;

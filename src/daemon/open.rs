@@ -1,6 +1,6 @@
 //! Opens the store: keyring, key file, both journals and their views. Runs beside the readers, which do not wait for it.
 
-use super::keys;
+use super::{SystemClock, keys};
 use crate::config::StoreSettings;
 use crate::desk::Opened;
 use crate::domain::time::Clock;
@@ -94,6 +94,19 @@ pub(super) fn open(
         keys.refill().map_err(OpenStoreError::Keys)?;
     }
     Ok((Opened { log, vault }, report))
+}
+
+/// Opens a store whose daemon is stopped, for the command line; never makes one.
+///
+/// # Errors
+/// [`OpenStoreError`].
+pub fn open_stopped(settings: &StoreSettings, credentials: Option<&Path>) -> Result<Opened, OpenStoreError> {
+    if !settings.dir.join("store").exists() {
+        let source = io::Error::from(io::ErrorKind::NotFound);
+        return Err(OpenStoreError::Dir { dir: settings.dir.join("store"), source });
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    open(settings, credentials, &clock).map(|(opened, _)| opened)
 }
 
 /// Says in the log what opening found.

@@ -9,7 +9,7 @@
 //! | last paired u64 | n u32 | n orphans: seq u64, at_us i64, segment u64, offset u64 | crc32 |   all little-endian
 //! ```
 
-use super::files::{io_error, replace, to_u64};
+use super::files::{io_error, replace, sync_dir, to_u64};
 use super::record::{SEGMENT_HEADER_BYTES, SegmentHeader, array};
 use super::scan::{Place, Seen};
 use super::segment::segment_path;
@@ -40,6 +40,12 @@ fn path(dir: &Path, half: Half) -> PathBuf {
 /// Writes that the views of `half` hold its journal up to the place; the caller has synced both.
 pub(super) fn write(dir: &Path, half: Half, checkpoint: &Checkpoint) -> io::Result<()> {
     replace(&path(dir, half), &checkpoint.encode())
+}
+
+/// Takes it away: the next start reads all.
+pub(super) fn remove(dir: &Path, half: Half) -> io::Result<()> {
+    fs::remove_file(path(dir, half))?;
+    sync_dir(&dir.join(half.folder()))
 }
 
 /// The last checkpoint; none when there is none, or when it is damaged: it only ever spares reading and adds a check.

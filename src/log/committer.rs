@@ -17,7 +17,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::oneshot;
 
 /// What other threads see of the committer.
@@ -25,9 +25,19 @@ use tokio::sync::oneshot;
 pub(super) struct State {
     read_only: OnceLock<String>,
     pub(super) last_seq: AtomicU64,
+    /// Where the journals end on the disk.
+    tips: Mutex<Tips>,
 }
 
 impl State {
+    pub(super) fn tips(&self) -> Tips {
+        *self.tips.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_tips(&self, tips: Tips) {
+        *self.tips.lock().unwrap_or_else(PoisonError::into_inner) = tips;
+    }
+
     pub(super) fn read_only(&self) -> Option<&String> {
         self.read_only.get()
     }
@@ -245,7 +255,11 @@ impl Committer {
             self.positions.neutral = Position { seq: meta.seq, crc, ..self.positions.neutral };
         }
         self.journals.neutral.commit()?;
-        if let (Some(second), false) = (&self.second, records.is_empty()) {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.state.set_tips(self.tips());
+        if let Some(second) = &self.second {
             second.committed(self.tips(), (self.utc_us)());
         }
         Ok(())

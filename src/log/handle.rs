@@ -1,13 +1,17 @@
 //! The handle that other rooms hold.
 
+use super::bring::Stop;
 use super::committer::{Aside, Committer, Request, State, Task};
 use super::files::io_error;
 use super::renew::{Renewal, refused};
+use super::scrub::ScrubThread;
 use super::second::{Second, SecondThread};
+use super::verify::{Check, Verified};
 use super::{
     Folds, GROW_BYTES, Half, Health, HealthState, OpenError, OpenReport, Pending, QUEUE_MAX, Refused,
     SecondCopy, Settings, SubmitError, Tx, UtcUs, Views, open,
 };
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +33,8 @@ struct Shared {
     thread: Mutex<Option<JoinHandle<()>>>,
     views: Views,
     state: Arc<State>,
+    /// `None` once closed.
+    scrub: Mutex<Option<ScrubThread>>,
     /// `None` once closed, or with one disk only.
     second: Mutex<Option<SecondThread>>,
     second_state: Option<Arc<Second>>,
@@ -75,12 +81,16 @@ impl Log {
             SecondThread::start(dirs, committer.tips(), Arc::clone(&state), &utc_us)
         });
         let second = second.transpose().map_err(io_error("start a thread for", &settings.dir))?;
+        state.set_tips(committer.tips());
         committer.second = second.as_ref().map(|second| Arc::clone(&second.shared));
         let thread = thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run());
         let thread = thread.map_err(io_error("start a thread for", &settings.dir))?;
         let took_us = utc_us().saturating_sub(started_us);
         report.took = std::time::Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
         let (queue, thread) = (Mutex::new(Some(queue)), Mutex::new(Some(thread)));
+        let scrubbed = second.as_ref().map(|second| Arc::clone(&second.shared));
+        let scrub = ScrubThread::start(settings.clone(), Arc::clone(&state), scrubbed);
+        let scrub = scrub.map_err(io_error("start a thread for", &settings.dir))?;
         let second_state = second.as_ref().map(|second| Arc::clone(&second.shared));
         let shared = Shared {
             queue,
@@ -88,6 +98,7 @@ impl Log {
             views: opened.views,
             state,
             second: Mutex::new(second),
+            scrub: Mutex::new(Some(scrub)),
             second_state,
             utc_us,
             settings,
@@ -143,6 +154,29 @@ impl Log {
         })
     }
 
+    /// Reads everything and says what is not as it was written: each record of both journals and their chain, each entry
+    /// of the views, the closed segments of the second copy byte for byte; with `rebuild` also whether the views are what
+    /// the journals give, which only holds while nothing is written. `progress` is told which file is read and how many
+    /// bytes of journal were. Works on the calling thread; the log goes on beside it.
+    ///
+    /// # Errors
+    /// As [`Log::renew_views`], where it could not come to its end. What it finds wrong is no error: see [`Verified`].
+    pub fn verify(
+        &self,
+        rebuild: bool,
+        progress: &dyn Fn(&Path, u64),
+    ) -> Result<Verified, Refused<OpenError>> {
+        let shared = &self.shared;
+        let _one_at_a_time = shared.renewing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = Verified::default();
+        for half in Half::ALL {
+            shared
+                .verify(half, rebuild, progress, &mut found)
+                .map_err(|stop| refused(&shared.settings, half, stop))?;
+        }
+        Ok(found)
+    }
+
     fn queue(&self, request: Request) -> Result<(), SubmitError> {
         if let Some(why) = self.shared.state.read_only() {
             return Err(SubmitError::ReadOnly { why: why.clone() });
@@ -181,6 +215,35 @@ impl Shared {
         queue.is_some_and(|queue| queue.send(request).is_ok())
     }
 
+    fn verify(
+        &self,
+        half: Half,
+        rebuild: bool,
+        progress: &dyn Fn(&Path, u64),
+        found: &mut Verified,
+    ) -> Result<(), Stop> {
+        let (reply, answer) = sync_channel(1);
+        if !self.send(Request::Aside(Aside::Place { half, reply })) {
+            return Err(Stop::Closing);
+        }
+        let to = answer.recv().map_err(|_| Stop::Closing)?;
+        let told = |file: &Path, bytes| {
+            progress(file, bytes);
+            !self.closing.load(Ordering::Relaxed)
+        };
+        let check = Check { settings: &self.settings, half, to, progress: &told };
+        check.journal(found)?;
+        check.second(found)?;
+        let Some(table) = self.views.table(half).filter(|_| !self.views.is_behind(half)) else {
+            return Ok(());
+        };
+        check.views(&table, found)?;
+        if rebuild && found.faults.is_empty() {
+            check.rebuilt(self.folds.get(half), &table, found)?;
+        }
+        Ok(())
+    }
+
     fn health(&self) -> Health {
         let state = match self.state.read_only() {
             Some(why) => HealthState::ReadOnly { why: why.clone() },
@@ -203,6 +266,10 @@ impl Shared {
         };
         if thread.join().is_err() {
             self.state.fail("the committer panicked".to_owned());
+        }
+        let scrub = self.scrub.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(scrub) = scrub {
+            scrub.stop();
         }
         let second = self.second.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(second) = second {

@@ -54,11 +54,13 @@ mod pending;
 mod record;
 mod renew;
 mod scan;
+mod scrub;
 mod second;
 mod segment;
 mod settle;
 mod table;
 mod tx;
+mod verify;
 mod views;
 
 pub use error::{FoldError, OpenError, Refused, SubmitError, ViewError};
@@ -67,6 +69,7 @@ pub use marker::is_store;
 pub use pending::{Committed, Pending};
 pub use record::PAYLOAD_BYTES_MAX;
 pub use tx::Tx;
+pub use verify::{Fault, Verified};
 pub use views::{Digest, Views};
 
 /// Decisions that share one sync.
@@ -210,6 +213,10 @@ pub struct Settings {
     pub cache_bytes: u64,
     /// Groups between two checkpoints; one is also made at close.
     pub checkpoint_groups: u64,
+    /// From the end of one reading of all there is, beside the work, to the begin of the next.
+    pub scrub_every: Duration,
+    /// How fast it reads, on the average of a segment.
+    pub scrub_bytes_per_s: u64,
     /// Bytes of events between two checkpoints: about what a start after a power cut has to read and fold.
     pub checkpoint_bytes: u64,
 }
@@ -228,6 +235,8 @@ impl Settings {
             cache_bytes: 16 << 20,
             checkpoint_groups: 4096,
             checkpoint_bytes: 16 << 20,
+            scrub_every: Duration::from_secs(6 * 3600),
+            scrub_bytes_per_s: 4 << 20,
         }
     }
 }

@@ -45,6 +45,8 @@ struct Inner {
     /// Sequences that the second folder has.
     copied: u64,
     absent: Option<String>,
+    /// Something there turned out to be damaged: it is to be looked through again.
+    look_again: bool,
     closing: bool,
 }
 
@@ -120,6 +122,16 @@ impl Second {
         }
     }
 
+    /// Has the second folder looked through again, and mended.
+    pub(super) fn look_again(&self, why: String) {
+        let mut inner = self.lock();
+        (inner.look_again, inner.absent) = (true, Some(why));
+    }
+
+    fn take_look_again(&self) -> bool {
+        std::mem::take(&mut self.lock().look_again)
+    }
+
     fn pause(&self) {
         let inner = self.lock();
         if !inner.closing {
@@ -171,6 +183,9 @@ fn copy(mut copier: Copier, shared: &Second, state: &State) {
         at_close.get() > 0
     };
     while let Some(tips) = shared.next() {
+        if shared.take_look_again() {
+            copier.at = None;
+        }
         let result = copier.pass(&tips, &go_on);
         match result {
             Ok(()) if at_close.get() == 0 => return,

@@ -18,6 +18,13 @@ pub(super) struct Segment {
     pub(super) first_seq: u64,
 }
 
+impl Segment {
+    /// The segment of that number in a journal's folder, its header not looked at.
+    pub(super) fn at(dir: &Path, number: u64) -> Self {
+        Self { number, path: segment_path(dir, number), first_seq: 0 }
+    }
+}
+
 /// What was read of a segment: its header, and its records from `base` on.
 pub(super) struct Bytes {
     pub(super) header: Vec<u8>,
@@ -75,7 +82,7 @@ pub(super) fn list(dir: &Path) -> Result<Vec<Segment>, OpenError> {
         if number != want {
             return Err(damaged(&segment_path(dir, want), 0, "this segment is missing"));
         }
-        segments.push(Segment { number, path: segment_path(dir, number), first_seq: 0 });
+        segments.push(Segment::at(dir, number));
     }
     Ok(segments)
 }

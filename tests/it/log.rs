@@ -9,4 +9,5 @@ mod renew;
 mod second;
 mod start;
 mod support;
+mod verify;
 mod views;

@@ -8,6 +8,7 @@ mod keys;
 mod restarts;
 pub(crate) mod rig;
 mod routes;
+mod second_copy;
 mod socat;
 mod trouble;
 mod typing;

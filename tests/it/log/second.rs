@@ -11,7 +11,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[expect(clippy::disallowed_methods, reason = "a test waits for a condition, and says how long it took")]
-fn until(what: &str, mut done: impl FnMut() -> bool) -> Duration {
+pub(super) fn until(what: &str, mut done: impl FnMut() -> bool) -> Duration {
     let began = std::time::Instant::now();
     while !done() {
         assert!(began.elapsed() < PATIENCE, "{what}");

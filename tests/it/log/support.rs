@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 use tempfile::TempDir;
 
 pub(super) const HALVES: [Half; 2] = [Half::Personal, Half::Neutral];
@@ -119,6 +120,7 @@ pub(super) struct Bench {
     pub(super) checkpoint_groups: u64,
     pub(super) checkpoint_bytes: u64,
     pub(super) second: Option<PathBuf>,
+    pub(super) scrub_every: Duration,
 }
 
 impl Bench {
@@ -136,6 +138,7 @@ impl Bench {
             checkpoint_groups: 4096,
             checkpoint_bytes: 16 << 20,
             second: None,
+            scrub_every: Duration::from_secs(3600),
         }
     }
 
@@ -152,6 +155,7 @@ impl Bench {
         settings.checkpoint_groups = self.checkpoint_groups;
         settings.checkpoint_bytes = self.checkpoint_bytes;
         settings.second_dir = self.second.clone();
+        settings.scrub_every = self.scrub_every;
         Log::open(settings, folds, clock)
     }
 

@@ -1,0 +1,116 @@
+//! `ficha store`: looks after a store whose daemon is stopped.
+//!
+//! Opens the store as the daemon would, with the daemon's config, and as the user whose it is: a file that another user
+//! made in it could not be opened by the daemon after.
+
+use super::ask::{Asker, Said};
+use crate::config;
+use crate::daemon;
+use crate::desk::Opened;
+use crate::log::{Fault, Half, OpenError, Refused, Verified};
+use anyhow::{Context as _, bail};
+use nix::unistd::{Uid, User, geteuid};
+use serde_json::{Value, json};
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Reads everything: each record of the journals, each entry of the views, the second copy. Exit code 1 if something is
+    /// not as it was written.
+    Verify {
+        /// The daemon's config file.
+        #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH)]
+        config: PathBuf,
+        /// Also builds the views anew, aside, and compares them with those that are there.
+        #[arg(long)]
+        rebuild: bool,
+    },
+    /// Builds the views of both halves anew out of the journals; those that are there stay until it is done.
+    Rebuild {
+        /// The daemon's config file.
+        #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH)]
+        config: PathBuf,
+    },
+}
+
+impl Command {
+    pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
+        match self {
+            Self::Verify { config, rebuild } => verify(config, *rebuild, asker),
+            Self::Rebuild { config } => rebuild(config, asker),
+        }
+    }
+}
+
+/// The store of a config file, opened.
+fn open(config: &Path) -> anyhow::Result<Opened> {
+    let store = config::load(config)?.store;
+    let dir = store.dir.display();
+    let owner = std::fs::metadata(&store.dir).with_context(|| format!("{dir} cannot be looked at"))?.uid();
+    if owner != geteuid().as_raw() {
+        let user = User::from_uid(Uid::from_raw(owner)).ok().flatten();
+        let user = user.map_or_else(|| format!("#{owner}"), |user| user.name);
+        bail!("{dir} belongs to {user}: run this as `sudo -u {user} ficha store ...`");
+    }
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    daemon::open_stopped(&store, credentials.as_deref())
+        .with_context(|| format!("the store in {dir} does not open; is fichad stopped?"))
+}
+
+fn verify(config: &Path, rebuild: bool, asker: &Asker) -> anyhow::Result<()> {
+    let opened = open(config)?;
+    let reading = Mutex::new(PathBuf::new());
+    let found = opened.log.verify(rebuild, &|file, bytes| {
+        let mut before = reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if *before != file {
+            file.clone_into(&mut before);
+            // Progress for whoever waits; nothing depends on it.
+            writeln!(io::stderr(), "reading {} after {} MiB", file.display(), bytes >> 20).ok();
+        }
+    });
+    let found = found.map_err(plain)?;
+    opened.log.close();
+    asker.say(&told(&found), |_| shown(&found))?;
+    if found.faults.is_empty() { Ok(()) } else { Err(Said(1).into()) }
+}
+
+fn rebuild(config: &Path, asker: &Asker) -> anyhow::Result<()> {
+    let opened = open(config)?;
+    let mut lines = Vec::new();
+    for half in Half::ALL {
+        let records = opened.log.renew_views(half).map_err(plain)?;
+        lines.push(json!({ "half": half.name(), "records": records }));
+    }
+    opened.log.close();
+    asker.say(&json!({ "rebuilt": lines }), |_| "the views of both halves are built anew".to_owned())
+}
+
+/// What the log says, without the words for a decision.
+fn plain(refused: Refused<OpenError>) -> anyhow::Error {
+    match refused {
+        Refused::Refusal(error) => error.into(),
+        other @ (Refused::ReadOnly { .. } | Refused::Closed | Refused::Fold(_) | Refused::Panicked) => {
+            other.into()
+        }
+    }
+}
+
+fn told(found: &Verified) -> Value {
+    let fault = |fault: &Fault| json!({ "half": fault.half.name(), "file": fault.file.display().to_string(), "offset": fault.offset, "what": fault.what });
+    let faults: Vec<Value> = found.faults.iter().map(fault).collect();
+    json!({ "bytes": found.bytes, "records": found.records, "entries": found.entries, "compared": found.compared, "faults": faults })
+}
+
+fn shown(found: &Verified) -> String {
+    let Verified { bytes, records, entries, compared, faults } = found;
+    let read = format!(
+        "read {records} records ({bytes} bytes) and {entries} entries of views, compared {compared} bytes with the second copy"
+    );
+    let fault =
+        |fault: &Fault| format!("\n{} at byte {}: {}", fault.file.display(), fault.offset, fault.what);
+    let faults: String = faults.iter().map(fault).collect();
+    if faults.is_empty() { format!("{read}: all is as it was written") } else { format!("{read}{faults}") }
+}

@@ -1,0 +1,106 @@
+//! Reads the journals and their second copy slowly while the log runs: a disk forgets silently, and what lies before the
+//! checkpoint is read at no start.
+//!
+//! Damage in the first copy stops the writing, and takes the half's checkpoint away, so that the next start reads all and
+//! heals it from the second. Damage in the second copy is put aside there and written again.
+
+use super::checkpoint;
+use super::committer::State;
+use super::second::Second;
+use super::verify::{Check, Fault, Verified};
+use super::{Half, Settings};
+use std::cell::Cell;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// The thread, and how it is told to end.
+pub(super) struct ScrubThread {
+    closing: Arc<Closing>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Closing {
+    closing: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Closing {
+    /// Waits; `false` when it is time to end.
+    fn pause(&self, time: Duration) -> bool {
+        let closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(closing, time, |closing| !*closing);
+        !*waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl ScrubThread {
+    pub(super) fn start(
+        settings: Settings,
+        state: Arc<State>,
+        second: Option<Arc<Second>>,
+    ) -> io::Result<Self> {
+        let closing = Arc::new(Closing::default());
+        let scrub = Scrub { settings, state, second, closing: Arc::clone(&closing) };
+        let thread = thread::Builder::new().name("scrub".to_owned()).spawn(move || scrub.run())?;
+        Ok(Self { closing, thread })
+    }
+
+    /// Ends it within one segment's reading.
+    pub(super) fn stop(self) {
+        *self.closing.closing.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.closing.changed.notify_all();
+        // After a panic there is nothing left to end; it only ever read.
+        self.thread.join().ok();
+    }
+}
+
+struct Scrub {
+    settings: Settings,
+    state: Arc<State>,
+    second: Option<Arc<Second>>,
+    closing: Arc<Closing>,
+}
+
+impl Scrub {
+    fn run(&self) {
+        while self.closing.pause(self.settings.scrub_every) {
+            for half in Half::ALL {
+                let mut found = Verified::default();
+                let read = Cell::new(0);
+                let progress = |_: &Path, bytes: u64| {
+                    let more = bytes.saturating_sub(read.replace(bytes));
+                    let rate = self.settings.scrub_bytes_per_s.max(1);
+                    self.closing.pause(Duration::from_millis(more.saturating_mul(1000).div_ceil(rate)))
+                };
+                let to = *self.state.tips().places.get(half);
+                let check = Check { settings: &self.settings, half, to, progress: &progress };
+                let done = check.journal(&mut found).and_then(|()| check.second(&mut found));
+                found.faults.iter().for_each(|fault| self.act(fault));
+                if done.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn act(&self, fault: &Fault) {
+        let Fault { half, file, offset, what } = fault;
+        let why = format!("{} is damaged at byte {offset}: {what}", file.display());
+        if file.starts_with(&self.settings.dir) {
+            self.state.fail(why);
+            // Should it stay, the next scrub says the same again.
+            checkpoint::remove(&self.settings.dir, *half).ok();
+            return;
+        }
+        // Should it not go, the next scrub tries again.
+        fs::rename(file, file.with_extension("seg.damaged")).ok();
+        if let Some(second) = &self.second {
+            second.look_again(why);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Reads all there is and says what is not as it was written; changes nothing but a folder of its own.
+
+use super::bring::{Bring, Stop, renewed_dir, views_dir};
+use super::files::{io_error, remove_dir, to_u64};
+use super::marker::{is_copy, journal_dir};
+use super::scan::{Part, Place, scan};
+use super::second::same;
+use super::segment::{Bytes, Segment, damaged, header, list, segment_path, walk};
+use super::table::Table;
+use super::{Fold, Half, OpenError, Settings};
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+/// What a verification read, and what was wrong with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Bytes of journal.
+    pub bytes: u64,
+    /// Records of both journals.
+    pub records: u64,
+    /// Entries of both halves' views.
+    pub entries: u64,
+    /// Bytes compared with the second copy.
+    pub compared: u64,
+    /// What is not as it was written; empty: all is well.
+    pub faults: Vec<Fault>,
+}
+
+/// Something that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Whose half.
+    pub half: Half,
+    /// The file, or the folder of the views.
+    pub file: PathBuf,
+    /// Where in it, as far as that is known.
+    pub offset: u64,
+    /// What was found.
+    pub what: String,
+}
+
+/// One half under verification.
+pub(super) struct Check<'c> {
+    pub(super) settings: &'c Settings,
+    pub(super) half: Half,
+    /// Up to where the journal was synced when it was asked for.
+    pub(super) to: Place,
+    /// Told what is being read and how far; `false` stops.
+    pub(super) progress: &'c dyn Fn(&Path, u64) -> bool,
+}
+
+impl Check<'_> {
+    fn fault(&self, found: &mut Verified, error: OpenError) {
+        let (file, offset, what) = match error {
+            OpenError::Damaged { file, offset, what } => (file, offset, what),
+            OpenError::Io { doing, path, source } => (path, 0, format!("could not {doing} it: {source}")),
+            other @ (OpenError::Held { .. }
+            | OpenError::Gone { .. }
+            | OpenError::Format { .. }
+            | OpenError::Views { .. }
+            | OpenError::Fold { .. }) => (journal_dir(&self.settings.dir, self.half), 0, other.to_string()),
+        };
+        found.faults.push(Fault { half: self.half, file, offset, what });
+    }
+
+    /// Every record of the journal: its checksum, the chain, and that it ends where the committer left off.
+    pub(super) fn journal(&self, found: &mut Verified) -> Result<(), Stop> {
+        let dir = journal_dir(&self.settings.dir, self.half);
+        let segments = match list(&dir) {
+            Ok(segments) => segments,
+            Err(error) => {
+                self.fault(found, error);
+                return Ok(());
+            }
+        };
+        if to_u64(segments.len()) < self.to.segment {
+            let missing = segment_path(&dir, to_u64(segments.len()).saturating_add(1));
+            self.fault(found, damaged(&missing, 0, "this segment is missing"));
+        }
+        let mut chain = Some(0);
+        for segment in segments.into_iter().filter(|segment| segment.number <= self.to.segment) {
+            if !(self.progress)(&segment.path, found.bytes) {
+                return Err(Stop::Closing);
+            }
+            chain = match self.segment(&segment, chain, found) {
+                Ok(chain) => Some(chain),
+                Err(error) => {
+                    self.fault(found, error);
+                    // The next one is judged by what its own header says.
+                    None
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// Reads one segment from its disk; gives the chain at its end.
+    fn segment(&self, segment: &Segment, chain: Option<u32>, found: &mut Verified) -> Result<u32, OpenError> {
+        let file = File::open(&segment.path).map_err(io_error("read", &segment.path))?;
+        let forgotten = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+        forgotten.map_err(|error| io_error("read", &segment.path)(error.into()))?;
+        let read = Bytes::read(segment, Place::default(), Some(self.to))?;
+        let mut chain = header(segment, &read.header, self.half, chain)?.last_crc;
+        let mut records: u64 = 0;
+        let tail = walk(segment, &read, &mut chain, &mut |_, _| {
+            records = records.saturating_add(1);
+            Ok(())
+        })?;
+        found.records = found.records.saturating_add(records);
+        found.bytes = found.bytes.saturating_add(to_u64(read.records.len()));
+        let short = segment.number == self.to.segment && tail.end != self.to.offset;
+        if tail.torn_bytes > 0 || short {
+            return Err(damaged(&segment.path, tail.end, "a record that was written is not there any more"));
+        }
+        Ok(chain)
+    }
+
+    /// Closed segments against the second copy, byte for byte.
+    pub(super) fn second(&self, found: &mut Verified) -> Result<(), Stop> {
+        let Some(second) = self.settings.second_dir.as_deref() else { return Ok(()) };
+        if !is_copy(&self.settings.dir, second) {
+            return Ok(());
+        }
+        let (dir, copies) = (journal_dir(&self.settings.dir, self.half), journal_dir(second, self.half));
+        for number in 1..self.to.segment {
+            let (file, copy) = (segment_path(&dir, number), segment_path(&copies, number));
+            if !(self.progress)(&copy, found.bytes.saturating_add(found.compared)) {
+                return Err(Stop::Closing);
+            }
+            // One that is not there yet is on its way: that is told as a state.
+            if !copy.exists() {
+                continue;
+            }
+            let bytes = fs::metadata(&copy).map_or(0, |metadata| metadata.len());
+            found.compared = found.compared.saturating_add(bytes);
+            let what = match same(&file, &copy) {
+                Ok(true) => continue,
+                // Which of the two is right, its own chain says.
+                Ok(false) => match self.segment(&Segment::at(&dir, number), None, &mut Verified::default()) {
+                    Ok(_) => "it does not hold what the first copy does".to_owned(),
+                    Err(_) if found.faults.iter().any(|fault| fault.file == file) => continue,
+                    Err(error) => {
+                        self.fault(found, error);
+                        continue;
+                    }
+                },
+                Err(error) => error.to_string(),
+            };
+            self.fault(found, damaged(&copy, 0, what));
+        }
+        Ok(())
+    }
+
+    /// Every entry of the views: its checksum.
+    pub(super) fn views(&self, table: &Table, found: &mut Verified) -> Result<(), Stop> {
+        const TELL_EVERY: u64 = 4096;
+        let dir = views_dir(self.settings, self.half);
+        for entry in table.raw() {
+            if found.entries.is_multiple_of(TELL_EVERY) && !(self.progress)(&dir, found.bytes) {
+                return Err(Stop::Closing);
+            }
+            if let Err(error) = entry {
+                self.fault(found, damaged(&dir, 0, error.to_string()));
+                return Ok(());
+            }
+            found.entries = found.entries.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// The views against those that the journal gives now, built aside. Nothing may be written meanwhile.
+    pub(super) fn rebuilt(&self, fold: &dyn Fold, table: &Table, found: &mut Verified) -> Result<(), Stop> {
+        let (settings, half) = (self.settings, self.half);
+        let part = Part { to: Some(self.to), ..Part::default() };
+        let read = scan(&journal_dir(&settings.dir, half), half, part)?;
+        let dir = renewed_dir(settings, half);
+        let go_on = || (self.progress)(&dir, found.bytes);
+        let built = Bring { settings, half, fold, scan: &read, go_on: &go_on }.aside(&dir);
+        let alike = built.and_then(|(fresh, _)| {
+            let mut fresh = fresh.raw();
+            for entry in table.raw() {
+                let entry = entry.map_err(|error| Stop::Views(error.to_string()))?;
+                if fresh.next().transpose().map_err(|error| Stop::Views(error.to_string()))? != Some(entry) {
+                    return Ok(false);
+                }
+            }
+            Ok(fresh.next().is_none())
+        });
+        remove_dir(&dir).map_err(io_error("remove", &dir))?;
+        if !alike? {
+            let views = views_dir(settings, half);
+            self.fault(
+                found,
+                damaged(&views, 0, "the views are not what the journal gives; delete them while stopped"),
+            );
+        }
+        Ok(())
+    }
+}
