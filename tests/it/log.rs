@@ -9,5 +9,6 @@ mod renew;
 mod second;
 mod start;
 mod support;
+mod trouble;
 mod verify;
 mod views;
