@@ -38,6 +38,9 @@ pub fn scan(sys: &Path, dev: &Path) -> Vec<Found> {
     candidates.extend(class(sys, "hidraw").iter().filter_map(|folder| hidraw(folder, dev)));
     candidates.extend(class(sys, "input").iter().filter_map(|folder| keyboard(folder, dev)));
     candidates.extend(class(sys, "tty").iter().filter_map(|folder| tty(folder, dev)));
+    // Of a device that was pulled out meanwhile nothing that was read can be trusted: its attributes go one by one, and above
+    // it is the hub, which has a name too. A class folder goes first of all, so one that is still there was read whole.
+    candidates.retain(|candidate| candidate.found.sysfs.exists());
     let mut named: Vec<Found> = Vec::new();
     for candidate in &candidates {
         let mut found = candidate.found.clone();
