@@ -20,6 +20,11 @@ pub trait Port: Send {
     /// # Errors
     /// [`PortError::Stuck`] if the reader's line takes no byte now, else as for `read`.
     fn answer(&mut self, answer: Answer) -> Result<(), PortError>;
+
+    /// Whether its end is a silence, as that of a capture, and not a plug pulled out in the middle of something.
+    fn ends_in_silence(&self) -> bool {
+        false
+    }
 }
 
 /// What a reader with a host handshake waits for.

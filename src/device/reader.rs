@@ -8,7 +8,7 @@
 
 use super::port::{Answer, Port, PortError};
 use crate::decode::Assemble;
-use crate::domain::scan::Decoded;
+use crate::domain::scan::{Decoded, Rejection};
 use crate::domain::time::{Clock, Uptime};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -57,7 +57,8 @@ pub enum ReaderEnd {
 
 /// Reads `port` until `stop` is raised or the port is lost.
 ///
-/// Whatever waits for a silence when the port is lost is ended then, as nothing more can come.
+/// Whatever waits for a silence when the port is lost is a piece, since nothing more can come: half an article number may well
+/// be another article's. It is rejected as [`Rejection::Incomplete`], but for a port that [ends so](Port::ends_in_silence).
 pub fn run(
     port: &mut dyn Port,
     assembler: &mut dyn Assemble,
@@ -85,6 +86,10 @@ pub fn run(
     if let (ReaderEnd::Lost(_), Some(at)) = (&end, assembler.deadline()) {
         assembler.on_deadline(at, &mut turn.decoded);
         for decoded in turn.decoded.drain(..) {
+            let decoded = match decoded {
+                Decoded::Scan(_) if !port.ends_in_silence() => Decoded::Rejected(Rejection::Incomplete),
+                Decoded::Scan(_) | Decoded::Rejected(_) => decoded,
+            };
             // The line is dead: there is nobody to answer to.
             drop(on(decoded, at, &turn.answers));
         }

@@ -316,6 +316,10 @@ impl Port for Replay {
     fn answer(&mut self, _answer: Answer) -> Result<(), PortError> {
         Ok(())
     }
+
+    fn ends_in_silence(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

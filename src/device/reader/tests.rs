@@ -59,6 +59,19 @@ fn run_it(scanner: &mut Scanner, on: &mut OnDecoded<'_>) {
 }
 
 #[test]
+fn what_a_pulled_plug_cuts_off_is_no_scan() {
+    let mut told = Vec::new();
+    run_it(&mut Scanner::sending(b"4006381333931\r40063813"), &mut |decoded, _, _| {
+        told.push(matches!(decoded, Decoded::Scan(_)));
+        if let Decoded::Rejected(why) = decoded {
+            assert_eq!(why, Rejection::Incomplete);
+        }
+        Reply::Quiet
+    });
+    assert_eq!(told, [true, false]);
+}
+
+#[test]
 fn an_answer_at_once_waits_for_those_before_it() {
     let mut scanner = Scanner::sending(b"1\r2\r3\r");
     let (mut seen, mut first) = (0, None);
