@@ -1,6 +1,7 @@
 //! The scenarios: what is played, and what must come of it. Each is on its own, with a port and a folder of its own.
 
 mod hid_pos;
+mod hotplug;
 mod kernel;
 mod keyboard;
 mod msr;
@@ -38,7 +39,7 @@ pub struct Outcome {
 #[must_use]
 pub fn all() -> Vec<Scenario> {
     let readers = [hid_pos::SCENARIOS, keyboard::SCENARIOS, msr::SCENARIOS, serial::SCENARIOS].concat();
-    [kernel::SCENARIOS, &readers, printer::SCENARIOS].concat()
+    [kernel::SCENARIOS, &readers, printer::SCENARIOS, hotplug::SCENARIOS].concat()
 }
 
 impl Scenario {
