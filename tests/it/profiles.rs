@@ -162,6 +162,41 @@ fn every_family_has_a_block_a_page_and_a_capture() {
     }
 }
 
+/// Each class of device: its general page, the scenarios that play it on the kernel's driver, and for a reader what the rules
+/// know its nodes by, its mode in the table, and where its captures lie. A printer has none of these three: it is asked what
+/// it is, and its nodes are group lp's.
+const CLASSES: [(&str, &str, Option<(&str, Mode, &str)>); 5] = [
+    ("generic-hidpos", "hid-pos/", Some(("FICHAD_ROLE}==\"hidpos|", Mode::HidPos, "hidpos"))),
+    ("generic-msr", "msr/", Some(("FICHAD_ROLE}==\"hidpos|msr\"", Mode::Magstripe, "msr"))),
+    ("generic-keyboard", "keyboard/", Some(("SUBSYSTEM==\"input\"", Mode::Keyboard, "keyboard"))),
+    ("generic-serial", "serial/", Some(("SUBSYSTEM==\"tty\"", Mode::Serial, "serial"))),
+    ("generic-escpos", "printer/", None),
+];
+
+#[test]
+fn every_class_has_a_page_scenarios_a_rule_a_profile_line_and_captures() {
+    let (rules, pages) = (rules(&file("udev/70-fichad.rules")), pages());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simulators/src/scenarios");
+    let scenarios: String = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    for (name, played, reader) in CLASSES {
+        assert!(pages.contains(&name.to_owned()), "hardware-notes/{name}.md");
+        assert!(
+            page(name).contains("(simulator, kernel)"),
+            "{name}.md has nothing seen on the kernel's driver"
+        );
+        assert!(scenarios.contains(&format!("name: \"{played}")), "no scenario {played}");
+        let Some((known_by, mode, captured)) = reader else { continue };
+        let ours = |rule: &&String| rule.contains(known_by) && rule.contains("GROUP=\"fichad\"");
+        assert!(rules.iter().any(|rule| ours(&rule)), "{name}: no rule with {known_by}");
+        let mut ids = PROFILES.iter().flat_map(|profile| profile.ids);
+        assert!(ids.any(|ids| ids.mode == mode), "{name}: no line of profile.rs has {mode:?}");
+        assert!(fs::read_dir(captures::root().join(captured)).unwrap().count() > 0, "{name}: no capture");
+    }
+}
+
 #[test]
 fn every_page_is_in_the_index_and_says_where_each_line_is_known_from() {
     let index = page("README");
