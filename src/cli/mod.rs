@@ -12,6 +12,7 @@ mod customer;
 mod demo;
 mod devices;
 mod doctor;
+mod erase;
 mod event;
 mod file;
 mod identify;
@@ -79,6 +80,8 @@ enum Command {
     Find(customer::Find),
     /// Shows everything that the desk may see of a customer.
     Show(customer::Show),
+    /// Forgets a customer for good.
+    Erase(erase::Args),
     /// Cards: list, print, issue, block, unblock, replace.
     #[command(subcommand)]
     Card(card::Command),
@@ -156,6 +159,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Enrol(args) => args.run(asker),
         Command::Find(args) => args.run(asker),
         Command::Show(args) => args.run(asker),
+        Command::Erase(args) => erase::run(&args, asker),
         Command::Card(command) => command.run(asker),
         Command::Issue(command) => command.run(asker),
         Command::Note(command) => command.run(asker),

@@ -5,7 +5,8 @@
 use super::open::OpenStoreError;
 use super::states::States;
 use crate::config::StoreSettings;
-use crate::vault::Vault;
+use crate::desk::Opened;
+use crate::domain::time::Clock;
 use crate::vault::kek::{KeySource, create_key_file};
 use crate::vault::keys::second::{Healed, restore_first};
 use crate::vault::keys::{KeyError, KeyFile, os_random};
@@ -65,8 +66,15 @@ fn make_key(source: &KeySource) -> Result<(), OpenStoreError> {
     Ok(())
 }
 
-/// Takes up the second copy where it is not in step, and notes how it is.
-pub(super) fn look_after(settings: &StoreSettings, vault: &Vault, states: &States) {
+/// Takes up the second copy where it is not in step, makes the views anew when an erasure has waited for it, and notes how
+/// it all is.
+pub(super) fn look_after(settings: &StoreSettings, opened: &Opened, clock: &dyn Clock, states: &States) {
+    let vault = &opened.vault;
+    match vault.renew_if_due(&opened.log, clock.utc().0) {
+        Ok(true) => tracing::info!("the vault's views were made anew after erasures"),
+        Ok(false) => {}
+        Err(error) => tracing::error!(%error, "the vault's views cannot be made anew after erasures"),
+    }
     let Ok(keys) = vault.key_file() else { return };
     if let Some(folder) = &settings.vault.second_dir {
         match keys.attach(folder) {
@@ -77,5 +85,5 @@ pub(super) fn look_after(settings: &StoreSettings, vault: &Vault, states: &State
             Err(error) => tracing::error!(%error, "the key file cannot be compared with its second copy"),
         }
     }
-    states.second_copy(keys.second_copy());
+    states.keys(keys.second_copy(), vault.unfinished());
 }

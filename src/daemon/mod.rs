@@ -258,13 +258,13 @@ impl Parts {
             match open::open(&settings, credentials.as_deref(), &clock) {
                 Ok((opened, report)) => {
                     open::report(&report);
-                    let (locked, vault) = (opened.vault.is_locked(), Arc::clone(&opened.vault));
+                    let (locked, ours) = (opened.vault.is_locked(), opened.clone());
                     // Before anyone can queue a new one.
                     desk::settle_jobs(&opened);
                     runtime.spawn(keep_keys_ready(Arc::clone(&opened.vault)));
                     desk.open(opened);
                     states.store_opened(locked);
-                    keys::look_after(&settings, &vault, &states);
+                    keys::look_after(&settings, &ours, &*clock, &states);
                 }
                 Err(error) => {
                     let why = chain(&error);
@@ -316,10 +316,10 @@ impl Parts {
         self.shared.recordings.forget_old(self.clock.uptime());
         let Some(opened) = self.shared.desk.opened() else { return };
         self.states.store_health(&opened.log.health());
-        let (vault, states) = (Arc::clone(&opened.vault), Arc::clone(&self.states));
-        let settings = self.started_with.store.clone();
+        let (opened, states) = (opened.clone(), Arc::clone(&self.states));
+        let (settings, clock) = (self.started_with.store.clone(), Arc::clone(&self.clock));
         self.sessions.spawn_blocking(move || {
-            keys::look_after(&settings, &vault, &states);
+            keys::look_after(&settings, &opened, &*clock, &states);
         });
     }
 

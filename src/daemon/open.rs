@@ -8,6 +8,7 @@ use crate::log::{Folds, Log, OpenError, OpenReport, Settings, is_store};
 use crate::store::StoreFold;
 use crate::vault::keyring::Keyring;
 use crate::vault::keys::{KeyError, os_random};
+use crate::vault::lists::Lists;
 use crate::vault::{Vault, VaultError, VaultFold};
 use std::fs::DirBuilder;
 use std::io;
@@ -56,6 +57,12 @@ pub enum OpenStoreError {
     /// The journals or their views.
     #[error("the journals cannot be opened")]
     Log(#[source] OpenError),
+    /// The lists that outlive a restore: without them erased customers could come back.
+    #[error("the list of erasures cannot be read")]
+    Lists(#[source] KeyError),
+    /// Customers who were erased would come back.
+    #[error("erasures cannot be carried out again")]
+    Erasure(#[source] VaultError),
     /// The views, just opened.
     #[error("the vault's views cannot be read")]
     Views(#[source] VaultError),
@@ -83,13 +90,21 @@ pub(super) fn open(
     }
     let keyring = open_keyring(&dir.join(KEYRING), first_start)?;
     let keys = keys::open(settings, credentials, first_start)?;
-    let vault = Arc::new(Vault::new(keys, keyring));
+    let lists = Lists::open(dir, settings.vault.second_dir.as_deref()).map_err(OpenStoreError::Lists)?;
+    let vault = Arc::new(Vault::new(keys, keyring, lists));
+    if !vault.is_locked() {
+        vault.destroy_again().map_err(OpenStoreError::Erasure)?;
+    }
     let folds = Folds { personal: Arc::new(VaultFold(Arc::clone(&vault))), neutral: Arc::new(StoreFold) };
     let utc = Arc::clone(clock);
     let utc_us = Arc::new(move || utc.utc().0);
     let log_settings = Settings { second_dir: settings.second_dir.clone(), ..Settings::new(dir) };
     let (log, report) = Log::open(log_settings, folds, utc_us).map_err(OpenStoreError::Log)?;
     vault.skip_used(&log.views()).map_err(OpenStoreError::Views)?;
+    let again = vault.settle_erasures(&log).map_err(OpenStoreError::Erasure)?;
+    if again > 0 {
+        tracing::warn!(count = again, "erasures were carried out again: the store did not have them");
+    }
     if let Ok(keys) = vault.key_file() {
         keys.refill().map_err(OpenStoreError::Keys)?;
     }

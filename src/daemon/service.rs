@@ -145,7 +145,7 @@ impl Front {
             store.insert("last_seq".to_owned(), json!(health.last_seq));
         }
         let row = |(printer, condition)| json!({ "printer": printer, "condition": condition });
-        all.insert("keys".to_owned(), Value::Object(self.states.keys()));
+        all.insert("keys".to_owned(), Value::Object(self.states.keys_row()));
         all.insert("printers".to_owned(), self.printers.list().into_iter().map(row).collect());
         let config = self.reload.path.as_ref().map(|path| path.display().to_string());
         all.insert("config".to_owned(), json!(config));

@@ -3,6 +3,7 @@
 use crate::domain::id::ReaderName;
 use crate::log::{self, Health, HealthState};
 use crate::push::Hub;
+use crate::vault::Unfinished;
 use crate::vault::keys::second::SecondCopy;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
@@ -55,6 +56,7 @@ struct Now {
     second_copy: Option<SecondCopy>,
     /// Readers that the config names, seen or not.
     named: Vec<ReaderName>,
+    unfinished: Unfinished,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -126,9 +128,12 @@ impl States {
         });
     }
 
-    /// Notes how the key file's second copy is; says so only when it changed.
-    pub(super) fn second_copy(&self, found: SecondCopy) {
-        let before = self.lock().second_copy.replace(found.clone());
+    /// Notes how the key file's second copy is, and what is left of erasures; says so only when it changed.
+    pub(super) fn keys(&self, found: SecondCopy, unfinished: Unfinished) {
+        let mut now = self.lock();
+        now.unfinished = unfinished;
+        let before = now.second_copy.replace(found.clone());
+        drop(now);
         match found {
             found if before.as_ref() == Some(&found) => {}
             SecondCopy::Pending { why } => {
@@ -140,14 +145,17 @@ impl States {
     }
 
     /// How the vault's keys are, for `status`.
-    pub(super) fn keys(&self) -> Map<String, Value> {
-        let (word, why) = match self.lock().second_copy.clone() {
+    pub(super) fn keys_row(&self) -> Map<String, Value> {
+        let now = self.lock();
+        let (word, why) = match now.second_copy.clone() {
             None => ("unknown", None),
             Some(SecondCopy::Unset) => ("unset", None),
             Some(SecondCopy::InStep) => ("in_step", None),
             Some(SecondCopy::Pending { why }) => ("pending", Some(why)),
         };
-        let mut row = Map::from_iter([("second_copy".to_owned(), json!(word))]);
+        let views = json!(now.unfinished.views);
+        let mut row =
+            Map::from_iter([("second_copy".to_owned(), json!(word)), ("erasures".to_owned(), views)]);
         row.extend(why.map(|why| ("why".to_owned(), json!(why))));
         row
     }

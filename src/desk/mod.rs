@@ -7,6 +7,7 @@
 pub mod access;
 mod card;
 pub mod compose;
+mod erase;
 pub mod file;
 mod issue;
 mod note;
@@ -48,6 +49,7 @@ const SEARCHERS_MAX: usize = 256;
 
 const TILL: &[Role] = &[Role::Register, Role::Desk, Role::Manager];
 const DESK: &[Role] = &[Role::Desk, Role::Manager];
+const MANAGER: &[Role] = &[Role::Manager];
 const ANYONE: &[Role] = &[Role::Register, Role::Desk, Role::Manager, Role::Auditor];
 
 /// Every request with the roles that may make it: the whole surface on one screen.
@@ -56,6 +58,7 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("customer.enrol", TILL),
     ("customer.show", DESK),
     ("customer.change", DESK),
+    ("customer.erase", MANAGER),
     ("customer.dismiss", TILL),
     ("file.open", TILL),
     ("card.issue", DESK),
@@ -222,6 +225,7 @@ impl Desk {
             "customer.enrol" => self.enrol(&ask).await,
             "customer.show" => self.show(&ask),
             "customer.change" => self.change_person(&ask).await,
+            "customer.erase" => self.erase(&ask).await,
             "customer.dismiss" => self.dismiss(&ask).await,
             "file.open" => self.open_file(&ask).await,
             "card.issue" => self.issue_card(&ask).await,

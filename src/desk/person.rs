@@ -69,6 +69,7 @@ struct Sealable {
     plaintext: Zeroizing<Vec<u8>>,
     /// How the till greets.
     name: Option<String>,
+    person: Person,
 }
 
 impl Desk {
@@ -76,10 +77,12 @@ impl Desk {
     pub(super) async fn enrol(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Enrol { key, person } = ask.fields()?;
         if let Some(Outcome { customer, .. }) = self.done_before(ask, key)? {
-            return Ok(json!({ "customer": customer, "repeated": true }));
+            let opted_out = self.store()?.vault.opted_out(&self.sealable(&person)?.person);
+            return Ok(json!({ "customer": customer, "opted_out": opted_out, "repeated": true }));
         }
         let vault = self.store()?.vault.clone();
-        let Sealable { plaintext, name } = self.sealable(&person)?;
+        let Sealable { plaintext, name, person } = self.sealable(&person)?;
+        let opted_out = vault.opted_out(&person);
         let ready = tokio::time::timeout(KEY_WITHIN, vault.key_file()?.take_soon()).await;
         let reserved = ready.map_err(|_| {
             Refusal::new(RefusalCode::Busy, "no key is ready for a new customer; try again in a moment")
@@ -95,14 +98,15 @@ impl Desk {
                 Ok(Outcome { customer: Some(customer), ..Outcome::default() })
             })
             .await?;
-        Ok(json!({ "customer": done.outcome.customer, "repeated": done.repeated }))
+        let (customer, repeated) = (done.outcome.customer, done.repeated);
+        Ok(json!({ "customer": customer, "opted_out": opted_out, "repeated": repeated }))
     }
 
     /// `customer.change`: the person, written anew whole.
     pub(super) async fn change_person(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Change { key, customer, person } = ask.fields()?;
         let vault = self.store()?.vault.clone();
-        let Sealable { plaintext, name } = self.sealable(&person)?;
+        let Sealable { plaintext, name, .. } = self.sealable(&person)?;
         let nonces = (random()?, random()?);
         let done = self
             .write(ask, key, move |tx| {
@@ -134,7 +138,7 @@ impl Desk {
             return Err(Refusal::field("person", "is too long in all; shorten the longest fields"));
         }
         let name = Some(person.greeting_name()).filter(|name| !name.is_empty());
-        Ok(Sealable { plaintext: Zeroizing::new(plaintext), name })
+        Ok(Sealable { plaintext: Zeroizing::new(plaintext), name, person })
     }
 
     /// `customer.find`: by code, phone, e-mail or name; at most [`ROWS_MAX`] masked rows.

@@ -25,6 +25,12 @@ impl From<VaultError> for Refusal {
         if matches!(error, VaultError::Erased) {
             return Self::new(RefusalCode::NotFound, error.to_string());
         }
+        if matches!(error, VaultError::Unknown) {
+            return super::person::no_such_customer();
+        }
+        if matches!(error, VaultError::Renew { .. }) {
+            return Self::new(RefusalCode::ReadOnly, error.to_string());
+        }
         internal(&error)
     }
 }

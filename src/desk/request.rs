@@ -5,11 +5,13 @@ use super::{Desk, Opened};
 use crate::domain::event::{Outcome, RequestDone, StoreEvent};
 use crate::domain::id::RegisterName;
 use crate::domain::refusal::{Refusal, RefusalCode};
-use crate::log::{Log, Tx};
+use crate::log::{Log, Read, Tx};
 use crate::store;
+use crate::vault::Vault;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// One request, as the listener understood it.
@@ -93,12 +95,13 @@ impl Desk {
         F: FnOnce(&mut Tx<'_>) -> Result<Outcome, Refusal> + Send + 'static,
     {
         let Opened { log, vault } = self.store()?;
-        let body = vault.keyring().body_mac(&ask.canonical()?).hex();
+        let (body, vault) = (ask.canonical()?, Arc::clone(vault));
         commit(log, move |tx| {
             if let Some(done) = store::request(tx, key)? {
-                return same_request(&done, &body).map(|outcome| (outcome, true));
+                return same_request(tx, &vault, &done, &body).map(|outcome| (outcome, true));
             }
             let outcome = decide(tx)?;
+            let body = vault.body_mac(tx, outcome.customer, &body)?;
             store::emit(tx, &StoreEvent::RequestDone(RequestDone { key, body, outcome }))?;
             Ok((outcome, false))
         })
@@ -108,14 +111,19 @@ impl Desk {
     /// What this request came to, if it was carried out before: asked first where a write has something to prepare.
     pub(super) fn done_before(&self, ask: &Ask<'_>, key: Uuid) -> Result<Option<Outcome>, Refusal> {
         let Opened { log, vault } = self.store()?;
-        let Some(done) = store::request(&log.views(), key)? else { return Ok(None) };
-        let body = vault.keyring().body_mac(&ask.canonical()?).hex();
-        same_request(&done, &body).map(Some)
+        let views = log.views();
+        let Some(done) = store::request(&views, key)? else { return Ok(None) };
+        same_request(&views, vault, &done, &ask.canonical()?).map(Some)
     }
 }
 
-fn same_request(done: &RequestDone, body: &str) -> Result<Outcome, Refusal> {
-    if done.body == body {
+fn same_request(
+    views: &(impl Read + ?Sized),
+    vault: &Vault,
+    done: &RequestDone,
+    body: &[u8],
+) -> Result<Outcome, Refusal> {
+    if vault.body_mac_fits(views, done.outcome.customer, body, &done.body)? {
         return Ok(done.outcome);
     }
     let message = "this key was used for another request; a new request needs a new key";

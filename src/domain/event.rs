@@ -119,7 +119,7 @@ pub enum StoreEvent {
 pub struct RequestDone {
     /// The key that the caller chose.
     pub key: Uuid,
-    /// Keyed hash of method and body, 32 hexadecimal digits: tells a retry from another request under the same key.
+    /// Keyed hash of method and body, 32 hexadecimal digits; with a `k` before them the key dies with the customer. Tells a retry from another request under the same key.
     pub body: String,
     /// What came to be.
     pub outcome: Outcome,
@@ -160,6 +160,11 @@ pub enum VaultEvent {
         slot: u32,
         /// Its generation there.
         generation: u32,
+    },
+    /// A customer was erased: the key is destroyed, and nothing leads to the number any more.
+    CustomerErased {
+        /// Whose data.
+        customer: CustomerNumber,
     },
     /// A section was written anew.
     SectionSealed {

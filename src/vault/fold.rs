@@ -4,8 +4,8 @@ use super::keyring::IndexField;
 use super::keys::KeyRef;
 use super::lookup;
 use super::{
-    Aad, CardSection, CustomerKey, INDEX, KEYS, LINKS, Link, PERSON, SECTIONS, SLOTS, VIEWS_VERSION, Vault,
-    VaultError, parse_kept, seal, section_key,
+    Aad, CardSection, CustomerKey, ERASED, Hash16, INDEX, KEYS, LINKS, Link, PERSON, SECTIONS, SLOTS,
+    VIEWS_VERSION, Vault, VaultError, parse_kept, seal, section_key,
 };
 use crate::domain::event::VaultEvent;
 use crate::domain::id::{CardId, CustomerNumber};
@@ -42,6 +42,7 @@ impl Fold for VaultFold {
                 }
                 Ok(())
             }
+            VaultEvent::CustomerErased { customer } => forget(&self.0, customer, views).map_err(refused),
             VaultEvent::SectionSealed { customer, section, rev, sealed } => {
                 let sealed = BASE64.decode(sealed);
                 let sealed = sealed.map_err(|_| unfit("a sealed section is not base64"))?;
@@ -71,6 +72,31 @@ fn refused(error: VaultError) -> FoldError {
     }
     if let VaultError::View(error) = error { FoldError::View(error) } else { unfit(error) }
 }
+
+/// Takes everything of a customer out of the views, and notes that they were erased. While the key is still held, its links
+/// and index entries are found by opening what leads to them; without it, as in a rebuild, they were never derived.
+fn forget(vault: &Vault, customer: CustomerNumber, views: &mut dyn ReadWrite) -> Result<(), VaultError> {
+    let key = vault.held_key(customer);
+    loop {
+        let sections = views.scan(SECTIONS, customer.0.as_bytes(), SECTIONS_AT_ONCE)?;
+        if sections.is_empty() {
+            break;
+        }
+        for (place, kept) in sections {
+            let name = place.get(16..).and_then(|name| std::str::from_utf8(name).ok());
+            let section = name.ok_or(VaultError::Layout { what: "section name" })?;
+            if let Some(key) = &key {
+                Change { customer, section, kept: &kept }.underive(vault, key, views)?;
+            }
+            views.remove(SECTIONS, &place);
+        }
+    }
+    views.put(ERASED, customer.0.as_bytes(), &[]);
+    Ok(())
+}
+
+/// Sections that are taken out at once.
+const SECTIONS_AT_ONCE: usize = 256;
 
 struct Change<'a> {
     customer: CustomerNumber,
@@ -110,17 +136,44 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// The way back of [`Self::derive`].
+    fn underive(
+        &self,
+        vault: &Vault,
+        key: &CustomerKey,
+        views: &mut dyn ReadWrite,
+    ) -> Result<(), VaultError> {
+        if self.section.starts_with("card:") {
+            for hash in self.hashes(key)? {
+                views.remove(LINKS, &hash.0);
+            }
+        }
+        if self.section == PERSON {
+            for (field, text) in self.terms(key, self.kept)? {
+                for hash in vault.keyring.indexes(field, &text) {
+                    views.remove(INDEX, &index_key(&hash, self.customer));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn link(&self, key: &CustomerKey, card: CardId, views: &mut dyn ReadWrite) -> Result<(), VaultError> {
-        let plaintext = self.open(key, self.kept)?;
-        let layout = || VaultError::Layout { what: "card section" };
-        let section: CardSection = serde_json::from_slice(&plaintext).map_err(|_| layout())?;
         let link = Link { customer: self.customer, card };
-        let link = postcard::to_stdvec(&link).map_err(|_| layout())?;
-        for hash in section.hashes {
-            let hash = super::Hash16::from_hex(&hash).ok_or_else(layout)?;
+        let layout = |_| VaultError::Layout { what: "card section" };
+        let link = postcard::to_stdvec(&link).map_err(layout)?;
+        for hash in self.hashes(key)? {
             views.put(LINKS, &hash.0, &link);
         }
         Ok(())
+    }
+
+    /// What a card section says that its card is found by.
+    fn hashes(&self, key: &CustomerKey) -> Result<Vec<Hash16>, VaultError> {
+        let plaintext = self.open(key, self.kept)?;
+        let layout = || VaultError::Layout { what: "card section" };
+        let section: CardSection = serde_json::from_slice(&plaintext).map_err(|_| layout())?;
+        section.hashes.iter().map(|hash| Hash16::from_hex(hash).ok_or_else(layout)).collect()
     }
 
     fn index(
@@ -130,14 +183,8 @@ impl Change<'_> {
         before: Option<&[u8]>,
         views: &mut dyn ReadWrite,
     ) -> Result<(), VaultError> {
-        let vault_terms = |kept: &[u8]| -> Result<Vec<(IndexField, String)>, VaultError> {
-            let plaintext = self.open(key, kept)?;
-            let person: Person =
-                serde_json::from_slice(&plaintext).map_err(|_| VaultError::Layout { what: "person" })?;
-            Ok(lookup::terms(&person))
-        };
-        let old = before.map(vault_terms).transpose()?.unwrap_or_default();
-        let new = vault_terms(self.kept)?;
+        let old = before.map(|kept| self.terms(key, kept)).transpose()?.unwrap_or_default();
+        let new = self.terms(key, self.kept)?;
         for (field, text) in &old {
             for hash in vault.keyring.indexes(*field, text) {
                 views.remove(INDEX, &index_key(&hash, self.customer));
@@ -152,6 +199,14 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// What the person of a section is found by.
+    fn terms(&self, key: &CustomerKey, kept: &[u8]) -> Result<Vec<(IndexField, String)>, VaultError> {
+        let plaintext = self.open(key, kept)?;
+        let person: Person =
+            serde_json::from_slice(&plaintext).map_err(|_| VaultError::Layout { what: "person" })?;
+        Ok(lookup::terms(&person))
+    }
+
     fn open(&self, key: &CustomerKey, kept: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let (rev, sealed) = parse_kept(kept)?;
         let aad = Aad { customer: self.customer, section: self.section, rev };
@@ -159,7 +214,7 @@ impl Change<'_> {
     }
 }
 
-fn index_key(hash: &super::Hash16, customer: CustomerNumber) -> Vec<u8> {
+fn index_key(hash: &Hash16, customer: CustomerNumber) -> Vec<u8> {
     let mut key = hash.0.to_vec();
     key.extend_from_slice(customer.0.as_bytes());
     key

@@ -16,6 +16,7 @@ use super::kek::{self, KEY_BYTES};
 use super::keys::{Fill, KeyError};
 use super::seal::{NONCE_BYTES, decrypt, encrypt};
 use crate::domain::code::{Alias, CardKey};
+use crate::domain::person::Person;
 use chacha20poly1305::XChaCha20Poly1305;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
@@ -91,6 +92,7 @@ struct Version {
     email: Prepared,
     name: Prepared,
     body: Prepared,
+    suppress: Prepared,
 }
 
 /// HMAC with its key already taken in; a hash starts from a copy.
@@ -193,6 +195,23 @@ impl Keyring {
         self.every_hash(Purpose::Index(field), &[normalised.as_bytes()])
     }
 
+    /// What is kept of a person who wants to hear nothing more: a hash of each telephone number and address, under every
+    /// version, those of the newest first. It leads from the number to «yes», and from nothing to anybody.
+    #[must_use]
+    pub fn marks(&self, person: &Person) -> Vec<Hash16> {
+        let phones =
+            person.telephone.iter().map(|telephone| (&b"tel:"[..], telephone.e164.as_str().to_owned()));
+        let emails = person.email.iter().map(|email| (&b"mailto:"[..], email.addr.lookup()));
+        let whom: Vec<(&[u8], String)> = phones.chain(emails).collect();
+        let versions = std::iter::once(&self.newest).chain(&self.older);
+        let of = |version: &Version| {
+            let marks =
+                whom.iter().map(|(kind, who)| version.hash(Purpose::Suppress, &[kind, who.as_bytes()]));
+            marks.collect::<Vec<_>>()
+        };
+        versions.flat_map(of).collect()
+    }
+
     /// What an idempotency record keeps of a request's body instead of the body.
     #[must_use]
     pub fn body_mac(&self, body: &[u8]) -> Hash16 {
@@ -229,6 +248,7 @@ enum Purpose {
     Alias,
     Index(IndexField),
     Body,
+    Suppress,
 }
 
 impl Version {
@@ -242,6 +262,7 @@ impl Version {
             email: sub_key(&keys, b"index:email")?,
             name: sub_key(&keys, b"index:name")?,
             body: sub_key(&keys, b"body")?,
+            suppress: sub_key(&keys, b"suppress")?,
         })
     }
 
@@ -253,6 +274,7 @@ impl Version {
             Purpose::Index(IndexField::Email) => &self.email,
             Purpose::Index(IndexField::Name) => &self.name,
             Purpose::Body => &self.body,
+            Purpose::Suppress => &self.suppress,
         };
         let mut mac = prepared.clone();
         for part in parts {

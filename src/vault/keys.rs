@@ -64,6 +64,10 @@ pub fn os_random(bytes: &mut [u8]) -> io::Result<()> {
 pub struct Dek(Zeroizing<[u8; KEY_BYTES]>);
 
 impl Dek {
+    pub(super) fn copy(&self) -> Self {
+        Self(self.0.clone())
+    }
+
     pub(super) fn bytes(&self) -> &[u8; KEY_BYTES] {
         &self.0
     }

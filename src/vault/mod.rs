@@ -10,12 +10,16 @@ mod files;
 pub mod kek;
 pub mod keyring;
 pub mod keys;
+pub mod lists;
 pub mod lookup;
 pub mod seal;
 mod settings;
+mod twin;
 
+mod erasure;
 mod fold;
 
+pub use erasure::{RENEW_WITHIN_US, Unfinished};
 pub use fold::VaultFold;
 pub use settings::Settings;
 
@@ -28,10 +32,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use keyring::{Hash16, Keyring};
 use keys::{Dek, KeyError, KeyFile, KeyRef};
+use lists::Lists;
 use seal::{Aad, SealError, Sealed};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::Mutex;
 use zeroize::Zeroizing;
 
 /// Counts up whenever a view's layout or a look-up rule changes: views of another number are made anew.
@@ -51,6 +57,8 @@ const LINKS: View = personal(2);
 const INDEX: View = personal(3);
 /// One entry: how many slots of the key file, counted from the first, the journal knows of.
 const SLOTS: View = personal(4);
+/// Customer number → nothing: who was erased.
+const ERASED: View = personal(5);
 
 /// The section that holds the person.
 pub const PERSON: &str = "person";
@@ -82,6 +90,15 @@ pub enum VaultError {
     /// The customer's key was destroyed: an erased person.
     #[error("this customer's data was erased")]
     Erased,
+    /// Nothing personal was ever kept under this number.
+    #[error("no customer has this number")]
+    Unknown,
+    /// The views could not be made anew, or the journal takes nothing: erasures wait.
+    #[error("an erasure waits: {why}")]
+    Renew {
+        /// What failed.
+        why: String,
+    },
     /// The key file fails.
     #[error("the vault's key file cannot be used")]
     Key(#[source] KeyError),
@@ -155,13 +172,18 @@ pub struct CustomerKey {
 pub struct Vault {
     keys: Option<KeyFile>,
     keyring: Keyring,
+    lists: Lists,
+    /// The keys of customers who are just being erased, until their views have forgotten them.
+    erasing: Mutex<HashMap<CustomerNumber, Dek>>,
+    /// Held while views are made anew because it is time.
+    renewing: Mutex<()>,
 }
 
 impl Vault {
-    /// A vault over its key file (`None`: locked) and the keyring of hashes.
+    /// A vault over its key file (`None`: locked), the keyring of hashes and the lists that outlive a restore.
     #[must_use]
-    pub fn new(keys: Option<KeyFile>, keyring: Keyring) -> Self {
-        Self { keys, keyring }
+    pub fn new(keys: Option<KeyFile>, keyring: Keyring, lists: Lists) -> Self {
+        Self { keys, keyring, lists, erasing: Mutex::default(), renewing: Mutex::default() }
     }
 
     /// Whether names and texts are out of reach.

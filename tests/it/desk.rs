@@ -16,6 +16,7 @@ use fichad::store::StoreFold;
 use fichad::vault::kek::{KeySource, create_key_file};
 use fichad::vault::keyring::Keyring;
 use fichad::vault::keys::{KeyFile, os_random};
+use fichad::vault::lists::Lists;
 use fichad::vault::{NOTES_MAX, Vault, VaultFold};
 use serde_json::{Value, json, value::to_raw_value};
 use std::collections::BTreeSet;
@@ -92,7 +93,7 @@ fn open(dir: &Path, locked: bool) -> Opened {
         keys.refill().unwrap();
         keys
     });
-    let vault = Arc::new(Vault::new(keys, Keyring::open(&keyring).unwrap()));
+    let vault = Arc::new(Vault::new(keys, Keyring::open(&keyring).unwrap(), Lists::open(dir, None).unwrap()));
     let folds = Folds { personal: Arc::new(VaultFold(Arc::clone(&vault))), neutral: Arc::new(StoreFold) };
     let clock = TestClock::default();
     let utc = Arc::new(move || clock.utc().0);

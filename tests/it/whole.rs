@@ -4,6 +4,7 @@
 
 mod answers;
 mod cards;
+mod erasure;
 mod keys;
 mod restarts;
 pub(crate) mod rig;

@@ -1,0 +1,179 @@
+//! What outlives every restore: the list of erasures, and the marks of those who want to hear nothing more.
+//!
+//! Both lie beside the key file, not in the journals: a store brought back from an older copy knows nothing of what was
+//! erased since, and must. Two copies that differ are merged; nothing that was once in either is dropped.
+//!
+//! A mark is a keyed hash of a telephone number or an e-mail address. The marks are kept sorted and without dates or
+//! numbers, so that no mark leads to the erasure that made it.
+
+use super::keyring::Hash16;
+use super::keys::{KeyError, KeyRef};
+use super::twin::Twin;
+use crate::domain::id::CustomerNumber;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// How far an erasure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Stage {
+    /// It is asked for: the key is to be destroyed, or is already.
+    Begun,
+    /// The journal has it, and no view leads to the customer any more.
+    Journalled,
+    /// The views were made anew: no file holds what they held.
+    Renewed,
+}
+
+/// One erasure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// Whose.
+    pub customer: CustomerNumber,
+    /// Where the key was.
+    pub key: KeyRef,
+    /// When it was asked for, microseconds since 1970 UTC.
+    pub at_us: i64,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// Both lists.
+#[derive(Debug)]
+pub struct Lists {
+    erasures: Kept<Vec<Erasure>>,
+    marks: Kept<BTreeSet<Hash16>>,
+}
+
+#[derive(Debug)]
+struct Kept<T> {
+    twin: Twin,
+    now: Mutex<(u64, T)>,
+}
+
+impl Lists {
+    /// Reads both lists in `folder` and in the folder of second copies. What is not there is empty.
+    ///
+    /// # Errors
+    /// [`KeyError::HeaderDamaged`] where neither copy of a list is whole, [`KeyError::Io`].
+    pub fn open(folder: &Path, second: Option<&Path>) -> Result<Self, KeyError> {
+        let erasures = Kept::open(Twin::new(*b"FICHAERA", "erasures", folder, second), merge_erasures)?;
+        let marks = Kept::open(
+            Twin::new(*b"FICHASUP", "suppressed", folder, second),
+            |mut marks: BTreeSet<Hash16>, more| {
+                marks.extend(more);
+                marks
+            },
+        )?;
+        Ok(Self { erasures, marks })
+    }
+
+    /// Every erasure there ever was.
+    #[must_use]
+    pub fn erasures(&self) -> Vec<Erasure> {
+        self.erasures.lock().1.clone()
+    }
+
+    /// Notes an erasure, durably, or how far it is.
+    pub(super) fn note(&self, erasure: Erasure) -> Result<(), KeyError> {
+        self.erasures.change(|list| match list.iter_mut().find(|kept| kept.customer == erasure.customer) {
+            Some(kept) => *kept = erasure,
+            None => list.push(erasure),
+        })
+    }
+
+    /// Notes marks, durably.
+    pub(super) fn mark(&self, marks: &[Hash16]) -> Result<(), KeyError> {
+        self.marks.change(|kept| kept.extend(marks.iter().copied()))
+    }
+
+    /// Whether any of `marks` is kept.
+    pub(super) fn any_marked(&self, marks: &[Hash16]) -> bool {
+        let kept = &self.marks.lock().1;
+        marks.iter().any(|mark| kept.contains(mark))
+    }
+}
+
+fn merge_erasures(list: Vec<Erasure>, more: Vec<Erasure>) -> Vec<Erasure> {
+    let mut merged: Vec<Erasure> = list;
+    for erasure in more {
+        match merged.iter_mut().find(|kept| kept.customer == erasure.customer) {
+            // What one copy says is still to be done is done again.
+            Some(kept) => kept.stage = kept.stage.min(erasure.stage),
+            None => merged.push(erasure),
+        }
+    }
+    merged
+}
+
+impl<T> Kept<T>
+where
+    T: Default + Clone + PartialEq + Serialize + for<'de> Deserialize<'de>,
+{
+    fn open(twin: Twin, merge: impl Fn(T, T) -> T) -> Result<Self, KeyError> {
+        let found = twin.load()?;
+        let mut lists = Vec::new();
+        for body in &found.bodies {
+            let damaged = |_| KeyError::HeaderDamaged { path: twin.path().to_owned() };
+            lists.push(postcard::from_bytes::<T>(body).map_err(damaged)?);
+        }
+        let merged = lists.into_iter().reduce(merge).unwrap_or_default();
+        let kept = Self { twin, now: Mutex::new((found.counter, merged)) };
+        if found.uneven {
+            kept.change(|_| {})?;
+        }
+        Ok(kept)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut T)) -> Result<(), KeyError> {
+        let mut now = self.lock();
+        let mut list = now.1.clone();
+        change(&mut list);
+        let counter = now.0.saturating_add(1);
+        let full = |_| KeyError::Full { path: self.twin.path().to_owned() };
+        self.twin.store(counter, &postcard::to_stdvec(&list).map_err(full)?)?;
+        *now = (counter, list);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (u64, T)> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn erasure(number: u128, stage: Stage) -> Erasure {
+        let customer = CustomerNumber(Uuid::from_u128(number));
+        Erasure { customer, key: KeyRef { slot: 1, generation: 1 }, at_us: 5, stage }
+    }
+
+    #[test]
+    fn copies_that_differ_are_merged() {
+        let root = tempfile::tempdir().unwrap();
+        let (a, b) = (root.path().join("a"), root.path().join("b"));
+        std::fs::create_dir(&a).unwrap();
+        std::fs::create_dir(&b).unwrap();
+        let mark = |byte| Hash16([byte; 16]);
+        Lists::open(&a, None).unwrap().note(erasure(1, Stage::Renewed)).unwrap();
+        Lists::open(&a, None).unwrap().mark(&[mark(1)]).unwrap();
+        let other = Lists::open(&b, None).unwrap();
+        other.note(erasure(2, Stage::Journalled)).unwrap();
+        other.note(erasure(1, Stage::Journalled)).unwrap();
+        other.mark(&[mark(2)]).unwrap();
+        drop(other);
+        drop(Lists::open(&a, Some(&b)).unwrap());
+        for folder in [&a, &b] {
+            let lists = Lists::open(folder, None).unwrap();
+            let mut erasures = lists.erasures();
+            erasures.sort_by_key(|erasure| erasure.customer);
+            assert_eq!(erasures, [erasure(1, Stage::Journalled), erasure(2, Stage::Journalled)]);
+            assert!(lists.any_marked(&[mark(1)]) && lists.any_marked(&[mark(9), mark(2)]));
+            assert!(!lists.any_marked(&[mark(3)]));
+        }
+    }
+}
