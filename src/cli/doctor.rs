@@ -343,7 +343,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = |key| {
             let vault = vault::Settings { key, second_dir: None };
-            let findings = state_folder(&StoreSettings { dir: folder.path().to_owned(), second_dir: None, vault });
+            let findings =
+                state_folder(&StoreSettings { dir: folder.path().to_owned(), second_dir: None, vault });
             findings.iter().filter_map(|finding| finding.mend.clone()).collect::<Vec<_>>().join("\n")
         };
         let inside = store(KeySource::File(folder.path().join("vault.key")));

@@ -67,7 +67,9 @@ pub(super) fn run(args: &Args, asker: &Asker) -> anyhow::Result<()> {
         for left in rows(answer, "/pending") {
             text.push_str(match left.as_str().unwrap_or_default() {
                 "views" => "\nthe look-up files are rewritten within a day (`--now` does it at once)",
-                "second_copy" => "\nthe second copy of the key file is away: mount its disk, the rest is done by itself",
+                "second_copy" => {
+                    "\nthe second copy of the key file is away: mount its disk, the rest is done by itself"
+                }
                 _ => "\nmore is to be done; `ficha status` shows it",
             });
         }

@@ -28,6 +28,7 @@ mod say;
 pub mod serve;
 mod status;
 mod store;
+mod vault;
 mod watch;
 
 use ask::Asker;
@@ -115,6 +116,9 @@ enum Command {
     Capture(capture::Args),
     /// Plays a recorded reader to the daemon.
     Replay(replay::Args),
+    /// The vault's keys: recovery phrase, passphrase, unlocking, changing them.
+    #[command(subcommand)]
+    Vault(vault::Command),
     /// The config file.
     #[command(subcommand)]
     Config(config::Command),
@@ -173,6 +177,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Identify(args) => args.run(asker),
         Command::Capture(args) => args.run(asker),
         Command::Replay(args) => args.run(asker),
+        Command::Vault(command) => command.run(asker),
         Command::Config(command) => command.run(asker),
         Command::Store(command) => command.run(asker),
         Command::Doctor(args) => doctor::run(&args, asker),

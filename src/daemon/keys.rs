@@ -7,13 +7,19 @@ use super::states::States;
 use crate::config::StoreSettings;
 use crate::desk::Opened;
 use crate::domain::time::Clock;
-use crate::vault::kek::{KeySource, create_key_file};
+use crate::vault::Vault;
+use crate::vault::kek::{Kek, KeySource, create_key_file};
 use crate::vault::keys::second::{Healed, restore_first};
 use crate::vault::keys::{KeyError, KeyFile, os_random};
+use crate::vault::rotate::current_key;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The data keys of all customers, below the state folder, and under the same name in the folder of second copies.
-const KEY_FILE: &str = "keys";
+pub(super) const KEY_FILE: &str = "keys";
+
+/// The folder of the hash keys, below the state folder.
+pub(super) const KEYRING: &str = "keyring";
 
 /// Where the key file of a store is.
 fn key_file(settings: &StoreSettings) -> PathBuf {
@@ -30,13 +36,13 @@ pub(super) fn open(
     if first_start && !path.exists() {
         make_key(&settings.vault.key)?;
     }
-    let kek = match settings.vault.key.load(credentials) {
+    let kek = match load(settings, credentials) {
         Ok(kek) => kek,
         // A store without a key file could never have one afterwards: its journals would be older than the keys.
-        Err(error @ KeyError::Missing { .. }) if first_start && !path.exists() => {
+        Err(error @ (KeyError::Missing { .. } | KeyError::Asked)) if first_start && !path.exists() => {
             return Err(OpenStoreError::NoKeyYet(error));
         }
-        Err(error @ KeyError::Missing { .. }) => {
+        Err(error @ (KeyError::Missing { .. } | KeyError::Asked)) => {
             tracing::warn!(%error, "the vault is locked: the till works, without names");
             return Ok(None);
         }
@@ -55,6 +61,14 @@ pub(super) fn open(
     opened.map(Some).map_err(OpenStoreError::Keys)
 }
 
+/// The vault's key, from where the config says.
+pub(super) fn load(settings: &StoreSettings, credentials: Option<&Path>) -> Result<Kek, KeyError> {
+    match &settings.vault.key {
+        KeySource::File(file) => current_key(file, &key_file(settings)),
+        source @ (KeySource::Credential(_) | KeySource::Passphrase) => source.load(credentials),
+    }
+}
+
 /// Makes the vault's key at the very first start, where it is a file of its own.
 fn make_key(source: &KeySource) -> Result<(), OpenStoreError> {
     if let KeySource::File(file) = source
@@ -62,6 +76,9 @@ fn make_key(source: &KeySource) -> Result<(), OpenStoreError> {
     {
         create_key_file(file, os_random).map_err(OpenStoreError::Keys)?;
         tracing::info!(file = %file.display(), "made the vault's key; keep a copy of it apart from the backups");
+        tracing::warn!(
+            "there is no recovery phrase yet: stop fichad, and `ficha vault phrase` shows one, once"
+        );
     }
     Ok(())
 }
@@ -86,4 +103,17 @@ pub(super) fn look_after(settings: &StoreSettings, opened: &Opened, clock: &dyn 
         }
     }
     states.keys(keys.second_copy(), vault.unfinished());
+}
+
+/// Writes data keys ahead whenever they run out, off the runtime's thread, so that no enrolment waits for a disk.
+pub(super) async fn keep_ready(vault: Arc<Vault>) {
+    let Ok(keys) = vault.key_file() else { return };
+    loop {
+        keys.low().await;
+        let vault = Arc::clone(&vault);
+        let refilled = tokio::task::spawn_blocking(move || Some(vault.key_file().ok()?.refill()));
+        if let Ok(Some(Err(error))) = refilled.await {
+            tracing::error!(%error, "no data keys can be made ready for new customers");
+        }
+    }
 }

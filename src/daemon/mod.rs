@@ -8,6 +8,7 @@
 mod capture;
 mod clock;
 mod keys;
+pub mod offline;
 mod open;
 mod plugged;
 mod policy;
@@ -20,6 +21,7 @@ mod service;
 mod slow;
 mod states;
 mod typing;
+mod unlock;
 
 pub use clock::SystemClock;
 pub use open::{OpenStoreError, open_stopped};
@@ -33,7 +35,6 @@ use crate::domain::id::{RegisterName, StreamId};
 use crate::domain::time::Clock;
 use crate::push::unix::{self, BindError};
 use crate::push::{Hub, Service};
-use crate::vault::Vault;
 use printers::PrintRoom;
 use readers::Readers;
 use replay::Replays;
@@ -44,14 +45,15 @@ use states::States;
 use std::io;
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use typing::Typing;
+use unlock::Unlock;
 use uuid::Uuid;
 
 /// How long sessions may go on sending what they owe after the stop.
@@ -145,7 +147,9 @@ pub fn run(options: Options, control: &Control, ready: impl FnOnce()) -> Result<
     let (path, host_name, told) =
         (options.config_path.clone(), options.host.clone(), Arc::clone(&control.reload));
     let reload = service::Reload { path, host: host_name, told };
-    let parts = Parts::assemble(&options.config, options.typist, reload, clock, runtime.handle().clone())
+    let credentials = options.credentials.clone();
+    let handle = runtime.handle().clone();
+    let parts = Parts::assemble(&options.config, options.typist, reload, clock, handle, credentials)
         .map_err(host("start printers and typist"))?;
     let mut readers = Readers::start(&options.config, &parts.shared, &parts.clock, &parts.states)
         .map_err(host("start the readers"))?;
@@ -216,6 +220,7 @@ impl Parts {
         reload: service::Reload,
         clock: Arc<dyn Clock>,
         runtime: tokio::runtime::Handle,
+        credentials: Option<PathBuf>,
     ) -> io::Result<Self> {
         let current = Current::new(config, &reload.host);
         let policy = policy::policy(config, &current.registers);
@@ -233,7 +238,16 @@ impl Parts {
         let typing = Typing::start(config, typist, &states)?;
         let shared = Shared { hub, desk, routes, slow, recordings, typing, lifetime, runtime };
         let replays = Arc::new(Replays::new(shared.clone(), Arc::clone(&clock), Arc::clone(&states))?);
-        let front = service::Front::new(&shared, &clock, &states, &printers, &replays, reload);
+        let unlock = Unlock {
+            desk: Arc::clone(&shared.desk),
+            states: Arc::clone(&states),
+            clock: Arc::clone(&clock),
+            settings: config.store.clone(),
+            credentials,
+            runtime: shared.runtime.clone(),
+            trying: Mutex::default(),
+        };
+        let front = service::Front::new(&shared, &clock, &states, &printers, &replays, reload, unlock);
         let sessions = TaskTracker::new();
         Ok(Self {
             started_with: config.clone(),
@@ -261,7 +275,7 @@ impl Parts {
                     let (locked, ours) = (opened.vault.is_locked(), opened.clone());
                     // Before anyone can queue a new one.
                     desk::settle_jobs(&opened);
-                    runtime.spawn(keep_keys_ready(Arc::clone(&opened.vault)));
+                    runtime.spawn(keys::keep_ready(Arc::clone(&opened.vault)));
                     desk.open(opened);
                     states.store_opened(locked);
                     keys::look_after(&settings, &ours, &*clock, &states);
@@ -350,19 +364,6 @@ impl Parts {
                 tracing::error!(why = %chain(&error), "the config has mistakes; everything stays as it was")
             }
             Err(_) => tracing::error!("the config could not be read again; everything stays as it was"),
-        }
-    }
-}
-
-/// Writes data keys ahead whenever they run out, off the runtime's thread, so that no enrolment waits for a disk.
-async fn keep_keys_ready(vault: Arc<Vault>) {
-    let Ok(keys) = vault.key_file() else { return };
-    loop {
-        keys.low().await;
-        let vault = Arc::clone(&vault);
-        let refilled = tokio::task::spawn_blocking(move || Some(vault.key_file().ok()?.refill()));
-        if let Ok(Some(Err(error))) = refilled.await {
-            tracing::error!(%error, "no data keys can be made ready for new customers");
         }
     }
 }

@@ -16,9 +16,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The folder of the hash keys, below the state folder.
-const KEYRING: &str = "keyring";
-
 /// Why the store cannot be opened. Products pass all the same.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -51,7 +48,7 @@ pub enum OpenStoreError {
     Keys(#[source] KeyError),
     /// The vault's key is not there yet, and without it nobody can be enrolled ever after.
     #[error(
-        "this store has no vault yet, and the vault's key is not there: bring the key, then restart fichad"
+        "this store has no vault yet, and the vault's key is not there: bring the key, or `ficha vault init`, then restart fichad"
     )]
     NoKeyYet(#[source] KeyError),
     /// The journals or their views.
@@ -88,7 +85,7 @@ pub(super) fn open(
         let gone = OpenError::Gone { dir: dir.clone(), second: second.clone() };
         return Err(OpenStoreError::Log(gone));
     }
-    let keyring = open_keyring(&dir.join(KEYRING), first_start)?;
+    let keyring = open_keyring(&dir.join(keys::KEYRING), first_start)?;
     let keys = keys::open(settings, credentials, first_start)?;
     let lists = Lists::open(dir, settings.vault.second_dir.as_deref()).map_err(OpenStoreError::Lists)?;
     let vault = Arc::new(Vault::new(keys, keyring, lists));

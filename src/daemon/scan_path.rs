@@ -16,6 +16,7 @@ use crate::identify::{self, Earlier, Found, Identity, Repeats};
 use crate::log::Pending;
 use crate::push::wire::{Context, Event};
 use crate::push::{Delivered, Hub, Published};
+use crate::vault::Link;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -177,10 +178,13 @@ impl ScanPath {
             reader: self.reader.clone(),
             repeat_of,
         };
+        let link = Link { customer: found.customer.customer, card: found.card };
         let tell = || {
             self.publish(register, &event);
         };
-        match desk.record_visit(shown, tell) {
+        let recorded = desk.record_visit(shown, tell);
+        desk.rehash(&reading.kind, link);
+        match recorded {
             Ok(pending) => Taken::Visit(pending),
             Err(refusal) => {
                 tracing::warn!(%visit, why = %refusal, "a visit cannot be kept");

@@ -6,6 +6,7 @@ use super::replay::Replays;
 use super::routes::{Current, Routes};
 use super::scan_path::Shared;
 use super::states::States;
+use super::unlock::Unlock;
 use crate::config;
 use crate::desk::access::{ROLE_GROUPS, Role};
 use crate::desk::{Desk, Printers, fields};
@@ -27,6 +28,7 @@ const MANAGER: &[Role] = &[Role::Manager];
 pub(super) const METHODS: &[(&str, &[Role])] = &[
     ("status", EVERYONE),
     ("reader.list", EVERYONE),
+    ("vault.unlock", MANAGER),
     ("replay.play", MANAGER),
     ("capture.start", MANAGER),
     ("capture.stop", MANAGER),
@@ -46,6 +48,7 @@ pub(super) struct Front {
     recordings: Arc<Recordings>,
     clock: Arc<dyn Clock>,
     reload: Reload,
+    unlock: Arc<Unlock>,
 }
 
 /// How the daemon is told to read its config again.
@@ -81,6 +84,7 @@ impl Front {
         printers: &Arc<PrintRoom>,
         replays: &Arc<Replays>,
         reload: Reload,
+        unlock: Unlock,
     ) -> Self {
         Self {
             desk: Arc::clone(&shared.desk),
@@ -91,6 +95,7 @@ impl Front {
             printers: Arc::clone(printers),
             replays: Arc::clone(replays),
             reload,
+            unlock: Arc::new(unlock),
         }
     }
 
@@ -107,6 +112,10 @@ impl Front {
         match method {
             "status" => Ok(self.status()),
             "reader.list" => Ok(json!({ "readers": self.readers() })),
+            "vault.unlock" => {
+                let unlock = Arc::clone(&self.unlock);
+                patiently(params, move |params| unlock.run(params)).await
+            }
             "replay.play" => {
                 let replays = Arc::clone(&self.replays);
                 patiently(params, move |params| replays.play(params)).await

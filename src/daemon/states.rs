@@ -113,7 +113,9 @@ impl States {
             }
             match &copy {
                 _ if !moved => {}
-                (state @ ("absent" | "behind"), why) => tracing::warn!(state, why, "the journals' second copy"),
+                (state @ ("absent" | "behind"), why) => {
+                    tracing::warn!(state, why, "the journals' second copy")
+                }
                 (state, _) => tracing::info!(state, "the journals' second copy"),
             }
             (*read_only, *second) = (why, copy);

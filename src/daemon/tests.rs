@@ -38,7 +38,8 @@ impl Rig {
         let host = RegisterName::new("host").unwrap();
         let reload = service::Reload { path: None, host, told: Arc::default() };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-        let parts = Parts::assemble(&config, Typist::open, reload, clock, runtime.handle().clone()).unwrap();
+        let parts =
+            Parts::assemble(&config, Typist::open, reload, clock, runtime.handle().clone(), None).unwrap();
         let listener = unix::bind(&socket).unwrap();
         let (hub, service, sessions) =
             (Arc::clone(&parts.shared.hub), Arc::clone(&parts.service), parts.sessions.clone());

@@ -2,7 +2,7 @@
 
 use super::person::no_such_customer;
 use super::request::{Ask, Done};
-use super::{Desk, random};
+use super::{Desk, Opened, random};
 use crate::decode::classify::{GSRN_PROGRAMME, Rules};
 use crate::decode::gs1;
 use crate::domain::card::{CardKind, CardReason, CardStatus};
@@ -11,9 +11,10 @@ use crate::domain::customer::{CARDS_MAX, Customer};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CardId, CustomerNumber, JobId, PrinterName};
 use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::scan::ReadingKind;
 use crate::log::Tx;
 use crate::store;
-use crate::vault::Vault;
+use crate::vault::{Link, Vault};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -99,6 +100,25 @@ impl Desk {
         let vault = self.store()?.vault.clone();
         let nonce = random()?;
         self.write(ask, key, move |tx| decide(tx, &vault, new, &code, printer, nonce)).await
+    }
+
+    /// Has a card that was just shown hashed with the newest keys, if those were changed since it was last. Nobody waits
+    /// for it: the old hash leads to it as well.
+    pub fn rehash(&self, shown: &ReadingKind, link: Link) {
+        let Some(Opened { log, vault }) = self.opened() else { return };
+        if !vault.keyring().has_older() || vault.is_locked() {
+            return;
+        }
+        let hash = match shown {
+            ReadingKind::Card(key) => vault.keyring().card_hash(key),
+            ReadingKind::Alias(alias) => vault.keyring().alias_hash(alias),
+            ReadingKind::Damaged { .. } | ReadingKind::Other => return,
+        };
+        let (Ok(nonce), vault) = (random(), Arc::clone(vault)) else { return };
+        let queued = log.submit(move |tx| vault.rehash_card(tx, link, hash, nonce));
+        if let Err(error) = queued {
+            tracing::debug!(%error, "a card keeps its older hash for now");
+        }
     }
 
     /// `card.block`.

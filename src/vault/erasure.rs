@@ -10,7 +10,7 @@
 
 use super::keyring::Hash16;
 use super::keys::second::SecondCopy;
-use super::keys::{Dek, KeyError, KeyRef};
+use super::keys::{Dek, KeyError, KeyFile, KeyRef};
 use super::lists::{Erasure, Lists, Stage};
 use super::{ERASED, KEYS, Vault, VaultError, fold};
 use crate::domain::event::VaultEvent;
@@ -106,7 +106,10 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Locked`], or a failing key file.
     pub fn destroy_again(&self) -> Result<(), VaultError> {
-        let keys = self.key_file()?;
+        self.destroy_listed(self.key_file()?)
+    }
+
+    pub(super) fn destroy_listed(&self, keys: &KeyFile) -> Result<(), VaultError> {
         for erasure in self.lists.erasures() {
             match keys.dek(erasure.key) {
                 Err(KeyError::Destroyed) => {}

@@ -127,7 +127,7 @@ impl Change<'_> {
     ) -> Result<(), VaultError> {
         if let Some(card) = self.section.strip_prefix("card:") {
             let card: CardId = card.parse().map_err(|_| VaultError::Layout { what: "card section" })?;
-            return self.link(key, card, views);
+            return self.link(key, card, place, views);
         }
         if self.section == PERSON {
             let before = views.get(SECTIONS, place)?;
@@ -144,9 +144,7 @@ impl Change<'_> {
         views: &mut dyn ReadWrite,
     ) -> Result<(), VaultError> {
         if self.section.starts_with("card:") {
-            for hash in self.hashes(key)? {
-                views.remove(LINKS, &hash.0);
-            }
+            self.underive_links(key, views)?;
         }
         if self.section == PERSON {
             for (field, text) in self.terms(key, self.kept)? {
@@ -158,7 +156,24 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn link(&self, key: &CustomerKey, card: CardId, views: &mut dyn ReadWrite) -> Result<(), VaultError> {
+    fn underive_links(&self, key: &CustomerKey, views: &mut dyn ReadWrite) -> Result<(), VaultError> {
+        for hash in self.hashes(key)? {
+            views.remove(LINKS, &hash.0);
+        }
+        Ok(())
+    }
+
+    fn link(
+        &self,
+        key: &CustomerKey,
+        card: CardId,
+        place: &[u8],
+        views: &mut dyn ReadWrite,
+    ) -> Result<(), VaultError> {
+        // A card that is hashed anew is not led to by its old hash any more.
+        if let Some(before) = views.get(SECTIONS, place)? {
+            Change { kept: &before, ..*self }.underive_links(key, views)?;
+        }
         let link = Link { customer: self.customer, card };
         let layout = |_| VaultError::Layout { what: "card section" };
         let link = postcard::to_stdvec(&link).map_err(layout)?;

@@ -41,13 +41,15 @@ pub enum KeySource {
     File(PathBuf),
     /// A systemd credential (`LoadCredentialEncrypted=NAME`), systemd.exec(5).
     Credential(String),
+    /// Nowhere on this machine: a passphrase leads to it, which somebody gives after each start.
+    Passphrase,
 }
 
 impl KeySource {
     /// Reads the key. `credentials` is systemd's `$CREDENTIALS_DIRECTORY`, if the service has one.
     ///
     /// # Errors
-    /// [`KeyError::Missing`]: the vault stays locked. [`KeyError::Exposed`], [`KeyError::Malformed`], [`KeyError::Io`]: the
+    /// [`KeyError::Missing`], [`KeyError::Asked`]: the vault stays locked. [`KeyError::Exposed`], [`KeyError::Malformed`], [`KeyError::Io`]: the
     /// same, but somebody must look.
     pub fn load(&self, credentials: Option<&Path>) -> Result<Kek, KeyError> {
         match self {
@@ -62,6 +64,7 @@ impl KeySource {
                 // systemd lets the service in by an access list, whose mask shows as group bits.
                 read_key(&path, OTHERS).map(Kek::new)
             }
+            Self::Passphrase => Err(KeyError::Asked),
         }
     }
 }
@@ -74,6 +77,14 @@ pub fn create_key_file(path: &Path, random: Fill) -> Result<(), KeyError> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     random(key.as_mut_slice()).map_err(|source| KeyError::Random { source })?;
     files::create(path, 0o400, key.as_slice())
+}
+
+/// Makes a key file of mode 0400 with a key that there is already. Never replaces one.
+///
+/// # Errors
+/// As [`create_key_file`].
+pub fn keep_key(path: &Path, kek: &Kek) -> Result<(), KeyError> {
+    files::create(path, 0o400, kek.bytes())
 }
 
 const NOT_OWNER: u32 = 0o077;

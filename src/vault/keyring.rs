@@ -134,9 +134,7 @@ impl Keyring {
     /// [`KeyError::Malformed`], [`KeyError::Io`].
     pub fn open(folder: &Path) -> Result<Self, KeyError> {
         let path = folder.join("keyring");
-        let file = files::read_private(&path, 0o077, FILE_BYTES_MAX).map_err(|error| {
-            if let KeyError::Missing { path } = error { KeyError::NoKeyFile { path } } else { error }
-        })?;
+        let file = read(&path)?;
         let key = kek::read_own_key(&key_path(folder))?;
         let opened = decode(&key, &file, &path)?;
         let (versions, rest) = opened.as_chunks::<VERSION_BYTES>();
@@ -149,6 +147,40 @@ impl Keyring {
             Some(newest) if older.len() < VERSIONS_MAX && rest.is_empty() => Ok(Self { newest, older }),
             _ => Err(KeyError::HeaderDamaged { path }),
         }
+    }
+
+    /// Adds a version to the keyring in `folder`, which is what new hashes are made with. Replaced at once: a cut leaves the
+    /// old keyring or the new one. Gives its number.
+    ///
+    /// # Errors
+    /// [`KeyError::Full`] at [`VERSIONS_MAX`]; [`KeyError::Random`]; those of [`Self::open`].
+    pub fn rotate(folder: &Path, random: Fill) -> Result<u32, KeyError> {
+        let path = folder.join("keyring");
+        let ring = Self::open(folder)?;
+        let full = || KeyError::Full { path: path.clone() };
+        if ring.older.len().saturating_add(1) >= VERSIONS_MAX {
+            return Err(full());
+        }
+        let number = ring.newest().checked_add(1).ok_or_else(full)?;
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        let mut nonce = [0; NONCE_BYTES];
+        random(key.as_mut_slice())
+            .and_then(|()| random(&mut nonce))
+            .map_err(|source| KeyError::Random { source })?;
+        let wrapping = kek::read_own_key(&key_path(folder))?;
+        let older = decode(&wrapping, &read(&path)?, &path)?;
+        let mut versions = Zeroizing::new(Vec::with_capacity(VERSION_BYTES.saturating_mul(VERSIONS_MAX)));
+        versions.extend_from_slice(&number.to_le_bytes());
+        versions.extend_from_slice(key.as_slice());
+        versions.extend_from_slice(&older);
+        files::replace(&path, 0o600, &encode(&wrapping, &nonce, &versions).ok_or_else(full)?)?;
+        Ok(number)
+    }
+
+    /// Whether some hashes may be of an older version than the newest.
+    #[must_use]
+    pub fn has_older(&self) -> bool {
+        !self.older.is_empty()
     }
 
     /// The version that new hashes are made with.
@@ -303,6 +335,12 @@ fn sub_key(keys: &Hkdf<Sha256>, name: &[u8]) -> Option<Prepared> {
 fn measured(programme: &str) -> ([u8; 8], &[u8]) {
     let length = u64::try_from(programme.len()).unwrap_or(u64::MAX);
     (length.to_le_bytes(), programme.as_bytes())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
+    files::read_private(path, 0o077, FILE_BYTES_MAX).map_err(|error| {
+        if let KeyError::Missing { path } = error { KeyError::NoKeyFile { path } } else { error }
+    })
 }
 
 fn key_path(folder: &Path) -> PathBuf {

@@ -29,6 +29,7 @@ use std::sync::{LockResult, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
+mod anew;
 mod error;
 pub mod second;
 mod slot;
@@ -312,7 +313,7 @@ impl KeyFile {
             let key = KeyRef { slot, generation: 1 };
             let mut dek = Dek(Zeroizing::new([0; KEY_BYTES]));
             self.fill(dek.0.as_mut_slice())?;
-            bytes.extend_from_slice(self.wrap(key, &dek)?.as_bytes());
+            bytes.extend_from_slice(wrap(&self.kek, &self.id, key, &dek, self.random)?.as_bytes());
             keys.push((key, dek));
         }
         let first = writer.next;
@@ -341,15 +342,6 @@ impl KeyFile {
             .or(found))
     }
 
-    fn wrap(&self, key: KeyRef, dek: &Dek) -> Result<SlotBytes, KeyError> {
-        let mut nonce = [0; NONCE_BYTES];
-        self.fill(&mut nonce)?;
-        let wrapped = encrypt(&self.kek, &nonce, &slot::aad(&self.id, key), dek.bytes())
-            .and_then(|wrapped| <[u8; KEY_BYTES + TAG_BYTES]>::try_from(wrapped).ok())
-            .ok_or(KeyError::Damaged { slot: key.slot })?;
-        Ok(SlotBytes::live(key.generation, &nonce, &wrapped))
-    }
-
     fn unwrap(&self, key: KeyRef, bytes: &SlotBytes) -> Result<Dek, KeyError> {
         let (nonce, wrapped) = bytes.wrapped();
         let opened = decrypt(&self.kek, &nonce, &slot::aad(&self.id, key), &wrapped)
@@ -365,6 +357,21 @@ impl KeyFile {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), KeyError> {
         (self.random)(bytes).map_err(|source| KeyError::Random { source })
     }
+}
+
+fn wrap(
+    kek: &XChaCha20Poly1305,
+    id: &[u8; 16],
+    key: KeyRef,
+    dek: &Dek,
+    random: Fill,
+) -> Result<SlotBytes, KeyError> {
+    let mut nonce = [0; NONCE_BYTES];
+    random(&mut nonce).map_err(|source| KeyError::Random { source })?;
+    let wrapped = encrypt(kek, &nonce, &slot::aad(id, key), dek.bytes())
+        .and_then(|wrapped| <[u8; KEY_BYTES + TAG_BYTES]>::try_from(wrapped).ok())
+        .ok_or(KeyError::Damaged { slot: key.slot })?;
+    Ok(SlotBytes::live(key.generation, &nonce, &wrapped))
 }
 
 /// Shows where it is and how far it goes.

@@ -12,9 +12,13 @@ pub mod keyring;
 pub mod keys;
 pub mod lists;
 pub mod lookup;
+pub mod phrase;
+pub mod rotate;
 pub mod seal;
 mod settings;
 mod twin;
+pub mod ways;
+mod write;
 
 mod erasure;
 mod fold;
@@ -24,12 +28,9 @@ pub use fold::VaultFold;
 pub use settings::Settings;
 
 use crate::domain::code::{Alias, CardKey};
-use crate::domain::event::VaultEvent;
 use crate::domain::id::{CardId, CustomerNumber, IssueId};
 use crate::domain::person::Person;
-use crate::log::{FoldError, Half, Read, Tx, View, ViewError};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use crate::log::{Half, Read, View, ViewError};
 use keyring::{Hash16, Keyring};
 use keys::{Dek, KeyError, KeyFile, KeyRef};
 use lists::Lists;
@@ -37,7 +38,7 @@ use seal::{Aad, SealError, Sealed};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use zeroize::Zeroizing;
 
 /// Counts up whenever a view's layout or a look-up rule changes: views of another number are made anew.
@@ -170,7 +171,8 @@ pub struct CustomerKey {
 /// The keys of the personal half. What they open lies in the log's views.
 #[derive(Debug)]
 pub struct Vault {
-    keys: Option<KeyFile>,
+    /// Empty while the vault is locked.
+    keys: OnceLock<KeyFile>,
     keyring: Keyring,
     lists: Lists,
     /// The keys of customers who are just being erased, until their views have forgotten them.
@@ -183,13 +185,25 @@ impl Vault {
     /// A vault over its key file (`None`: locked), the keyring of hashes and the lists that outlive a restore.
     #[must_use]
     pub fn new(keys: Option<KeyFile>, keyring: Keyring, lists: Lists) -> Self {
+        let keys = keys.map_or_else(OnceLock::new, OnceLock::from);
         Self { keys, keyring, lists, erasing: Mutex::default(), renewing: Mutex::default() }
     }
 
     /// Whether names and texts are out of reach.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.keys.is_none()
+        self.keys.get().is_none()
+    }
+
+    /// Unlocks a locked vault: keys that were destroyed before are destroyed in this file too, then it is in use.
+    ///
+    /// # Errors
+    /// A failing key file: the vault stays locked.
+    pub fn unlock(&self, keys: KeyFile) -> Result<(), VaultError> {
+        self.destroy_listed(&keys)?;
+        // If somebody was quicker, theirs is the same file.
+        self.keys.get_or_init(|| keys);
+        Ok(())
     }
 
     /// The keys of hashes: they work while the vault is locked.
@@ -203,7 +217,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Locked`].
     pub fn key_file(&self) -> Result<&KeyFile, VaultError> {
-        self.keys.as_ref().ok_or(VaultError::Locked)
+        self.keys.get().ok_or(VaultError::Locked)
     }
 
     /// Keeps the places that the journal has given out from being given again: a key file brought back from a copy may
@@ -365,61 +379,6 @@ impl Vault {
             found.extend(uuid::Uuid::from_slice(customer).ok().map(CustomerNumber));
         }
         Ok((found, more))
-    }
-
-    /// Gives a new customer the data key that was reserved for them, within a transaction.
-    ///
-    /// # Errors
-    /// [`FoldError`] when the transaction must be refused.
-    pub fn assign_key(
-        &self,
-        tx: &mut Tx<'_>,
-        customer: CustomerNumber,
-        (place, dek): (KeyRef, Dek),
-    ) -> Result<CustomerKey, FoldError> {
-        let event = VaultEvent::KeyAssigned { customer, slot: place.slot, generation: place.generation };
-        fold::emit(tx, &event)?;
-        Ok(CustomerKey { customer, dek })
-    }
-
-    /// Seals `plaintext` as the next revision of a section, within a transaction. `nonce` is random and never used again.
-    ///
-    /// # Errors
-    /// [`FoldError`] when the transaction must be refused.
-    pub fn write_section(
-        &self,
-        tx: &mut Tx<'_>,
-        key: &CustomerKey,
-        section: &str,
-        plaintext: &[u8],
-        nonce: [u8; 24],
-    ) -> Result<(), FoldError> {
-        let kept = tx.get(SECTIONS, &section_key(key.customer, section))?;
-        let before = kept.map(|kept| parse_kept(&kept)).transpose();
-        let before = before.map_err(fold::unfit)?.map_or(0, |(rev, _)| rev);
-        let rev = before.saturating_add(1);
-        let aad = Aad { customer: key.customer, section, rev };
-        let sealed = seal::seal(&key.dek, &aad, plaintext, nonce).map_err(fold::unfit)?;
-        let sealed = BASE64.encode(sealed.as_bytes());
-        let section = section.to_owned();
-        fold::emit(tx, &VaultEvent::SectionSealed { customer: key.customer, section, rev, sealed })
-    }
-
-    /// Links a card of ours to its customer, within a transaction.
-    ///
-    /// # Errors
-    /// [`FoldError`] when the transaction must be refused.
-    pub fn link_card(
-        &self,
-        tx: &mut Tx<'_>,
-        key: &CustomerKey,
-        card: CardId,
-        hash: Hash16,
-        nonce: [u8; 24],
-    ) -> Result<(), FoldError> {
-        let section = CardSection { hashes: vec![hash.hex()] };
-        let plaintext = serde_json::to_vec(&section).map_err(fold::unfit)?;
-        self.write_section(tx, key, &format!("card:{card}"), &plaintext, nonce)
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// `[vault]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// `key_file` or `key_credential`: where the key that wraps all data keys comes from.
+    /// `key_file`, `key_credential` or `key_passphrase`: where the key that wraps all data keys comes from.
     pub key: KeySource,
     /// `second_dir`: a folder on another disk, with a second copy of the key file in it.
     pub second_dir: Option<PathBuf>,
@@ -25,8 +25,11 @@ impl Settings {
         let usual = Self::usual(dir);
         let file = keys.text("key_file").map(|path| KeySource::File(path.into()));
         let credential = keys.text("key_credential").map(KeySource::Credential);
-        if file.is_some() && credential.is_some() {
-            keys.refuse("key_credential", "give either this or `key_file`");
+        let passphrase = keys.flag("key_passphrase").unwrap_or(false).then_some(KeySource::Passphrase);
+        let mut given = [file, credential, passphrase].into_iter().flatten();
+        let key = given.next().unwrap_or(usual.key);
+        if given.next().is_some() {
+            keys.refuse("key_file", "give one of this, `key_credential` and `key_passphrase`");
         }
         let second_dir = keys.text("second_dir").map(PathBuf::from);
         if second_dir.as_deref().is_some_and(|second| second.is_relative() || second == dir) {
@@ -35,6 +38,6 @@ impl Settings {
                 "must be the whole path of a folder on another disk, such as `/mnt/second/ficha-keys`",
             );
         }
-        Self { key: file.or(credential).unwrap_or(usual.key), second_dir }
+        Self { key, second_dir }
     }
 }

@@ -13,3 +13,4 @@ mod second_copy;
 mod socat;
 mod trouble;
 mod typing;
+mod unlock;

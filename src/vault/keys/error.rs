@@ -13,6 +13,12 @@ pub enum KeyError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// The vault stays locked until somebody gives the passphrase.
+    #[error("the vault waits for its passphrase: `ficha vault unlock`")]
+    Asked,
+    /// Try again when the machine has memory to spare.
+    #[error("a key cannot be made of the passphrase: it takes 64 MiB of memory for a moment")]
+    Stretch,
     /// Take the rights away, and change the key if somebody may have read it.
     #[error("{} has mode {mode:04o}, so others may read the key: `chmod 0400` it, and change the key if they did", .path.display())]
     Exposed {

@@ -8,9 +8,10 @@ use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 
 /// What the daemon answers beside the desk.
-const OF_THE_DAEMON: [(&str, &[Role]); 6] = [
+const OF_THE_DAEMON: [(&str, &[Role]); 7] = [
     ("reader.list", &[Role::Register, Role::Desk, Role::Manager]),
     ("status", &[Role::Register, Role::Desk, Role::Manager]),
+    ("vault.unlock", &[Role::Manager]),
     ("replay.play", &[Role::Manager]),
     ("capture.start", &[Role::Manager]),
     ("capture.stop", &[Role::Manager]),

@@ -122,7 +122,14 @@ fn copies_heal_each_other_slot_by_slot() {
         let other = Disks::new();
         fs::write(other.first(), &before).unwrap();
         let keys = other.open();
-        let slot = keys.wrap(key, &made[usize::try_from(key.slot).unwrap()].1).unwrap();
+        let slot = super::super::wrap(
+            &keys.kek,
+            &keys.id,
+            key,
+            &made[usize::try_from(key.slot).unwrap()].1,
+            os_random,
+        )
+        .unwrap();
         *slot.as_bytes()
     };
     first[at(3)..at(4)].copy_from_slice(&live(made[3].0));

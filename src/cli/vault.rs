@@ -1,0 +1,187 @@
+//! `ficha vault`: the vault's keys. `unlock` asks the daemon; everything else works on the files while no daemon runs.
+
+use super::ask::{Asker, Usage};
+use super::{input, say};
+use crate::config::{self, StoreSettings};
+use crate::daemon::offline::Offline;
+use crate::vault::phrase::Phrase;
+use crate::vault::ways::{Passphrase, Secret};
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use zeroize::Zeroizing;
+
+/// Where the vault is, and how it opens.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// The daemon's config file.
+    #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH)]
+    config: PathBuf,
+}
+
+/// How the vault is opened for the work.
+#[derive(Debug, clap::Args)]
+pub(super) struct Opening {
+    /// Opens the vault with the recovery phrase, which is asked for.
+    #[arg(long)]
+    by_phrase: bool,
+    /// Where a new key is put if the config names a systemd credential.
+    #[arg(long, value_name = "FILE")]
+    key_to: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Makes the vault of a new store, and shows its recovery phrase once.
+    Init {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Unlocks the vault of a running daemon: with a passphrase, or with a key that was brought since.
+    Unlock {
+        /// Unlocks with the recovery phrase.
+        #[arg(long)]
+        by_phrase: bool,
+        /// Asks for no passphrase: the key is where the config says.
+        #[arg(long, conflicts_with = "by_phrase")]
+        by_key: bool,
+    },
+    /// Shows a new recovery phrase once; the old one opens nothing any more.
+    Phrase {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Brings the key back from the recovery phrase, on new hardware.
+    Recover {
+        #[command(flatten)]
+        place: Place,
+        /// Where the key is put if the config names a systemd credential.
+        #[arg(long, value_name = "FILE")]
+        key_to: Option<PathBuf>,
+    },
+    /// Changes the vault's key (or, with `--keyring`, that of card hashes and look-ups), and shows a new recovery phrase once.
+    Rotate {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        opening: Opening,
+        /// A new version of the keys of hashes; cards take it on when they are next shown.
+        #[arg(long)]
+        keyring: bool,
+    },
+}
+
+impl Command {
+    pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
+        match self {
+            Self::Init { place } => {
+                let offline = place.hold()?;
+                let passphrase = offline.wants_passphrase().then(chosen).transpose()?;
+                show(asker, &offline.init(passphrase)?)
+            }
+            Self::Unlock { by_phrase, by_key } => unlock(asker, *by_phrase, *by_key),
+            Self::Phrase { place } => {
+                let offline = place.hold()?;
+                show(asker, &offline.new_phrase(known(&offline, false)?)?)
+            }
+            Self::Recover { place, key_to } => {
+                let offline = place.hold()?;
+                let phrase = asked_phrase()?;
+                let passphrase = (offline.wants_passphrase() && key_to.is_none()).then(chosen).transpose()?;
+                let file = offline.recover(phrase, passphrase, key_to.as_deref())?;
+                let file = file.map(|file| file.display().to_string());
+                asker.say(&json!({ "recovered": true, "key_file": file }), |_| match &file {
+                    Some(file) => format!("the vault's key is in {file}; start fichad"),
+                    None => "the vault opens with the new passphrase; start fichad".to_owned(),
+                })
+            }
+            Self::Rotate { place, keyring: true, .. } => {
+                let version = place.hold()?.rotate_keyring()?;
+                asker.say(&json!({ "version": version }), |_| {
+                    format!("hashes are made with version {version} from now on; start fichad")
+                })
+            }
+            Self::Rotate { place, opening, keyring: false } => {
+                let offline = place.hold()?;
+                let secret = known(&offline, opening.by_phrase)?;
+                let passphrase = offline.wants_passphrase().then(chosen).transpose()?;
+                show(asker, &offline.rotate(secret, passphrase, opening.key_to.as_deref())?)
+            }
+        }
+    }
+}
+
+impl Place {
+    fn hold(&self) -> anyhow::Result<Offline> {
+        let settings: StoreSettings = config::load(&self.config)?.store;
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        Ok(Offline::hold(settings, credentials)?)
+    }
+}
+
+fn unlock(asker: &Asker, by_phrase: bool, by_key: bool) -> anyhow::Result<()> {
+    let params = if by_key {
+        json!({})
+    } else if by_phrase {
+        json!({ "phrase": *asked_phrase()?.reveal() })
+    } else {
+        json!({ "passphrase": *hidden("Passphrase")? })
+    };
+    asker.tell("vault.unlock", params, |_| "the vault is open".to_owned())
+}
+
+/// What opens the vault now, where it is something that somebody knows.
+fn known(offline: &Offline, by_phrase: bool) -> anyhow::Result<Option<Secret>> {
+    if by_phrase {
+        return Ok(Some(Secret::Phrase(asked_phrase()?)));
+    }
+    let passphrase =
+        || hidden("Passphrase").map(|text| Secret::Passphrase(Passphrase::new(text.to_string())));
+    offline.wants_passphrase().then(passphrase).transpose()
+}
+
+fn asked_phrase() -> anyhow::Result<Phrase> {
+    let mut text = input::needed("First line of the recovery phrase")?;
+    // A script may give both lines in one.
+    if text.chars().filter(char::is_ascii_alphanumeric).count() <= 20 {
+        text.push('\n');
+        text.push_str(&input::needed("Second line")?);
+    }
+    Phrase::parse(&text).map_err(|error| Usage(error.to_string()).into())
+}
+
+/// A new passphrase, typed twice by a person.
+fn chosen() -> anyhow::Result<Passphrase> {
+    let first = hidden("New passphrase")?;
+    if input::is_person() && *hidden("The same again")? != *first {
+        return Err(Usage("the two are not the same: nothing was changed".to_owned()).into());
+    }
+    Ok(Passphrase::new(first.to_string()))
+}
+
+/// One line that is not shown while it is typed.
+fn hidden(question: &str) -> anyhow::Result<Zeroizing<String>> {
+    let text = if input::is_person() {
+        rpassword::prompt_password(format!("{question}: ")).context("cannot ask")?
+    } else {
+        input::needed(question)?
+    };
+    Ok(Zeroizing::new(text))
+}
+
+/// The only time that a phrase is seen.
+fn show(asker: &Asker, phrase: &Phrase) -> anyhow::Result<()> {
+    let shown = phrase.reveal();
+    let answer = json!({ "phrase": *shown });
+    if asker.json {
+        return say::json_line(&answer);
+    }
+    let text = |answer: &Value| {
+        let phrase = answer.get("phrase").and_then(Value::as_str).unwrap_or_default();
+        format!(
+            "Recovery phrase, shown this once. Write it down on paper and keep it away from this machine:\n\n{phrase}\n\n\
+             With it and the state folder `ficha vault recover` opens the vault on any machine."
+        )
+    };
+    say::text(&text(&answer))
+}

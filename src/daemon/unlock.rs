@@ -1,0 +1,128 @@
+//! Unlocking the vault while the daemon runs: with a passphrase, the recovery phrase, or a key that was brought since.
+
+use super::keys::{self, KEY_FILE};
+use super::states::States;
+use crate::config::StoreSettings;
+use crate::desk::{Desk, Opened, fields};
+use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::time::Clock;
+use crate::log::{OpenError, Refused};
+use crate::vault::VaultError;
+use crate::vault::keys::{KeyError, KeyFile, os_random};
+use crate::vault::phrase::Phrase;
+use crate::vault::ways::{Passphrase, Secret, Ways};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use tokio::runtime::Handle;
+
+/// What unlocking works with.
+pub(super) struct Unlock {
+    pub(super) desk: Arc<Desk>,
+    pub(super) states: Arc<States>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) settings: StoreSettings,
+    pub(super) credentials: Option<PathBuf>,
+    pub(super) runtime: Handle,
+    /// Held while one is tried: each costs 64 MiB for a moment.
+    pub(super) trying: Mutex<()>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ask {
+    #[serde(default)]
+    passphrase: Option<String>,
+    #[serde(default)]
+    phrase: Option<String>,
+}
+
+impl Unlock {
+    /// Carries `vault.unlock` out. Waits for the disk, and a moment for the passphrase.
+    pub(super) fn run(&self, params: Option<&RawValue>) -> Result<Value, Refusal> {
+        let Ask { passphrase, phrase } = fields(params)?;
+        let Ok(_one_at_a_time) = self.trying.try_lock() else {
+            return Err(Refusal::new(
+                RefusalCode::Busy,
+                "somebody is unlocking the vault; try again in a moment",
+            ));
+        };
+        let opened = self.desk.opened();
+        let opened = opened.ok_or_else(|| Refusal::new(RefusalCode::ReadOnly, "the store is not open"))?;
+        if opened.vault.is_locked() {
+            let secret = secret(passphrase, phrase)?;
+            let keys = self.keys(secret)?;
+            self.unlock(opened, keys)?;
+        }
+        Ok(json!({ "vault": "open" }))
+    }
+
+    fn keys(&self, secret: Option<Secret>) -> Result<KeyFile, Refusal> {
+        let (dir, vault) = (&self.settings.dir, &self.settings.vault);
+        let path = dir.join(KEY_FILE);
+        let Some(secret) = secret else {
+            let kek =
+                keys::load(&self.settings, self.credentials.as_deref()).map_err(|error| refused(&error))?;
+            return KeyFile::open(&path, &kek, os_random).map_err(|error| refused(&error));
+        };
+        let ways = Ways::open(dir, vault.second_dir.as_deref()).map_err(|error| refused(&error))?;
+        for kek in ways.keys(&secret).map_err(|error| refused(&error))? {
+            match open(&path, vault.second_dir.as_deref(), &kek) {
+                Ok(keys) => return Ok(keys),
+                Err(KeyError::WrongKey { .. }) => {}
+                Err(error) => return Err(refused(&error)),
+            }
+        }
+        tracing::warn!("somebody tried to unlock the vault with what does not open it");
+        Err(Refusal::new(RefusalCode::Locked, "this does not open the vault"))
+    }
+
+    fn unlock(&self, opened: &Opened, keys: KeyFile) -> Result<(), Refusal> {
+        let vault = &opened.vault;
+        vault.unlock(keys)?;
+        let caught_up = opened.log.unlock_catch_up()?.wait().map_err(|error| not_followed(&error))?;
+        vault.skip_used(&opened.log.views())?;
+        vault.settle_erasures(&opened.log)?;
+        vault.key_file()?.refill().map_err(VaultError::Key)?;
+        tracing::info!(records = caught_up.value, "the vault is unlocked");
+        self.runtime.spawn(keys::keep_ready(Arc::clone(vault)));
+        self.states.store_opened(false);
+        keys::look_after(&self.settings, opened, &*self.clock, &self.states);
+        Ok(())
+    }
+}
+
+fn open(path: &Path, second: Option<&Path>, kek: &crate::vault::kek::Kek) -> Result<KeyFile, KeyError> {
+    if let Some(second) = second {
+        crate::vault::keys::second::restore_first(path, second, kek)?;
+    }
+    KeyFile::open(path, kek, os_random)
+}
+
+fn secret(passphrase: Option<String>, phrase: Option<String>) -> Result<Option<Secret>, Refusal> {
+    match (passphrase, phrase) {
+        (Some(_), Some(_)) => Err(Refusal::field("phrase", "give either this or `passphrase`")),
+        (Some(passphrase), None) => Ok(Some(Secret::Passphrase(Passphrase::new(passphrase)))),
+        (None, Some(phrase)) => {
+            let phrase =
+                Phrase::parse(&phrase).map_err(|error| Refusal::field("phrase", error.to_string()))?;
+            Ok(Some(Secret::Phrase(phrase)))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+fn refused(error: &KeyError) -> Refusal {
+    tracing::warn!(why = super::chain(error), "the vault was not unlocked");
+    Refusal::new(RefusalCode::Locked, error.to_string())
+}
+
+fn not_followed(error: &Refused<OpenError>) -> Refusal {
+    tracing::error!(
+        error = super::chain(error),
+        "the vault is unlocked, but its views could not be brought up"
+    );
+    Refusal::new(RefusalCode::Internal, "the vault opens, but its views do not; restart fichad")
+}

@@ -1,0 +1,127 @@
+//! The ways to the vault's key, used as staff use them: `ficha vault` and `vault.unlock`.
+
+use super::rig::*;
+use fichad::push::client::Client;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+const PASSPHRASE: &str = "correct horse battery";
+
+/// `ficha vault WORDS`, with `typed` on standard input.
+fn ficha(bench: &Bench, words: &[&str], typed: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ficha"))
+        .args(["--json", "vault"])
+        .args(words)
+        .arg("--config")
+        .arg(bench.state().with_file_name("fichad.toml"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[track_caller]
+fn phrase(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    answer["phrase"].as_str().unwrap().to_owned()
+}
+
+fn vault(client: &mut Client) -> Value {
+    client.call("status", json!({})).unwrap()["vault"].clone()
+}
+
+#[test]
+fn a_passphrase_unlocks_while_the_daemon_runs() {
+    let (bench, mut scanner) = (Bench::new(), Scanner::new());
+    bench.configure(&format!("{}[vault]\nkey_passphrase = true\n", one_till(&scanner)));
+    // Without a vault the store stays closed: nobody enrolled now could ever be erased.
+    let fichad = bench.start();
+    let mut register = fichad.register("till-1");
+    let state = store_settled(&mut register);
+    assert!(state["store"]["why"].as_str().unwrap().contains("ficha vault init"), "{state}");
+    fichad.stop();
+    assert!(!ficha(&bench, &["init"], "short\n").status.success());
+    let phrase = phrase(&ficha(&bench, &["init"], &format!("{PASSPHRASE}\n")));
+    assert!(!ficha(&bench, &["init"], &format!("{PASSPHRASE}\n")).status.success(), "a vault is made once");
+
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
+    assert_eq!(vault(&mut register), "locked");
+    let person = json!({ "key": uuid::Uuid::new_v4(), "person": { "givenName": "Ana" } });
+    register.call("customer.enrol", person).unwrap_err();
+    for wrong in [json!({ "passphrase": "correct horse batterx" }), json!({}), json!({ "phrase": "ABC" })] {
+        register.call("vault.unlock", wrong).unwrap_err();
+        assert_eq!(vault(&mut register), "locked");
+    }
+    register.call("vault.unlock", json!({ "passphrase": PASSPHRASE })).unwrap();
+    assert_eq!(vault(&mut register), "open");
+    let (_, _, letters) = customer(&mut register);
+    fichad.kill();
+
+    let mut scanner_again = Scanner::new();
+    bench.configure(&format!("{}[vault]\nkey_passphrase = true\n", one_till(&scanner_again)));
+    std::mem::swap(&mut scanner, &mut scanner_again);
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
+    // What was written after the last checkpoint is read now that it can be.
+    assert_eq!(vault(&mut register), "locked");
+    register.call("vault.unlock", json!({ "phrase": phrase })).unwrap();
+    scanner.scan(&[&letters]);
+    assert_eq!(event(&mut register, "identified")["file"]["name"], "Ana Example");
+    let log = fichad.stop();
+    assert!(!log.contains("correct horse") && !log.contains(phrase.split('\n').next().unwrap()), "{log}");
+}
+
+#[test]
+fn the_recovery_phrase_opens_the_vault_on_new_hardware_and_a_new_key_ends_the_old_ones() {
+    let (bench, mut scanner) = (Bench::new(), Scanner::new());
+    bench.configure(&one_till(&scanner));
+    let first = phrase(&ficha(&bench, &["init"], ""));
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
+    let (_, _, letters) = customer(&mut register);
+    let busy = ficha(&bench, &["rotate"], "");
+    assert!(String::from_utf8_lossy(&busy.stderr).contains("in use"), "{busy:?}");
+    fichad.stop();
+
+    // New hardware: the state folder, and the phrase as somebody wrote it down.
+    let key = bench.state().join("vault.key");
+    let old_key = fs::read(&key).unwrap();
+    fs::remove_file(&key).unwrap();
+    let sloppy = first.to_lowercase().replace('-', " ");
+    assert!(ficha(&bench, &["recover"], &sloppy).status.success());
+    assert_eq!(fs::read(&key).unwrap(), old_key);
+
+    let second = phrase(&ficha(&bench, &["rotate"], ""));
+    assert!(second != first && fs::read(&key).unwrap() != old_key);
+    assert!(ficha(&bench, &["rotate", "--keyring"], "").status.success());
+    fs::remove_file(&key).unwrap();
+    assert!(!ficha(&bench, &["recover"], &first).status.success());
+    assert!(ficha(&bench, &["recover"], &second).status.success());
+    let third = phrase(&ficha(&bench, &["phrase"], ""));
+    fs::remove_file(&key).unwrap();
+    assert!(!ficha(&bench, &["recover"], &second).status.success());
+    assert!(ficha(&bench, &["recover"], &third).status.success());
+
+    // The card was hashed before the keyring was changed: it is known, and hashed anew.
+    let mut fresh = Scanner::new();
+    bench.configure(&one_till(&fresh));
+    std::mem::swap(&mut scanner, &mut fresh);
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
+    for _ in 0..2 {
+        scanner.scan(&[&letters]);
+        assert_eq!(event(&mut register, "identified")["file"]["name"], "Ana Example");
+    }
+    fichad.stop();
+    let sealed = files(&bench.state().join("vault/journal")).iter().fold(0, |count, (_, bytes)| {
+        count + String::from_utf8_lossy(bytes).matches("\"section\":\"card:").count()
+    });
+    assert_eq!(sealed, 2, "once when it was issued, once when it was shown");
+}
