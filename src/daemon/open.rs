@@ -10,7 +10,7 @@ use crate::vault::keyring::Keyring;
 use crate::vault::keys::{KeyError, os_random};
 use crate::vault::lists::Lists;
 use crate::vault::{Vault, VaultError, VaultFold};
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -75,8 +75,8 @@ pub(super) fn open(
     clock: &Arc<dyn Clock>,
 ) -> Result<(Opened, OpenReport), OpenStoreError> {
     let dir = &settings.dir;
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|source| OpenStoreError::Dir { dir: dir.clone(), source })?;
+    let unmade = |source| OpenStoreError::Dir { dir: dir.clone(), source };
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unmade)?;
     let first_start = !dir.join("store").exists();
     // Before a first start makes keys of its own beside another store's copy.
     if let (true, Some(second)) =
@@ -97,6 +97,7 @@ pub(super) fn open(
     let utc_us = Arc::new(move || utc.utc().0);
     let log_settings = Settings { second_dir: settings.second_dir.clone(), ..Settings::new(dir) };
     let (log, report) = Log::open(log_settings, folds, utc_us).map_err(OpenStoreError::Log)?;
+    sync_names(dir).map_err(unmade)?;
     vault.skip_used(&log.views()).map_err(OpenStoreError::Views)?;
     let again = vault.settle_erasures(&log).map_err(OpenStoreError::Erasure)?;
     if again > 0 {
@@ -119,6 +120,36 @@ pub fn open_stopped(settings: &StoreSettings, credentials: Option<&Path>) -> Res
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     open(settings, credentials, &clock).map(|(opened, _)| opened)
+}
+
+/// Syncs the names of the state folder, of the folders above it that it may have been made with, and of all in it: before
+/// anything is acknowledged, and at every start, for an earlier one may have been killed between making a name and syncing it.
+fn sync_names(dir: &Path) -> io::Result<()> {
+    for above in dir.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()) {
+        match File::open(above).and_then(|folder| folder.sync_all()) {
+            // Whoever may not even read a folder did not make the one in it; nor does a read-only disk forget.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+                ) =>
+            {
+                break;
+            }
+            synced => synced?,
+        }
+    }
+    sync_folder(dir)
+}
+
+fn sync_folder(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_folder(&entry.path())?;
+        }
+    }
+    File::open(dir)?.sync_all()
 }
 
 /// Says in the log what opening found.
