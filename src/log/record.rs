@@ -11,11 +11,11 @@
 //!  +--------+------+-----+----+---------+--------+----------+---------+-----------+-----+
 //!
 //! record, 36 + n bytes: one transaction's events of one half
-//!  0     4     8      16      24    25     26    28        32                32+n
-//!  +-----+-----+------+-------+-----+------+-----+---------+-----------------+-----+
-//!  |"FjR1| n   | seq  | at_us | kind|paired| 0 0 |crc of   | payload, n      | crc |
-//!  |    "| u32 | u64  | i64   | u8  | u8   |     |last rec.| bytes           | u32 |
-//!  +-----+-----+------+-------+-----+------+-----+---------+-----------------+-----+
+//!  0     4     8      16      24    25     26     27  28        32                32+n
+//!  +-----+-----+------+-------+-----+------+------+---+---------+-----------------+-----+
+//!  |"FjR1| n   | seq  | at_us | kind|paired|begins| 0 |crc of   | payload, n      | crc |
+//!  |    "| u32 | u64  | i64   | u8  | u8   | u8   |   |last rec.| bytes           | u32 |
+//!  +-----+-----+------+-------+-----+------+------+---+---------+-----------------+-----+
 //!
 //! payload of kind 1 (events): for each event   | length u32 | bytes |
 //! payload of kind 2 (void):                    | from seq u64 |
@@ -23,7 +23,8 @@
 //!
 //! A record's crc covers its bytes before it, so also the crc of the record before: the records are a chain, and
 //! a segment's header carries the chain over from the segment before. `paired` (neutral half only) is 1 when the
-//! personal journal holds a record of the same sequence. A void record says that every record *before* it with
+//! personal journal holds a record of the same sequence. `begins` is 1 for the first record of what was written and synced
+//! at once: before it was written, everything before it had been synced. A void record says that every record *before* it with
 //! that sequence or a later one is an orphan: it was never committed and is never folded.
 
 use super::{Half, Meta};
@@ -33,7 +34,7 @@ pub(super) const SEGMENT_HEADER_BYTES: usize = 64;
 /// Bytes of a record around its payload: header 32, checksum 4.
 pub(super) const RECORD_FRAME_BYTES: usize = 36;
 /// The format this code writes and the only one it reads.
-pub(super) const FORMAT: u16 = 1;
+pub(super) const FORMAT: u16 = 2;
 /// The timeline of a journal that was never restored to an earlier point.
 pub(super) const TIMELINE_FIRST: u32 = 1;
 /// The most payload one record may hold: one transaction's events of one half, each with its 4 byte length.
@@ -67,6 +68,8 @@ pub(super) struct Record<'b> {
     pub(super) meta: Meta,
     pub(super) kind: Kind,
     pub(super) paired: bool,
+    /// Everything before it was on the disk when it was written.
+    pub(super) begins: bool,
     pub(super) last_crc: u32,
     pub(super) payload: &'b [u8],
     pub(super) crc: u32,
@@ -102,7 +105,7 @@ impl NewRecord<'_> {
         self.payload.len().saturating_add(RECORD_FRAME_BYTES)
     }
 
-    /// Appends the record to `out` and gives its checksum. `None` when the payload is longer than [`PAYLOAD_BYTES_MAX`].
+    /// Appends the record to `out`, what will be written at once, and gives its checksum. `None` when the payload is longer than [`PAYLOAD_BYTES_MAX`].
     pub(super) fn write(&self, last_crc: u32, out: &mut Vec<u8>) -> Option<u32> {
         let len =
             u32::try_from(self.payload.len()).ok().filter(|_| self.payload.len() <= PAYLOAD_BYTES_MAX)?;
@@ -111,7 +114,7 @@ impl NewRecord<'_> {
         out.extend_from_slice(&len.to_le_bytes());
         out.extend_from_slice(&self.meta.seq.to_le_bytes());
         out.extend_from_slice(&self.meta.at_us.to_le_bytes());
-        out.extend_from_slice(&[self.kind.byte(), u8::from(self.paired), 0, 0]);
+        out.extend_from_slice(&[self.kind.byte(), u8::from(self.paired), u8::from(start == 0), 0]);
         out.extend_from_slice(&last_crc.to_le_bytes());
         out.extend_from_slice(self.payload);
         let crc = crc32fast::hash(out.get(start..)?);
@@ -135,7 +138,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Record<'_>> {
     if crc32fast::hash(bytes.get(..payload_end)?) != crc {
         return None;
     }
-    let [kind, paired, 0, 0] = array::<4>(bytes, 24)? else { return None };
+    let [kind, paired, begins @ (0 | 1), 0] = array::<4>(bytes, 24)? else { return None };
     let kind = match kind {
         1 => Kind::Events,
         2 => Kind::Void,
@@ -148,22 +151,24 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Record<'_>> {
         },
         kind,
         paired: paired == 1,
+        begins: begins == 1,
         last_crc: u32::from_le_bytes(array(bytes, 28)?),
         payload: bytes.get(RECORD_HEADER_BYTES..payload_end)?,
         crc,
     })
 }
 
-/// Whether `bytes` hold, anywhere from `from` on, a whole record chained to the bytes before it: then what lies
-/// before is damage in the middle, not a torn tail. Records lie end to end, so a true follower repeats the
-/// four bytes that stand right before it.
+/// Whether `bytes` hold, anywhere from `from` on, a whole record chained to the bytes before it that begins a write: then
+/// what lies before had been synced, and is damage in the middle, not a torn tail. A follower that begins none says
+/// nothing: a disk may keep the later sectors of a write and lose the first. Records lie end to end, so a true follower
+/// repeats the four bytes that stand right before it.
 pub(super) fn has_follower(bytes: &[u8], from: usize) -> bool {
     let rest = bytes.get(from..).unwrap_or_default();
     rest.windows(RECORD_MAGIC.len()).enumerate().filter(|(_, at)| *at == RECORD_MAGIC).any(|(skip, _)| {
         let at = from.saturating_add(skip);
         let before = at.checked_sub(4).and_then(|before| array(bytes, before)).map(u32::from_le_bytes);
         let found = bytes.get(at..).and_then(parse);
-        found.is_some_and(|record| Some(record.last_crc) == before)
+        found.is_some_and(|record| record.begins && Some(record.last_crc) == before)
     })
 }
 
@@ -317,6 +322,22 @@ mod tests {
         let mut inner = record(&record(b"a record as a payload", 5), 0);
         inner[0] ^= 1;
         assert!(!has_follower(&inner, 1), "what a payload quotes does not chain");
+    }
+
+    #[test]
+    fn a_record_of_the_same_write_is_no_follower() {
+        let mut write = Vec::new();
+        let mut crc = 0;
+        for payload in [b"a", b"b", b"c"] {
+            let meta = Meta { seq: 7, at_us: 0 };
+            let record = NewRecord { meta, kind: Kind::Events, paired: false, payload };
+            crc = record.write(crc, &mut write).unwrap();
+        }
+        // The disk lost the beginning of the write and kept the rest.
+        write[0] ^= 1;
+        assert!(!has_follower(&write, 1));
+        write.extend(record(b"of the next write", crc));
+        assert!(has_follower(&write, 1));
     }
 
     #[test]
