@@ -1,0 +1,73 @@
+//! SIGKILL at random moments: while clients write, and while the store is being opened.
+
+use crate::check::check;
+use crate::clients::{End, clients, write};
+use crate::daemon::Place;
+use crate::dice::Dice;
+use crate::rebuild::compare;
+use crate::run::{Counts, Mode, Run};
+use anyhow::Context as _;
+use std::thread;
+use std::time::Duration;
+
+/// Rounds that one store goes through before the next begins with an empty folder.
+const ROUNDS: usize = 20;
+/// Answers that a round waits for, and so many more at random.
+pub(crate) const ANSWERS: usize = 120;
+pub(crate) const ANSWERS_MORE: usize = 250;
+/// The kill comes so much later at most.
+pub(crate) const PAUSE_US: usize = 3_000;
+/// A start is cut off within this time.
+const START_US: usize = 60_000;
+
+pub(crate) fn run(run: &Run, counts: &mut Counts) {
+    for life in 0..run.kills.div_ceil(ROUNDS) {
+        let rounds = ROUNDS.min(run.kills - life * ROUNDS);
+        run.attempt(Mode::Kill, life, counts, |folder, counts| one_life(run, life, rounds, folder, counts));
+    }
+}
+
+fn one_life(
+    run: &Run,
+    life: usize,
+    rounds: usize,
+    folder: &std::path::Path,
+    counts: &mut Counts,
+) -> anyhow::Result<()> {
+    let mut dice = Dice::new(run.seed, "kill", life);
+    let place = Place::new(folder, folder.join("state"), folder.join("second"))?;
+    let mut clients = clients(run.seed, "kill", life);
+    for round in 0..rounds {
+        let context = || format!("round {round} of life {life}");
+        while dice.percent(25) {
+            let daemon = place.start(&[])?;
+            thread::park_timeout(micros(&mut dice, START_US));
+            daemon.kill().with_context(context)?;
+            counts.starts_cut += 1;
+        }
+        let mut daemon = place.start(&[])?;
+        let mut line = daemon.open().with_context(context)?;
+        counts.compared += check(&mut line, &mut clients, &mut dice).with_context(context)?;
+        drop(line);
+        let answers = ANSWERS + dice.below(ANSWERS_MORE);
+        let pause = micros(&mut dice, PAUSE_US);
+        let answered =
+            write(daemon, &place, &mut clients, answers, pause, End::Kill).with_context(context)?;
+        counts.round(answered)?;
+        // In the other rounds the daemon itself is the first to open what the kill left.
+        if dice.percent(50) || round + 1 == rounds {
+            counts.entries += compare(&place).with_context(context)?;
+            counts.rebuilds += 1;
+        }
+    }
+    let mut daemon = place.start(&[])?;
+    let mut line = daemon.open()?;
+    counts.compared += check(&mut line, &mut clients, &mut dice).context("after the last round")?;
+    daemon.stop()?;
+    counts.heard(&place.log());
+    Ok(())
+}
+
+pub(crate) fn micros(dice: &mut Dice, end: usize) -> Duration {
+    Duration::from_micros(u64::try_from(dice.below(end)).unwrap())
+}

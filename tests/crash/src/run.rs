@@ -1,0 +1,164 @@
+//! Options, counts and the closing lines.
+
+use crate::kills;
+use anyhow::ensure;
+use clap::Parser;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// A round in which fewer writes were acknowledged shows nothing.
+pub(crate) const ANSWERS_MIN: usize = 100;
+
+/// Kills, power cuts, disks made up anew, and damaged files.
+#[derive(Debug, Parser)]
+#[command(name = "crash")]
+pub(crate) struct Run {
+    /// Rounds that end with SIGKILL.
+    #[arg(long, default_value_t = 40)]
+    pub(crate) kills: usize,
+    /// What chance comes from; without it, the kernel's.
+    #[arg(long, default_value_t = chance())]
+    pub(crate) seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Kill,
+}
+
+impl Mode {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "kills",
+        }
+    }
+}
+
+/// What a mode did.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) rounds: usize,
+    pub(crate) answered: usize,
+    /// Starts that were cut off.
+    pub(crate) starts_cut: usize,
+    pub(crate) compared: usize,
+    pub(crate) rebuilds: usize,
+    pub(crate) entries: u64,
+    torn: usize,
+    orphans: usize,
+    rebuilt: usize,
+    pub(crate) failed: usize,
+}
+
+impl Counts {
+    pub(crate) fn round(&mut self, answered: usize) -> anyhow::Result<()> {
+        ensure!(answered >= ANSWERS_MIN, "only {answered} writes were acknowledged");
+        self.rounds += 1;
+        self.answered += answered;
+        Ok(())
+    }
+
+    /// Counts what daemons said that they mended.
+    pub(crate) fn heard(&mut self, log: &str) {
+        self.torn += log.matches("a torn tail was cut").count();
+        self.orphans += log.matches("personal records of an interrupted write are set aside").count();
+        self.rebuilt += log.matches("views were built anew").count();
+    }
+
+    fn say(&self, mode: Mode) {
+        let Self {
+            rounds,
+            answered,
+            starts_cut,
+            compared,
+            rebuilds,
+            entries,
+            torn,
+            orphans,
+            rebuilt,
+            failed,
+        } = self;
+        let mode_name = mode.name();
+        println!(
+            "{mode_name}: {rounds} rounds, {answered} acknowledged writes, and {starts_cut} starts cut off; {compared} \
+             customers compared, views compared with the journals {rebuilds} times ({entries} entries); torn tails cut: \
+             {torn}, starts that found orphans: {orphans}, views built anew: {rebuilt}; {failed} failed"
+        );
+    }
+}
+
+impl Run {
+    /// Runs one life in a folder of its own. A failure is told with its seed, and its folder is kept.
+    pub(crate) fn attempt(
+        &self,
+        mode: Mode,
+        life: usize,
+        counts: &mut Counts,
+        body: impl FnOnce(&Path, &mut Counts) -> anyhow::Result<()>,
+    ) {
+        let folder = Folder::new(&std::env::temp_dir(), "ficha-crash").expect("no temporary folder");
+        if let Err(error) = body(folder.path(), counts) {
+            counts.failed += 1;
+            let kept = folder.keep();
+            println!("FAILED: {}, life {life}, --seed {}: {error:#}", mode.name(), self.seed);
+            println!("  kept: {}", kept.display());
+        }
+    }
+}
+
+/// A folder that goes when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Folder(Option<PathBuf>);
+
+impl Folder {
+    fn new(above: &Path, name: &str) -> anyhow::Result<Self> {
+        Ok(Self(Some(nix::unistd::mkdtemp(&above.join(format!("{name}-XXXXXX")))?)))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.as_deref().unwrap_or(Path::new(""))
+    }
+
+    /// Leaves it for whoever looks into a failure.
+    pub(crate) fn keep(mut self) -> PathBuf {
+        self.0.take().unwrap_or_default()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Some(path) = self.0.take() {
+            drop(fs::remove_dir_all(path));
+        }
+    }
+}
+
+/// Plays a mode.
+type Play = fn(&Run, &mut Counts);
+
+fn chance() -> u64 {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).expect("the kernel gives no random bytes");
+    u64::from(u32::from_le_bytes(bytes))
+}
+
+pub(crate) fn main() -> ExitCode {
+    let run = Run::parse();
+    println!("crash: --seed {}", run.seed);
+    let modes: [(Mode, usize, Play); 1] = [(Mode::Kill, run.kills, kills::run)];
+    let (mut passed, mut failed) = (0, 0);
+    for (mode, wanted, play) in modes {
+        if wanted == 0 {
+            continue;
+        }
+        let mut counts = Counts::default();
+        play(&run, &mut counts);
+        counts.say(mode);
+        passed += counts.rounds;
+        // What was asked for and did not happen has failed too.
+        failed += counts.failed.max(usize::from(counts.rounds == 0));
+    }
+    println!("crash: {passed} passed, {failed} failed");
+    if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
