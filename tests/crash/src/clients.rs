@@ -59,9 +59,11 @@ impl Round {
 }
 
 /// How a round ends.
-pub(crate) enum End {
+pub(crate) enum End<'e> {
     /// By SIGKILL: whatever had been sent before counts.
     Kill,
+    /// By this; only answers that were read before count.
+    Cut(&'e mut dyn FnMut() -> anyhow::Result<()>),
 }
 
 /// Lets the clients write until so many answers came, and ends the round; gives how many answers counted.
@@ -71,7 +73,7 @@ pub(crate) fn write(
     clients: &mut [Client],
     answers: usize,
     pause: Duration,
-    end: End,
+    end: End<'_>,
 ) -> anyhow::Result<usize> {
     let round = Round::default();
     let socket = place.socket();
@@ -84,7 +86,7 @@ pub(crate) fn write(
             Ok((round.answered.load(Ordering::Acquire) >= answers).then_some(()))
         });
         thread::park_timeout(pause);
-        let ended = reached.and_then(|()| finish(daemon, end));
+        let ended = reached.and_then(|()| finish(daemon, &round, end));
         round.enough.store(true, Ordering::Release);
         for thread in threads {
             thread.join().ok().context("a client panicked")??;
@@ -95,9 +97,14 @@ pub(crate) fn write(
     Ok(round.answered.load(Ordering::Acquire))
 }
 
-fn finish(daemon: Daemon, end: End) -> anyhow::Result<()> {
+fn finish(daemon: Daemon, round: &Round, end: End<'_>) -> anyhow::Result<()> {
     match end {
         End::Kill => daemon.kill(),
+        End::Cut(cut) => {
+            *round.gate() = true;
+            cut()?;
+            daemon.kill()
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Options, counts and the closing lines.
 
-use crate::kills;
+use crate::{cuts, disk, kills};
 use anyhow::ensure;
 use clap::Parser;
 use std::fs;
@@ -17,6 +17,9 @@ pub(crate) struct Run {
     /// Rounds that end with SIGKILL.
     #[arg(long, default_value_t = 40)]
     pub(crate) kills: usize,
+    /// Rounds that end with a power cut.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) cuts: usize,
     /// What chance comes from; without it, the kernel's.
     #[arg(long, default_value_t = chance())]
     pub(crate) seed: u64,
@@ -25,12 +28,14 @@ pub(crate) struct Run {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Kill,
+    Cut,
 }
 
 impl Mode {
     fn name(self) -> &'static str {
         match self {
             Self::Kill => "kills",
+            Self::Cut => "power cuts",
         }
     }
 }
@@ -146,7 +151,13 @@ fn chance() -> u64 {
 pub(crate) fn main() -> ExitCode {
     let run = Run::parse();
     println!("crash: --seed {}", run.seed);
-    let modes: [(Mode, usize, Play); 1] = [(Mode::Kill, run.kills, kills::run)];
+    let mut cuts_wanted = run.cuts;
+    if let Some(why) = disk::missing().filter(|_| std::env::var_os("CI").is_none() && run.cuts > 0) {
+        println!("power cuts: left out: {why}");
+        cuts_wanted = 0;
+    }
+    let modes: [(Mode, usize, Play); 2] =
+        [(Mode::Kill, run.kills, kills::run), (Mode::Cut, cuts_wanted, cuts::run)];
     let (mut passed, mut failed) = (0, 0);
     for (mode, wanted, play) in modes {
         if wanted == 0 {

@@ -1,0 +1,87 @@
+//! Power cuts: the file systems of the store and of the second copies are shut down under the daemon (ioctl
+//! `FS_IOC_SHUTDOWN` without a flush of their logs), unmounted and mounted again. What the page cache held and nobody had synced is gone.
+//!
+//! What this leaves out is a drive's own cache; [`crate::replay`] takes that into account.
+
+use crate::check::check;
+use crate::clients::{End, clients, write};
+use crate::daemon::Place;
+use crate::dice::Dice;
+use crate::disk::{Disk, Switch};
+use crate::kills::{ANSWERS, ANSWERS_MORE, PAUSE_US, micros};
+use crate::rebuild::compare;
+use crate::run::{Counts, Mode, Run};
+use anyhow::Context as _;
+use std::path::Path;
+use std::thread;
+
+/// Rounds that one store goes through before the next begins with a new file system.
+const ROUNDS: usize = 10;
+/// A start is cut off within this time.
+const START_US: usize = 80_000;
+
+pub(crate) fn run(run: &Run, counts: &mut Counts) {
+    for life in 0..run.cuts.div_ceil(ROUNDS) {
+        let rounds = ROUNDS.min(run.cuts - life * ROUNDS);
+        run.attempt(Mode::Cut, life, counts, |folder, counts| one_life(run, life, rounds, folder, counts));
+    }
+}
+
+fn one_life(run: &Run, life: usize, rounds: usize, folder: &Path, counts: &mut Counts) -> anyhow::Result<()> {
+    let mut dice = Dice::new(run.seed, "cut", life);
+    let mut disks = [Disk::new(folder, "first")?, Disk::new(folder, "second")?];
+    let [state, second] = [disks[0].folder().join("state"), disks[1].folder().join("copies")];
+    let place = Place::new(folder, state, second)?;
+    let mut clients = clients(run.seed, "cut", life);
+    for round in 0..rounds {
+        let context = || format!("round {round} of life {life}");
+        if dice.percent(30) {
+            let mut switches = switches(&disks)?;
+            let daemon = place.start(&[])?;
+            thread::park_timeout(micros(&mut dice, START_US));
+            cut(&mut switches, &mut dice)?;
+            // It may have ended by itself for want of a disk.
+            drop(daemon);
+            mount_again(&mut disks).with_context(context)?;
+            counts.starts_cut += 1;
+        }
+        let mut daemon = place.start(&[])?;
+        let mut line = daemon.open().with_context(context)?;
+        counts.compared += check(&mut line, &mut clients, &mut dice).with_context(context)?;
+        drop(line);
+        let mut switches = switches(&disks)?;
+        let answers = ANSWERS + dice.below(ANSWERS_MORE);
+        let pause = micros(&mut dice, PAUSE_US);
+        let mut cut_dice = dice.clone();
+        let mut cut = || cut(&mut switches, &mut cut_dice);
+        let end = End::Cut(&mut cut);
+        let answered = write(daemon, &place, &mut clients, answers, pause, end).with_context(context)?;
+        mount_again(&mut disks).with_context(context)?;
+        counts.round(answered)?;
+        if dice.percent(30) || round + 1 == rounds {
+            counts.entries += compare(&place).with_context(context)?;
+            counts.rebuilds += 1;
+        }
+    }
+    let mut daemon = place.start(&[])?;
+    let mut line = daemon.open()?;
+    counts.compared += check(&mut line, &mut clients, &mut dice).context("after the last round")?;
+    daemon.stop()?;
+    counts.heard(&place.log());
+    Ok(())
+}
+
+fn switches(disks: &[Disk; 2]) -> anyhow::Result<[Switch; 2]> {
+    Ok([Switch::new(disks[0].folder())?, Switch::new(disks[1].folder())?])
+}
+
+/// Both disks, the one or the other first.
+fn cut(switches: &mut [Switch; 2], dice: &mut Dice) -> anyhow::Result<()> {
+    let first = dice.below(2);
+    switches[first].cut()?;
+    switches[1 - first].cut()
+}
+
+fn mount_again(disks: &mut [Disk; 2]) -> anyhow::Result<()> {
+    disks.iter_mut().try_for_each(Disk::mount_again)
+}
