@@ -64,6 +64,8 @@ pub(crate) enum End<'e> {
     Kill,
     /// By this; only answers that were read before count.
     Cut(&'e mut dyn FnMut() -> anyhow::Result<()>),
+    /// Clients stop asking, and the daemon is stopped.
+    Stop,
 }
 
 /// Lets the clients write until so many answers came, and ends the round; gives how many answers counted.
@@ -86,7 +88,7 @@ pub(crate) fn write(
             Ok((round.answered.load(Ordering::Acquire) >= answers).then_some(()))
         });
         thread::park_timeout(pause);
-        let ended = reached.and_then(|()| finish(daemon, &round, end));
+        let ended = reached.and_then(|()| finish(daemon, &round, end, working));
         round.enough.store(true, Ordering::Release);
         for thread in threads {
             thread.join().ok().context("a client panicked")??;
@@ -97,7 +99,7 @@ pub(crate) fn write(
     Ok(round.answered.load(Ordering::Acquire))
 }
 
-fn finish(daemon: Daemon, round: &Round, end: End<'_>) -> anyhow::Result<()> {
+fn finish(daemon: Daemon, round: &Round, end: End<'_>, working: impl Fn() -> bool) -> anyhow::Result<()> {
     match end {
         End::Kill => daemon.kill(),
         End::Cut(cut) => {
@@ -105,10 +107,25 @@ fn finish(daemon: Daemon, round: &Round, end: End<'_>) -> anyhow::Result<()> {
             cut()?;
             daemon.kill()
         }
+        End::Stop => {
+            round.enough.store(true, Ordering::Release);
+            until("the clients end", || Ok((!working()).then_some(())))?;
+            daemon.stop()
+        }
     }
 }
 
 impl Client {
+    /// The same client at another moment.
+    pub(crate) fn standing(
+        &self,
+        customers: Customers,
+        answered: Vec<(Op, Value)>,
+        under_way: Option<Op>,
+    ) -> Self {
+        Self { register: self.register.clone(), dice: self.dice.clone(), customers, answered, under_way }
+    }
+
     fn run(&mut self, socket: &Path, round: &Round) -> anyhow::Result<()> {
         let Ok(mut line) = Line::connect(socket) else { return Ok(()) };
         while !round.enough.load(Ordering::Acquire) {

@@ -2,6 +2,8 @@
 //!
 //! - **kills**: clients write through the socket, the daemon gets SIGKILL at a random moment;
 //! - **cuts**: the same on a file system of its own, whose power is cut;
+//! - **replays**: one run's writes and syncs are recorded (strace), and the disk is made up anew as it may have been at a
+//!   random moment, writes that nobody had synced dropped, reordered or kept in part;
 //!
 //! After each of the first three: everything acknowledged is there, nothing holds by half, requests sent again come to the
 //! same, and the views are those that the journals give. A run without rounds has failed, and so has a round of fewer than [`ANSWERS_MIN`](run::ANSWERS_MIN) answers.
@@ -14,9 +16,12 @@ mod dice;
 mod disk;
 mod kills;
 mod line;
+mod made_up;
 mod rebuild;
+mod replays;
 mod run;
 mod shop;
+mod trace;
 
 fn main() -> std::process::ExitCode {
     run::main()

@@ -1,6 +1,6 @@
 //! Options, counts and the closing lines.
 
-use crate::{cuts, disk, kills};
+use crate::{cuts, disk, kills, replays};
 use anyhow::ensure;
 use clap::Parser;
 use std::fs;
@@ -20,6 +20,9 @@ pub(crate) struct Run {
     /// Rounds that end with a power cut.
     #[arg(long, default_value_t = 20)]
     pub(crate) cuts: usize,
+    /// Disks made up from recorded writes and syncs.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) replays: usize,
     /// What chance comes from; without it, the kernel's.
     #[arg(long, default_value_t = chance())]
     pub(crate) seed: u64,
@@ -29,6 +32,7 @@ pub(crate) struct Run {
 pub(crate) enum Mode {
     Kill,
     Cut,
+    Replay,
 }
 
 impl Mode {
@@ -36,6 +40,7 @@ impl Mode {
         match self {
             Self::Kill => "kills",
             Self::Cut => "power cuts",
+            Self::Replay => "replays",
         }
     }
 }
@@ -45,7 +50,7 @@ impl Mode {
 pub(crate) struct Counts {
     pub(crate) rounds: usize,
     pub(crate) answered: usize,
-    /// Starts that were cut off.
+    /// Starts that were cut off; of replays, those before enough was answered.
     pub(crate) starts_cut: usize,
     pub(crate) compared: usize,
     pub(crate) rebuilds: usize,
@@ -112,6 +117,11 @@ impl Run {
     }
 }
 
+/// A folder in memory where there is one: for what is judged by its bytes alone, a sync need not be waited for.
+pub(crate) fn in_memory(name: &str) -> anyhow::Result<Folder> {
+    Folder::new(Path::new("/dev/shm"), name).or_else(|_| Folder::new(&std::env::temp_dir(), name))
+}
+
 /// A folder that goes when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Folder(Option<PathBuf>);
@@ -156,8 +166,11 @@ pub(crate) fn main() -> ExitCode {
         println!("power cuts: left out: {why}");
         cuts_wanted = 0;
     }
-    let modes: [(Mode, usize, Play); 2] =
-        [(Mode::Kill, run.kills, kills::run), (Mode::Cut, cuts_wanted, cuts::run)];
+    let modes: [(Mode, usize, Play); 3] = [
+        (Mode::Kill, run.kills, kills::run),
+        (Mode::Cut, cuts_wanted, cuts::run),
+        (Mode::Replay, run.replays, replays::run),
+    ];
     let (mut passed, mut failed) = (0, 0);
     for (mode, wanted, play) in modes {
         if wanted == 0 {
