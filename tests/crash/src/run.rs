@@ -1,6 +1,6 @@
 //! Options, counts and the closing lines.
 
-use crate::{cuts, disk, kills, replays};
+use crate::{cuts, damages, disk, kills, replays};
 use anyhow::ensure;
 use clap::Parser;
 use std::fs;
@@ -23,6 +23,9 @@ pub(crate) struct Run {
     /// Disks made up from recorded writes and syncs.
     #[arg(long, default_value_t = 100)]
     pub(crate) replays: usize,
+    /// Bits or bytes changed in each file of a store.
+    #[arg(long, default_value_t = 50)]
+    pub(crate) damages: usize,
     /// What chance comes from; without it, the kernel's.
     #[arg(long, default_value_t = chance())]
     pub(crate) seed: u64,
@@ -33,6 +36,7 @@ pub(crate) enum Mode {
     Kill,
     Cut,
     Replay,
+    Damage,
 }
 
 impl Mode {
@@ -41,6 +45,7 @@ impl Mode {
             Self::Kill => "kills",
             Self::Cut => "power cuts",
             Self::Replay => "replays",
+            Self::Damage => "damages",
         }
     }
 }
@@ -58,6 +63,9 @@ pub(crate) struct Counts {
     torn: usize,
     orphans: usize,
     rebuilt: usize,
+    pub(crate) same: usize,
+    pub(crate) mended: usize,
+    pub(crate) told: usize,
     pub(crate) failed: usize,
 }
 
@@ -78,18 +86,16 @@ impl Counts {
 
     fn say(&self, mode: Mode) {
         let Self {
-            rounds,
-            answered,
-            starts_cut,
-            compared,
-            rebuilds,
-            entries,
-            torn,
-            orphans,
-            rebuilt,
-            failed,
+            rounds, answered, starts_cut, compared, rebuilds, entries, torn, orphans, rebuilt, ..
         } = self;
+        let Self { same, mended, told, failed, .. } = self;
         let mode_name = mode.name();
+        if mode == Mode::Damage {
+            println!(
+                "{mode_name}: {rounds} good: {same} same, {mended} mended, {told} told; {failed} failed"
+            );
+            return;
+        }
         println!(
             "{mode_name}: {rounds} rounds, {answered} acknowledged writes, and {starts_cut} starts cut off; {compared} \
              customers compared, views compared with the journals {rebuilds} times ({entries} entries); torn tails cut: \
@@ -166,10 +172,11 @@ pub(crate) fn main() -> ExitCode {
         println!("power cuts: left out: {why}");
         cuts_wanted = 0;
     }
-    let modes: [(Mode, usize, Play); 3] = [
+    let modes: [(Mode, usize, Play); 4] = [
         (Mode::Kill, run.kills, kills::run),
         (Mode::Cut, cuts_wanted, cuts::run),
         (Mode::Replay, run.replays, replays::run),
+        (Mode::Damage, run.damages, damages::run),
     ];
     let (mut passed, mut failed) = (0, 0);
     for (mode, wanted, play) in modes {
