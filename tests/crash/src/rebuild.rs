@@ -7,10 +7,10 @@ use fichad::store::StoreFold;
 use fichad::vault::kek::KeySource;
 use fichad::vault::keyring::Keyring;
 use fichad::vault::keys::{KeyFile, os_random};
+use fichad::vault::lists::Lists;
 use fichad::vault::{Vault, VaultFold};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, File};
-use std::path::Path;
 use std::sync::Arc;
 
 /// The folders of the views, below the state folder.
@@ -20,11 +20,11 @@ const VIEWS: [&str; 2] = ["store/views", "vault/views"];
 /// has the store open.
 pub(crate) fn compare(place: &Place) -> anyhow::Result<u64> {
     let dir = &place.state;
-    let kept = digests(dir).context("opened as the crash left it")?;
+    let kept = digests(place).context("opened as the crash left it")?;
     for views in VIEWS {
         fs::rename(dir.join(views), dir.join(views).with_extension("kept"))?;
     }
-    let rebuilt = digests(dir).context("opened without views")?;
+    let rebuilt = digests(place).context("opened without views")?;
     ensure!(kept == rebuilt, "the views are {kept:?}, and made anew from the journals {rebuilt:?}");
     for views in VIEWS {
         fs::remove_dir_all(dir.join(views))?;
@@ -36,10 +36,12 @@ pub(crate) fn compare(place: &Place) -> anyhow::Result<u64> {
     Ok(rebuilt.iter().map(|digest| digest.entries).sum())
 }
 
-fn digests(dir: &Path) -> anyhow::Result<[Digest; 2]> {
+fn digests(place: &Place) -> anyhow::Result<[Digest; 2]> {
+    let dir = &place.state;
     let kek = KeySource::File(dir.join("vault.key")).load(None)?;
     let keys = KeyFile::open(&dir.join("keys"), &kek, os_random)?;
-    let vault = Arc::new(Vault::new(Some(keys), Keyring::open(&dir.join("keyring"))?));
+    let lists = Lists::open(dir, Some(&place.second))?;
+    let vault = Arc::new(Vault::new(Some(keys), Keyring::open(&dir.join("keyring"))?, lists));
     let folds = Folds { personal: Arc::new(VaultFold(Arc::clone(&vault))), neutral: Arc::new(StoreFold) };
     // Whoever had it open a moment ago may still be letting go of it.
     let (log, _) = until("the store is let go of", || {
