@@ -110,13 +110,16 @@ fn the_rules_have_the_form_of_rules_and_give_nothing_to_everybody() {
                 ("ATTR{power/control}", "=") => assert_eq!(value, "on"),
                 ("ENV{ID_MM_DEVICE_IGNORE}" | "ENV{ID_MM_PORT_IGNORE}", "=") => assert_eq!(value, "1"),
                 ("IMPORT{program}", "=") => assert!(value.starts_with("/usr/bin/ficha udev-role "), "{rule}"),
+                ("OPTIONS", "+=") => assert_eq!(value, "static_node=uinput", "{rule}"),
                 ("TAG", "-=") => assert_eq!(value, "uaccess"),
                 other => panic!("{rule}: {other:?} is not known to this test"),
             }
         }
         let sets = parts.iter().any(|(key, ..)| key == "MODE");
-        let narrow = |key: &str| ["ATTRS{idVendor}", "ENV{FICHAD_ROLE}"].contains(&key);
-        assert!(!sets || parts.iter().any(|(key, ..)| narrow(key)), "{rule}: gives away more than readers");
+        let narrow = |(key, _, value): &(String, String, String)| {
+            ["ATTRS{idVendor}", "ENV{FICHAD_ROLE}"].contains(&key.as_str()) || (key == "KERNEL" && value == "uinput")
+        };
+        assert!(!sets || parts.iter().any(narrow), "{rule}: gives away more than readers and uinput");
     }
     labels.0.dedup();
     assert_eq!(labels.0, labels.1, "every GOTO has its LABEL");

@@ -64,8 +64,8 @@ fn a_damaged_journal() {
     let journals = files(&bench.state().join("store"));
     let journal = |(path, _): &&(PathBuf, Vec<u8>)| path.parent().unwrap().ends_with("journal");
     let (path, mut bytes) = journals.iter().find(journal).expect("a journal").clone();
-    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
-    bytes[used / 2] ^= 0x20;
+    // In its first record: what others follow was synced, so it is no torn tail.
+    bytes[100] ^= 0x20;
     std::fs::write(&path, bytes).unwrap();
     let log = products_pass(&bench, &mut scanner, &letters, "journals cannot be opened").stop();
     assert!(log.contains(path.to_str().unwrap()), "the log names the file: {log}");
