@@ -1,11 +1,11 @@
 //! How each personal event changes the views: sections kept sealed, links and indexes derived by opening them.
 
-use super::keyring::IndexField;
+use super::keyring::{Hash16, IndexField};
 use super::keys::KeyRef;
 use super::lookup;
 use super::{
-    Aad, CardSection, CustomerKey, ERASED, Hash16, INDEX, KEYS, LINKS, Link, PERSON, SECTIONS, SLOTS,
-    VIEWS_VERSION, Vault, VaultError, parse_kept, seal, section_key,
+    Aad, CardSection, CustomerKey, ERASED, INDEX, KEYS, LINKS, Link, PERSON, SECTIONS, SLOTS, VIEWS_VERSION,
+    Vault, VaultError, parse_kept, seal, section_key,
 };
 use crate::domain::event::VaultEvent;
 use crate::domain::id::{CardId, CustomerNumber};

@@ -117,7 +117,8 @@ fn the_rules_have_the_form_of_rules_and_give_nothing_to_everybody() {
         }
         let sets = parts.iter().any(|(key, ..)| key == "MODE");
         let narrow = |(key, _, value): &(String, String, String)| {
-            ["ATTRS{idVendor}", "ENV{FICHAD_ROLE}"].contains(&key.as_str()) || (key == "KERNEL" && value == "uinput")
+            ["ATTRS{idVendor}", "ENV{FICHAD_ROLE}"].contains(&key.as_str())
+                || (key == "KERNEL" && value == "uinput")
         };
         assert!(!sets || parts.iter().any(narrow), "{rule}: gives away more than readers and uinput");
     }
