@@ -44,7 +44,7 @@ pub struct Config {
 }
 
 /// Where things are kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSettings {
     /// The state folder.
     pub dir: PathBuf,

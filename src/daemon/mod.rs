@@ -14,6 +14,7 @@ mod plugged;
 mod policy;
 mod printers;
 mod readers;
+mod reload;
 mod replay;
 mod routes;
 mod scan_path;
@@ -27,7 +28,6 @@ pub use clock::SystemClock;
 pub use open::{OpenStoreError, open_stopped};
 
 use crate::config::{self, Config};
-use crate::decode::classify;
 use crate::desk::{self, Desk};
 use crate::device::sys;
 use crate::device::typist::OpenTypist;
@@ -144,6 +144,7 @@ pub fn run(options: Options, control: &Control, ready: impl FnOnce()) -> Result<
         Some(listener) => listener,
         None => unix::bind(&options.config.push.socket).map_err(DaemonError::Bind)?,
     };
+    reload::warn_of_rules(&options.config);
     let (path, host_name, told) =
         (options.config_path.clone(), options.host.clone(), Arc::clone(&control.reload));
     let reload = service::Reload { path, host: host_name, told };
@@ -335,54 +336,6 @@ impl Parts {
         self.sessions.spawn_blocking(move || {
             keys::look_after(&settings, &opened, &*clock, &states);
         });
-    }
-
-    /// Takes over routes, registers and rules; readers and printers stay as they were started.
-    async fn reload(&self, config_path: Option<&std::path::Path>, host: &RegisterName) {
-        let Some(path) = config_path.map(std::path::Path::to_owned) else { return };
-        let (file, host) = (path.clone(), host.clone());
-        // Not on the thread of the sessions: users and groups may be asked of a server.
-        let read = tokio::task::spawn_blocking(move || {
-            let config = config::load(&file)?;
-            let current = Current::new(&config, &host);
-            let policy = policy::policy(&config, &current.registers);
-            Ok::<_, config::ConfigError>((config, current, policy))
-        });
-        match read.await {
-            Ok(Ok((config, current, policy))) => {
-                warn_of_rules(&config);
-                if needs_restart(&config, &self.started_with) {
-                    tracing::warn!(
-                        "`[[serial]]`, `[[printer]]` and what is typed stay as they were; restart fichad to take them over"
-                    );
-                }
-                self.states.named(current.named());
-                self.shared.routes.switch(current, || self.shared.hub.reload(policy));
-                tracing::info!(path = %path.display(), "config read again: registers, routes and rules");
-            }
-            Ok(Err(error)) => {
-                tracing::error!(why = %chain(&error), "the config has mistakes; everything stays as it was")
-            }
-            Err(_) => tracing::error!("the config could not be read again; everything stays as it was"),
-        }
-    }
-}
-
-/// Whether a config differs in what is taken over at start alone.
-fn needs_restart(config: &Config, started_with: &Config) -> bool {
-    let typing = |config: &Config| {
-        let register = config.registers.iter().find(|register| register.types);
-        register.map(|register| (register.name.clone(), config.typist.clone()))
-    };
-    config.serial != started_with.serial
-        || config.printers != started_with.printers
-        || typing(config) != typing(started_with)
-}
-
-/// Says which of the shop's rules take numbers that could be payment cards.
-fn warn_of_rules(config: &Config) {
-    for warning in classify::warnings(&config.rules) {
-        tracing::warn!("{warning}");
     }
 }
 

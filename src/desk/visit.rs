@@ -63,7 +63,7 @@ impl Desk {
     ///
     /// The frame goes first, for a customer waits for it: queueing wakes the committer, which is then in the way of the
     /// reader's thread. So a register can name a visit that is not queued yet. Until it is, the visit is known as told, and a
-    /// request that names it waits that moment (see [`Told`]); behind it in the queue, it finds the visit there.
+    /// request that names it waits that moment (see `Told`); behind it in the queue, it finds the visit there.
     ///
     /// # Errors
     /// When the store takes no writes: the visit happened all the same, and is only not kept.
