@@ -21,7 +21,14 @@ impl Enrol {
         let params = json!({ "key": self.key.get(), "person": person });
         asker.tell("customer.enrol", params, |answer| {
             let customer = at(answer, "/customer");
-            format!("customer {customer} enrolled\nprint a card with `ficha card print {customer}`")
+            let opted_out = if get(answer, "opted_out").as_bool() == Some(true) {
+                "\nonce asked not to be written to: ask anew before anything is sent"
+            } else {
+                ""
+            };
+            format!(
+                "customer {customer} enrolled{opted_out}\nprint a card with `ficha card print {customer}`"
+            )
         })
     }
 }

@@ -15,6 +15,10 @@ fn shown(status: &Value) -> String {
         ["second copy".to_owned(), at(status, "/store/second_copy"), at(status, "/store/second_copy_why")],
         ["vault".to_owned(), at(status, "/vault"), NOTHING.to_owned()],
     ];
+    if status.get("keys").is_some() {
+        let (state, why) = (at(status, "/keys/second_copy"), at(status, "/keys/why"));
+        lines.push(["second copy of the keys".to_owned(), state, why]);
+    }
     if status.get("typist").is_some() {
         lines.push(["typist".to_owned(), at(status, "/typist/state"), at(status, "/typist/why")]);
     }
@@ -37,12 +41,13 @@ mod tests {
     fn every_part_has_its_line() {
         let text = shown(&json!({
             "store": { "state": "read_only", "why": "disk full", "last_seq": 7 }, "vault": "open",
+            "keys": { "second_copy": "pending", "why": "not mounted", "erasures": 0 },
             "typist": { "state": "away", "why": "no uinput" },
             "readers": [{ "reader": "r-1", "state": "reading" }],
             "printers": [{ "printer": "desk", "condition": "gone: refused" }],
         }));
-        assert_eq!(text.lines().count(), 7, "{text}");
-        for part in ["disk full", "no uinput", "r-1", "refused"] {
+        assert_eq!(text.lines().count(), 8, "{text}");
+        for part in ["disk full", "not mounted", "no uinput", "r-1", "refused"] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
     }

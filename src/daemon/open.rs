@@ -103,9 +103,6 @@ pub(super) fn open(
     if again > 0 {
         tracing::warn!(count = again, "erasures were carried out again: the store did not have them");
     }
-    if let Ok(keys) = vault.key_file() {
-        keys.refill().map_err(OpenStoreError::Keys)?;
-    }
     Ok((Opened { log, vault }, report))
 }
 

@@ -1,12 +1,13 @@
 //! The second copy: how it is, the thread that keeps it, and what it shares with the first.
 
+use super::checkpoint;
 use super::committer::State;
 use super::copier::{Copier, CopyError};
 use super::files::to_u64;
 use super::marker::journal_dir;
 use super::record::{SEGMENT_HEADER_BYTES, SegmentHeader, parse};
 use super::scan::Place;
-use super::segment::{Bytes, list, segment_path};
+use super::segment::{Bytes, damaged, list, segment_path};
 use super::{Half, Halves, SecondCopy, UtcUs};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use std::cell::Cell;
@@ -196,7 +197,10 @@ fn copy(mut copier: Copier, shared: &Second, state: &State) {
                 shared.done(&tips, Err(why));
             }
             Err(CopyError::First(error)) => {
-                // Read as it is by now; the next start heals it, or says what is lost.
+                // Without checkpoints the next start reads it all, and heals it or says what is lost.
+                for half in Half::ALL {
+                    checkpoint::remove(&copier.first, half).ok();
+                }
                 state.fail(error.to_string());
                 shared.done(&tips, Err(error.to_string()));
             }
@@ -238,35 +242,50 @@ fn shared_part((first, second): (&Path, &Path), tip: Place) -> Result<Place, Cop
         }
         let read = Bytes::read(segment, Place::default(), Some(tip)).map_err(CopyError::First)?;
         let there = fs::read(&copy).map_err(away)?;
-        return common(&read, &there, segment.number)
-            .map_err(|what| CopyError::Second(format!("{}: {what}", copy.display())));
+        return common(&read, &there, segment.number).map_err(|differs| match differs {
+            Differs::First { offset } => {
+                CopyError::First(damaged(&segment.path, offset, "the second copy has what was here"))
+            }
+            Differs::Second(what) => CopyError::Second(format!("{}: {what}", copy.display())),
+        });
     }
     Ok(at)
 }
 
+/// Why a copy of a segment cannot be written on.
+enum Differs {
+    /// The first copy is damaged there, and the second has a whole record.
+    First { offset: u64 },
+    /// The second copy is of another history.
+    Second(&'static str),
+}
+
 /// Up to where a copy of a segment holds the records that were read of the first.
-fn common(read: &Bytes, there: &[u8], number: u64) -> Result<Place, &'static str> {
+fn common(read: &Bytes, there: &[u8], number: u64) -> Result<Place, Differs> {
     let mut place = Place { segment: number, offset: to_u64(SEGMENT_HEADER_BYTES), ..Place::default() };
     place.chain = SegmentHeader::parse(&read.header).map_or(0, |header| header.last_crc);
     if there.get(..SEGMENT_HEADER_BYTES) != Some(read.header.as_slice()) {
         let other = SegmentHeader::parse(there);
-        return if other.is_ok() { Err("it belongs to another history of this store") } else { Ok(place) };
+        let another = Differs::Second("it belongs to another history of this store");
+        return if other.is_ok() { Err(another) } else { Ok(place) };
     }
     let mut at: usize = 0;
     loop {
         let rest = there.get(at.saturating_add(SEGMENT_HEADER_BYTES)..).unwrap_or_default();
         let copied = parse(rest).filter(|record| record.last_crc == place.chain);
-        let Some(record) = parse(read.records.get(at..).unwrap_or_default()) else {
-            return if copied.is_some() {
-                Err("it holds records that this store does not have")
-            } else {
-                Ok(place)
+        let here = read.records.get(at..).unwrap_or_default();
+        let Some(record) = parse(here) else {
+            return match copied {
+                None => Ok(place),
+                // What was read ends where the journal does: before that a record is wanted.
+                Some(_) if !here.is_empty() => Err(Differs::First { offset: place.offset }),
+                Some(_) => Err(Differs::Second("it holds records that this store does not have")),
             };
         };
         match copied {
             None => return Ok(place),
             Some(copied) if copied.crc != record.crc => {
-                return Err("it holds other records than this store");
+                return Err(Differs::Second("it holds other records than this store"));
             }
             Some(_) => {}
         }

@@ -213,7 +213,8 @@ impl KeyFile {
     }
 
     /// Fills the pool up to [`RESERVED_MAX`] with one write and one sync; gives how many keys it holds now.
-    /// The daemon calls it at start and when the pool is [`Self::low`], off the committer's thread.
+    /// The daemon calls it when the pool is [`Self::low`], off the committer's thread: not at start, for what is not used
+    /// then would be lost at each.
     ///
     /// # Errors
     /// [`KeyError::Random`], [`KeyError::Io`], [`KeyError::Full`], and [`KeyError::Stopped`] after an earlier failure.

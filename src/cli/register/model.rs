@@ -348,7 +348,9 @@ impl Model {
                 Vec::new()
             }
             Wish::Enrol => {
-                self.message = "enrolled; `p` prints the card".to_owned();
+                let opted_out = get(&answer, "opted_out").as_bool() == Some(true);
+                let ask = if opted_out { "; wanted no mail once: ask anew" } else { "" };
+                self.message = format!("enrolled; `p` prints the card{ask}");
                 vec![self.open(get(&answer, "customer"))]
             }
             Wish::Open => {

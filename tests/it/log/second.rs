@@ -248,3 +248,32 @@ fn what_the_copier_finds_damaged_in_the_first_copy_stops_the_writing() {
     until("not noticed", || matches!(log.health().state, HealthState::ReadOnly { .. }));
     assert_eq!(get(&log, Half::Neutral, "k1").as_deref(), Some("19"), "reading goes on");
 }
+
+/// As most damage is: before the checkpoint, where no start reads.
+#[test]
+fn what_lies_before_the_checkpoint_is_found_by_the_copier_and_healed_by_the_next_start() {
+    let (bench, _other, second) = with_second();
+    let (log, _) = bench.open();
+    some_writes(&log, 0, 20);
+    log.close();
+    assert!(copied(&bench));
+    let file = segment(bench.path(), Half::Neutral, 1);
+    let kept = records(&second, Half::Neutral);
+    let mut bytes = fs::read(&file).unwrap();
+    let offsets = record_offsets(&bytes);
+    bytes[offsets[8] + 40] ^= 1;
+    fs::write(&file, bytes).unwrap();
+
+    let (log, report) = bench.open();
+    assert!(report.healed.is_empty(), "nothing read it: {report:?}");
+    until("not noticed", || matches!(log.health().state, HealthState::ReadOnly { .. }));
+    assert_eq!(get(&log, Half::Neutral, "k1").as_deref(), Some("19"), "reading goes on");
+    log.close();
+    assert_eq!(records(&second, Half::Neutral), kept);
+
+    let (log, report) = bench.open();
+    assert_eq!(report.healed.len(), 1, "{report:?}");
+    some_writes(&log, 20, 21);
+    log.close();
+    assert!(copied(&bench));
+}
