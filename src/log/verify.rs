@@ -3,6 +3,7 @@
 use super::bring::{Bring, Stop, renewed_dir, views_dir};
 use super::files::{io_error, remove_dir, to_u64};
 use super::marker::{is_copy, journal_dir};
+use super::record::SegmentHeader;
 use super::scan::{Part, Place, scan};
 use super::second::same;
 use super::segment::{Bytes, Segment, damaged, header, list, segment_path, walk};
@@ -136,20 +137,31 @@ impl Check<'_> {
             found.compared = found.compared.saturating_add(bytes);
             let what = match same(&file, &copy) {
                 Ok(true) => continue,
-                // Which of the two is right, its own chain says.
-                Ok(false) => match self.segment(&Segment::at(&dir, number), None, &mut Verified::default()) {
-                    Ok(_) => "it does not hold what the first copy does".to_owned(),
-                    Err(_) if found.faults.iter().any(|fault| fault.file == file) => continue,
-                    Err(error) => {
-                        self.fault(found, error);
-                        continue;
-                    }
-                },
+                Ok(false) => "it does not hold what the first copy does".to_owned(),
                 Err(error) => error.to_string(),
             };
-            self.fault(found, damaged(&copy, 0, what));
+            // Which of the two is right, the first one's own chain says; a read that failed may have been of either.
+            match self.closed(&dir, number) {
+                Ok(()) => self.fault(found, damaged(&copy, 0, what)),
+                Err(_) if found.faults.iter().any(|fault| fault.file == file) => {}
+                Err(error) => self.fault(found, error),
+            }
         }
         Ok(())
+    }
+
+    /// Whether a closed segment is whole, up to the end that the next one's header carries on.
+    fn closed(&self, dir: &Path, number: u64) -> Result<(), OpenError> {
+        let segment = Segment::at(dir, number);
+        let chain = self.segment(&segment, None, &mut Verified::default())?;
+        let next = Segment::at(dir, number.saturating_add(1));
+        let header_only = Place { segment: next.number, ..Place::default() };
+        let read = Bytes::read(&next, Place::default(), Some(header_only));
+        // A next one that is damaged itself says nothing about this one.
+        match read.map(|read| SegmentHeader::parse(&read.header)) {
+            Ok(Ok(next)) if next.last_crc != chain => Err(damaged(&segment.path, 0, "its end is missing")),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Every entry of the views: its checksum.

@@ -4,6 +4,7 @@ use super::second::until;
 use super::support::*;
 use fichad::log::{Fault, Half, HealthState, Log, Verified};
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ fn a_sound_store_is_read_whole_while_it_runs() {
     let (log, report) = bench.open();
     assert!(report.read_bytes < 10_000);
     let told = AtomicU64::new(0);
-    let count = |_: &std::path::Path, _| {
+    let count = |_: &Path, _| {
         told.fetch_add(1, Ordering::Relaxed);
     };
     let found = log.verify(true, &count).unwrap();
@@ -52,7 +53,7 @@ fn damage_is_named_by_file_and_offset_wherever_it_is() {
     let log = filled(&mut bench);
     log.close();
     let (log, _) = bench.open();
-    let flip = |file: &std::path::Path, at: usize| {
+    let flip = |file: &Path, at: usize| {
         let mut bytes = fs::read(file).unwrap();
         bytes[at] ^= 1;
         fs::write(file, bytes).unwrap();
@@ -116,4 +117,39 @@ fn a_scrub_mends_the_second_copy_and_stops_the_writing_for_damage_in_the_first()
     assert_eq!(report.healed.len(), 1);
     assert_eq!(fs::read(&file).unwrap(), whole);
     assert_eq!(log.views().digest(Half::Neutral).unwrap(), digest);
+}
+
+/// Does `hurt` to a closed segment of the first copy while the log runs and scrubs; the copy must stay, and heal it.
+fn scrubbed_first(hurt: impl Fn(&Path, &[u8])) {
+    let other = folder();
+    let mut bench = Bench::new();
+    let copy = other.path().join("second");
+    bench.second = Some(copy.clone());
+    filled(&mut bench).close();
+    let [file, mirror] = [bench.path(), &copy].map(|dir| segment(dir, Half::Neutral, 2));
+    let whole = fs::read(&file).unwrap();
+    bench.scrub_every = Duration::from_millis(20);
+    let (log, _) = bench.open();
+    let digest = log.views().digest(Half::Neutral).unwrap();
+    hurt(&file, &whole);
+    until("the checkpoint stays", || !bench.path().join("store/CHECKPOINT").exists());
+    log.close();
+    assert!(!mirror.with_extension("seg.damaged").exists(), "the sound copy was put aside");
+    assert_eq!(fs::read(&mirror).unwrap(), whole);
+    let (log, report) = bench.open();
+    assert_eq!(report.healed.len(), 1);
+    assert_eq!(fs::read(&file).unwrap(), whole);
+    assert_eq!(log.views().digest(Half::Neutral).unwrap(), digest);
+}
+
+#[test]
+fn a_scrub_leaves_the_second_copy_alone_where_the_first_ones_segment_is_gone() {
+    scrubbed_first(|file, _| fs::remove_file(file).unwrap());
+}
+
+#[test]
+fn a_scrub_leaves_the_second_copy_alone_where_the_first_ones_segment_is_cut_short() {
+    // Between two records, so that the segment alone looks sound; and within its header.
+    scrubbed_first(|file, whole| fs::write(file, &whole[..record_offsets(whole)[3]]).unwrap());
+    scrubbed_first(|file, whole| fs::write(file, &whole[..40]).unwrap());
 }
