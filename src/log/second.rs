@@ -101,7 +101,12 @@ impl Second {
                 inner.next_since_us = None;
                 return Some(inner.tips);
             }
-            let waited = self.changed.wait_timeout(inner, LOOK_EVERY);
+            let waited = if away {
+                // What is committed meanwhile must not put the next look off, or a busy till's disk would never be back.
+                self.changed.wait_timeout_while(inner, LOOK_EVERY, |inner| !inner.closing)
+            } else {
+                self.changed.wait_timeout(inner, LOOK_EVERY)
+            };
             let (back, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             inner = back;
             if timeout.timed_out() && !inner.closing {
@@ -358,5 +363,29 @@ mod tests {
         second.next();
         second.done(&tips, Err("gone".to_owned()));
         assert_eq!(second.state(4_500_000), SecondCopy::Absent { why: "gone".to_owned() });
+    }
+
+    #[test]
+    fn a_folder_that_is_away_is_looked_for_however_often_something_is_committed() {
+        let second = Arc::new(Second::default());
+        second.done(&Tips::default(), Err("gone".to_owned()));
+        second.committed(Tips::default(), 0);
+        let (looks, looked) = std::sync::mpsc::sync_channel(1);
+        let looker = Arc::clone(&second);
+        let thread = thread::spawn(move || looks.send(looker.next().is_some()));
+        let mut commits = 0;
+        let found = loop {
+            if let Ok(found) = looked.recv_timeout(Duration::from_millis(20)) {
+                break found;
+            }
+            commits += 1;
+            second.committed(Tips::default(), commits);
+            // Ten seconds: five looks would have been due.
+            if commits == 500 {
+                second.lock().closing = true;
+            }
+        };
+        assert!(found, "not looked for while {commits} commits came");
+        thread.join().unwrap().unwrap();
     }
 }
