@@ -1,13 +1,13 @@
 //! Puts together what two copies of a journal have of it: a damaged first copy is healed from the second at open.
 //!
 //! The second copy is the first one's bytes, so a record stands at the same place in both; one that is not whole in the
-//! first is taken from the second, record by record, as long as the chain goes on. What was there is kept beside, its name
-//! ending in `.damaged`.
+//! first is taken from the second, record by record, as long as the chain goes on. A segment in which neither has a
+//! record whole that others follow is left as it is. What was there is kept beside, its name ending in `.damaged`.
 
 use super::files::{create_dir, io_error, sync_dir, to_u64};
 use super::marker::journal_dir;
-use super::record::{SEGMENT_HEADER_BYTES, SegmentHeader, parse};
-use super::segment::segment_path;
+use super::record::{SEGMENT_HEADER_BYTES, SegmentHeader, has_follower, parse};
+use super::segment::{damaged, segment_path};
 use super::{Half, Healed, OpenError};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -26,6 +26,10 @@ pub(super) fn heal(dir: &Path, second: &Path, half: Half) -> Result<Vec<Healed>,
         chain = joined.chain;
         if joined.whole_bytes <= joined.here_bytes {
             continue;
+        }
+        if joined.goes_on(&here, half, number) || joined.goes_on(&there, half, number) {
+            let what = "neither copy has this record whole, and whole records follow it";
+            return Err(damaged(&path, joined.whole_bytes, what));
         }
         let aside = put_back(&path, &joined.bytes).map_err(io_error("write", &path))?;
         let offset = joined.here_bytes;
@@ -81,9 +85,18 @@ impl Joined {
         }
         Some(Self { whole_bytes: to_u64(bytes.len()), here_bytes, chain, bytes })
     }
+
+    /// Whether a copy has records that were committed behind the joined end: they would be cut.
+    fn goes_on(&self, copy: &[u8], half: Half, number: u64) -> bool {
+        // Another segment's file under this one's name says nothing about this one.
+        let other =
+            SegmentHeader::parse(copy).is_ok_and(|header| header.half != half || header.number != number);
+        !other && has_follower(copy, self.bytes.len().saturating_add(1))
+    }
 }
 
-/// Writes a file anew; gives the name that the old one, if there is one, has from now on.
+/// Writes a file anew; gives the name that the old one, if there is one, has from now on. After a crash one of the two is
+/// there under the file's own name.
 fn put_back(path: &Path, bytes: &[u8]) -> io::Result<Option<PathBuf>> {
     let folder = path.parent().unwrap_or(Path::new("."));
     create_dir(folder)?;
@@ -94,7 +107,7 @@ fn put_back(path: &Path, bytes: &[u8]) -> io::Result<Option<PathBuf>> {
     let aside = (1..).map(|count| aside_name(path, count)).find(|aside| !aside.exists());
     let aside = aside.filter(|_| path.exists());
     if let Some(aside) = &aside {
-        fs::rename(path, aside)?;
+        fs::hard_link(path, aside)?;
     }
     fs::rename(&temp, path)?;
     sync_dir(folder)?;

@@ -219,6 +219,33 @@ fn damage_in_both_copies_is_named() {
 }
 
 #[test]
+fn healing_cuts_nothing_that_follows_what_is_damaged_in_both_copies() {
+    let (bench, _other, second) = with_second();
+    let (log, _) = bench.open();
+    some_writes(&log, 0, 30);
+    log.close();
+    assert!(copied(&bench));
+    forget_checkpoints(&bench);
+    // Nothing else knows how far the journal went.
+    for folder in ["store/views", "vault/views"] {
+        fs::remove_dir_all(bench.path().join(folder)).unwrap();
+    }
+    let files = [bench.path(), &second].map(|dir| segment(dir, Half::Neutral, 1));
+    let record = record_offsets(&fs::read(&files[0]).unwrap());
+    let hurt = |file: &Path, record: usize| {
+        let mut bytes = fs::read(file).unwrap();
+        bytes[record + 40] ^= 1;
+        fs::write(file, bytes).unwrap();
+    };
+    // The earlier one could be healed.
+    hurt(&files[0], record[5]);
+    files.iter().for_each(|file| hurt(file, record[20]));
+    let before = files.each_ref().map(|file| fs::read(file).unwrap());
+    expect_damage(bench.open_at(bench.path()), &files[0], Some(u64::try_from(record[20]).unwrap()));
+    assert!(files.each_ref().map(|file| fs::read(file).unwrap()) == before, "a copy was changed");
+}
+
+#[test]
 fn a_copy_that_was_damaged_is_written_again() {
     let (bench, _other, second, _) = closed_with_copy();
     let file = segment(&second, Half::Neutral, 2);
