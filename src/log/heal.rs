@@ -20,8 +20,8 @@ pub(super) fn heal(dir: &Path, second: &Path, half: Half) -> Result<Vec<Healed>,
     let mut chain = 0;
     for number in 1.. {
         let (path, copy) = (segment_path(&dir, number), segment_path(&second, number));
-        let here = read(&path).map_err(io_error("read", &path))?;
-        let there = read(&copy).map_err(io_error("read", &copy))?;
+        // What is not there or cannot be read is as good as empty: the other one may have it whole.
+        let [here, there] = [&path, &copy].map(|file| fs::read(file).unwrap_or_default());
         let Some(joined) = Joined::of(&here, &there, half, number, chain) else { break };
         chain = joined.chain;
         if joined.whole_bytes <= joined.here_bytes {
@@ -36,13 +36,6 @@ pub(super) fn heal(dir: &Path, second: &Path, half: Half) -> Result<Vec<Healed>,
         healed.push(Healed { file: path, offset, aside });
     }
     Ok(healed)
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        read => read,
-    }
 }
 
 /// One segment out of two copies.
@@ -105,7 +98,7 @@ fn put_back(path: &Path, bytes: &[u8]) -> io::Result<Option<PathBuf>> {
     file.write_all(bytes)?;
     file.sync_all()?;
     let aside = (1..).map(|count| aside_name(path, count)).find(|aside| !aside.exists());
-    let aside = aside.filter(|_| path.exists());
+    let aside = aside.filter(|_| path.symlink_metadata().is_ok());
     if let Some(aside) = &aside {
         fs::hard_link(path, aside)?;
     }

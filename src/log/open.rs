@@ -72,11 +72,11 @@ struct Begun {
     checkpoints: Halves<u64>,
 }
 
-/// Settles the journals; where they are damaged, once more after healing them from the second copy.
+/// Settles the journals; where they are damaged or cannot be read, once more after healing them from the second copy.
 fn settled(settings: &Settings, found: &Halves<Found>) -> Result<(Begun, Vec<Healed>), OpenError> {
     let second = settings.second_dir.as_deref().filter(|second| marker::is_copy(&settings.dir, second));
     let damage = match begin(settings, found, second) {
-        Err(damage @ OpenError::Damaged { .. }) => damage,
+        Err(damage @ (OpenError::Damaged { .. } | OpenError::Io { doing: "read", .. })) => damage,
         begun => return begun.map(|begun| (begun, Vec::new())),
     };
     let Some(second) = second else { return Err(damage) };

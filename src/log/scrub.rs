@@ -1,7 +1,7 @@
 //! Reads the journals and their second copy slowly while the log runs: a disk forgets silently, and what lies before the
 //! checkpoint is read at no start.
 //!
-//! Damage in the first copy stops the writing, and takes the half's checkpoint away, so that the next start reads all and
+//! Damage in the first copy, or a read of it that fails, stops the writing; damage takes the half's checkpoint away, so that the next start reads all and
 //! heals it from the second. Damage in the second copy is put aside there and written again.
 
 use super::checkpoint;
@@ -89,12 +89,15 @@ impl Scrub {
     }
 
     fn act(&self, fault: &Fault) {
-        let Fault { half, file, offset, what } = fault;
+        let Fault { half, file, offset, what, unread } = fault;
         let why = format!("{} is damaged at byte {offset}: {what}", file.display());
         if file.starts_with(&self.settings.dir) {
             self.state.fail(why);
-            // Should it stay, the next scrub says the same again.
-            checkpoint::remove(&self.settings.dir, *half).ok();
+            // A read that failed may go well the next time; the checkpoint goes for what was read and is wrong.
+            if !unread {
+                // Should it stay, the next scrub says the same again.
+                checkpoint::remove(&self.settings.dir, *half).ok();
+            }
             return;
         }
         // Should it not go, the next scrub tries again.

@@ -39,6 +39,8 @@ pub struct Fault {
     pub offset: u64,
     /// What was found.
     pub what: String,
+    /// It could not be read: what it holds is not known to be wrong.
+    pub(super) unread: bool,
 }
 
 /// One half under verification.
@@ -53,6 +55,7 @@ pub(super) struct Check<'c> {
 
 impl Check<'_> {
     fn fault(&self, found: &mut Verified, error: OpenError) {
+        let unread = matches!(error, OpenError::Io { .. });
         let (file, offset, what) = match error {
             OpenError::Damaged { file, offset, what } => (file, offset, what),
             OpenError::Io { doing, path, source } => (path, 0, format!("could not {doing} it: {source}")),
@@ -62,7 +65,7 @@ impl Check<'_> {
             | OpenError::Views { .. }
             | OpenError::Fold { .. }) => (journal_dir(&self.settings.dir, self.half), 0, other.to_string()),
         };
-        found.faults.push(Fault { half: self.half, file, offset, what });
+        found.faults.push(Fault { half: self.half, file, offset, what, unread });
     }
 
     /// Every record of the journal: its checksum, the chain, and that it ends where the committer left off.

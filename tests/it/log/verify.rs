@@ -153,3 +153,30 @@ fn a_scrub_leaves_the_second_copy_alone_where_the_first_ones_segment_is_cut_shor
     scrubbed_first(|file, whole| fs::write(file, &whole[..record_offsets(whole)[3]]).unwrap());
     scrubbed_first(|file, whole| fs::write(file, &whole[..40]).unwrap());
 }
+
+#[test]
+fn what_cannot_be_read_stops_the_writing_and_is_healed_at_the_next_start() {
+    let other = folder();
+    let mut bench = Bench::new();
+    bench.second = Some(other.path().join("second"));
+    filled(&mut bench).close();
+    bench.scrub_every = Duration::from_millis(20);
+    let (log, _) = bench.open();
+    let digest = log.views().digest(Half::Neutral).unwrap();
+    let file = segment(bench.path(), Half::Neutral, 2);
+    let whole = fs::read(&file).unwrap();
+    // Opens, and every read at its beginning is an EIO.
+    let unreadable = bench.path().join("unreadable");
+    std::os::unix::fs::symlink("/proc/self/mem", &unreadable).unwrap();
+    fs::rename(&unreadable, &file).unwrap();
+    assert!(fs::read(&file).is_err());
+    until("not noticed", || matches!(log.health().state, HealthState::ReadOnly { .. }));
+    log.close();
+    assert!(bench.path().join("store/CHECKPOINT").exists(), "nothing is known to be wrong");
+    let (log, report) = bench.open();
+    let [healed] = &report.healed[..] else { panic!("{report:?}") };
+    assert_eq!(healed.file, file);
+    assert!(healed.aside.as_ref().unwrap().is_symlink(), "what was there is kept");
+    assert_eq!(fs::read(&file).unwrap(), whole);
+    assert_eq!(log.views().digest(Half::Neutral).unwrap(), digest);
+}
