@@ -181,8 +181,9 @@ impl Offline {
                 None
             }
         };
-        let new = rotate(&self.key_file(), file, &old, &mut ways, &secrets, os_random)?;
-        if let Some(second) = &self.settings.vault.second_dir {
+        let second = self.settings.vault.second_dir.as_deref();
+        let new = rotate(&self.key_file(), second, file, &old, &mut ways, &secrets, os_random)?;
+        if let Some(second) = second {
             KeyFile::open(&self.key_file(), &new, os_random)?.attach(second)?;
         }
         Ok(shown)

@@ -44,16 +44,24 @@ pub fn current_key(file: &Path, key_file: &Path) -> Result<Kek, KeyError> {
 /// Wraps the key file anew with a random key, which `secrets` lead to from then on and nothing else, and which takes the
 /// place of the one in `file` if there is such a file. `old` opens the key file now. Gives the new key.
 ///
+/// `second` is the folder of the key file's second copy: what only that has whole is brought to the first before anything
+/// is wrapped, for afterwards the second is made anew from the first.
+///
 /// # Errors
 /// [`KeyError`] of whichever step failed: the vault opens as before, or with the new key.
 pub fn rotate(
     key_file: &Path,
+    second: Option<&Path>,
     file: Option<&Path>,
     old: &Kek,
     ways: &mut Ways,
     secrets: &[Secret],
     random: Fill,
 ) -> Result<Kek, KeyError> {
+    let keys = KeyFile::open(key_file, old, random)?;
+    if let Some(second) = second {
+        keys.attach(second)?;
+    }
     let new = match file {
         Some(file) => {
             match create_key_file(&waiting(file), random) {
@@ -74,7 +82,7 @@ pub fn rotate(
         next.extend(Way::new(&new, secret, random)?);
     }
     ways.add(next.clone())?;
-    let wrapped = KeyFile::open(key_file, old, random)?.wrapped_anew(&new)?;
+    let wrapped = keys.wrapped_anew(&new)?;
     files::replace(key_file, 0o600, &wrapped)?;
     if let Some(file) = file {
         files::rename(&waiting(file), file).map_err(|source| KeyError::io(file, source))?;

@@ -1,7 +1,7 @@
 //! The key file under another wrapping key: the same customers, places and generations, and no byte that the old one opens.
 
 use super::slot::{self, HEADER_BYTES, SLOT_BYTES, State};
-use super::{KeyError, KeyFile, KeyRef, NONCE_BYTES, READS_MAX, unpoisoned, wrap};
+use super::{KeyError, KeyFile, KeyRef, NONCE_BYTES, unpoisoned, wrap};
 use crate::vault::kek::Kek;
 use chacha20poly1305::XChaCha20Poly1305;
 use chacha20poly1305::aead::KeyInit;
@@ -44,11 +44,11 @@ impl KeyFile {
         let mut bytes = slot::header(&self.id, &nonce, &cipher);
         let next = unpoisoned(self.writer.lock()).next;
         for slot in 0..next {
-            let found =
-                self.copies.read_first(slot, READS_MAX).map_err(|source| KeyError::io(&self.path, source))?;
-            let Some(found) = found else {
-                // Never written, or damaged: nothing is in it that could be wrapped.
-                bytes.extend_from_slice(&[0; SLOT_BYTES]);
+            let Some(found) = self.read(slot)? else {
+                // Damaged in both copies: what is left of it may still be put right by hand.
+                let left =
+                    self.copies.as_it_stands(slot).map_err(|source| KeyError::io(&self.path, source))?;
+                bytes.extend_from_slice(left.map_or([0; SLOT_BYTES], |left| *left.as_bytes()).as_slice());
                 continue;
             };
             let key = KeyRef { slot, generation: found.generation() };

@@ -89,6 +89,11 @@ impl Copies {
         Ok(None)
     }
 
+    /// A slot of the first copy, whether its check holds or not; `None` where the file ends before it.
+    pub(super) fn as_it_stands(&self, slot: u32) -> io::Result<Option<SlotBytes>> {
+        read_slot(&self.first, slot)
+    }
+
     /// A slot of the second copy, if there is one and its check holds.
     pub(super) fn read_second(&self, slot: u32) -> Option<SlotBytes> {
         let second = unpoisoned(self.second.lock());

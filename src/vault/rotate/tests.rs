@@ -49,7 +49,9 @@ fn a_change_of_keys_cut_off_at_any_operation_leaves_a_vault_that_opens() {
         rig.ways().set(Way::new(&old, &again(&before), os_random).unwrap().unwrap()).unwrap();
 
         let (done, whole) = files::cut::after(operations, || {
-            rotate(&keys, Some(&file), &old, &mut rig.ways(), &[again(&after)], os_random).map(drop)
+            let second = rig.path("second");
+            rotate(&keys, Some(&second), Some(&file), &old, &mut rig.ways(), &[again(&after)], os_random)
+                .map(drop)
         });
         assert!(done.is_ok() || !whole);
         // As a start opens it.
@@ -74,7 +76,9 @@ fn a_change_of_keys_cut_off_at_any_operation_leaves_a_vault_that_opens() {
             return;
         }
         // Done again it comes to its end.
-        rotate(&keys, Some(&file), &key, &mut rig.ways(), &[again(&after)], os_random).unwrap();
+        let second = rig.path("second");
+        rotate(&keys, Some(&second), Some(&file), &key, &mut rig.ways(), &[again(&after)], os_random)
+            .unwrap();
         KeyFile::opens(&keys, &current_key(&file, &keys).unwrap()).unwrap();
         assert!(leads(&after) && !leads(&before));
     }
@@ -90,4 +94,35 @@ fn a_wrong_key_stays_wrong() {
     create_key_file(&waiting(&file), os_random).unwrap();
     assert!(matches!(current_key(&file, &keys), Err(KeyError::WrongKey { .. })));
     assert!(waiting(&file).exists());
+}
+
+#[test]
+fn what_only_the_second_copy_has_whole_outlives_a_change_of_keys() {
+    let rig = Rig::new();
+    let (file, keys, second) = (rig.path("vault.key"), rig.path("keys"), rig.path("second"));
+    create_key_file(&file, os_random).unwrap();
+    let old = current_key(&file, &keys).unwrap();
+    let made = KeyFile::create(&keys, &old, os_random).unwrap();
+    made.attach(&second).unwrap();
+    let (here, dek) = made.allocate().unwrap();
+    let (nowhere, _) = made.allocate().unwrap();
+    drop(made);
+    let damage = |path: &Path, slot: usize| {
+        let mut bytes = fs::read(path).unwrap();
+        let at = 4096 + slot * 128 + 40;
+        bytes[at] ^= 1;
+        fs::write(path, bytes).unwrap();
+    };
+    damage(&keys, 0);
+    damage(&keys, 1);
+    damage(&second.join("keys"), 1);
+    let left = fs::read(&keys).unwrap()[4096 + 128..].to_vec();
+
+    let phrase = Phrase::new(os_random).unwrap();
+    let new = rotate(&keys, Some(&second), Some(&file), &old, &mut rig.ways(), &[again(&phrase)], os_random);
+    let opened = KeyFile::open(&keys, &new.unwrap(), os_random).unwrap();
+    opened.attach(&second).unwrap();
+    assert_eq!(opened.dek(here).unwrap().bytes(), dek.bytes());
+    assert!(matches!(opened.dek(nowhere), Err(KeyError::Damaged { slot: 1 })));
+    assert_eq!(fs::read(&keys).unwrap()[4096 + 128..], left, "what is damaged stays as it is");
 }
