@@ -190,7 +190,13 @@ impl KeyFile {
             Ok(file) => {
                 // From here on writes go to both, so that nothing slips past the comparison.
                 self.set_second(Second::InStep { path, file });
-                self.heal()
+                let healed = self.heal();
+                if let Err(error) = &healed {
+                    // Nobody knows how far they agree, so it is compared again the next time.
+                    let why = format!("it could not be compared with the first copy: {error}");
+                    self.set_second(Second::Pending { why });
+                }
+                healed
             }
             Err(why) => {
                 self.set_second(Second::Pending { why });

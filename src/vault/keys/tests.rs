@@ -281,3 +281,18 @@ fn a_new_key_seals() {
     let sealed = seal(&dek, &what, b"Maria", [3; NONCE_BYTES]).unwrap();
     assert_eq!(open(&keys.dek(key).unwrap(), &what, &sealed).unwrap().as_slice(), b"Maria");
 }
+
+#[test]
+fn a_second_copy_that_was_not_compared_is_not_in_step() {
+    let (folder, path, mut keys) = made();
+    keys.allocate().unwrap();
+    // A first copy that cannot be read any more.
+    keys.copies.first = OpenOptions::new().write(true).open(&path).unwrap();
+    let second = folder.path().join("second");
+    fs::create_dir(&second).unwrap();
+    assert!(matches!(keys.attach(&second), Err(KeyError::Io { .. })));
+    assert!(matches!(keys.second_copy(), second::SecondCopy::Pending { .. }));
+    keys.copies.first = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    keys.attach(&second).unwrap();
+    assert_eq!(keys.second_copy(), second::SecondCopy::InStep);
+}
