@@ -26,8 +26,9 @@ pub(super) struct Unlock {
     pub(super) settings: StoreSettings,
     pub(super) credentials: Option<PathBuf>,
     pub(super) runtime: Handle,
-    /// Held while one is tried: each costs 64 MiB for a moment.
-    pub(super) trying: Mutex<()>,
+    /// Held while one is tried: each costs 64 MiB for a moment. Whether the vault has its keys, and a step after that is
+    /// still to be done.
+    pub(super) trying: Mutex<bool>,
 }
 
 #[derive(Deserialize)]
@@ -43,7 +44,7 @@ impl Unlock {
     /// Carries `vault.unlock` out. Waits for the disk, and a moment for the passphrase.
     pub(super) fn run(&self, params: Option<&RawValue>) -> Result<Value, Refusal> {
         let Ask { passphrase, phrase } = fields(params)?;
-        let Ok(_one_at_a_time) = self.trying.try_lock() else {
+        let Ok(mut half_done) = self.trying.try_lock() else {
             return Err(Refusal::new(
                 RefusalCode::Busy,
                 "somebody is unlocking the vault; try again in a moment",
@@ -54,7 +55,12 @@ impl Unlock {
         if opened.vault.is_locked() {
             let secret = secret(passphrase, phrase)?;
             let keys = self.keys(secret)?;
-            self.unlock(opened, keys)?;
+            opened.vault.unlock(keys)?;
+            *half_done = true;
+        }
+        if *half_done {
+            self.finish(opened)?;
+            *half_done = false;
         }
         Ok(json!({ "vault": "open" }))
     }
@@ -79,9 +85,9 @@ impl Unlock {
         Err(Refusal::new(RefusalCode::Locked, "this does not open the vault"))
     }
 
-    fn unlock(&self, opened: &Opened, keys: KeyFile) -> Result<(), Refusal> {
+    /// What has to follow before the vault counts as open. Where a step fails all are done again the next time.
+    fn finish(&self, opened: &Opened) -> Result<(), Refusal> {
         let vault = &opened.vault;
-        vault.unlock(keys)?;
         let caught_up = opened.log.unlock_catch_up()?.wait().map_err(|error| not_followed(&error))?;
         vault.skip_used(&opened.log.views())?;
         vault.settle_erasures(&opened.log)?;
