@@ -98,6 +98,12 @@ pub(super) fn look_after(settings: &StoreSettings, opened: &Opened, clock: &dyn 
             Ok(Healed { first: 0, second: 0 }) => {}
             Ok(Healed { first, second }) => {
                 tracing::warn!(first, second, "slots of the key file's copies were brought in step");
+                // A disk that was away may have brought back what was destroyed meanwhile.
+                if first > 0
+                    && let Err(error) = vault.destroy_again()
+                {
+                    tracing::error!(%error, "keys that were erased may be in the key file again");
+                }
             }
             Err(error) => tracing::error!(%error, "the key file cannot be compared with its second copy"),
         }
