@@ -212,6 +212,8 @@ struct Parts {
     replays: Arc<Replays>,
     service: Arc<dyn Service>,
     sessions: TaskTracker,
+    /// Held while the key file is looked after: one at a time.
+    looking_after: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Parts {
@@ -259,6 +261,7 @@ impl Parts {
             replays,
             service: Arc::new(front),
             sessions,
+            looking_after: Arc::default(),
         })
     }
 
@@ -333,7 +336,10 @@ impl Parts {
         self.states.store_health(&opened.log.health());
         let (opened, states) = (opened.clone(), Arc::clone(&self.states));
         let (settings, clock) = (self.started_with.store.clone(), Arc::clone(&self.clock));
-        self.sessions.spawn_blocking(move || {
+        // A comparison of both copies takes as long as their disks do; the next tick is soon enough.
+        let Ok(one_at_a_time) = Arc::clone(&self.looking_after).try_lock_owned() else { return };
+        tokio::task::spawn_blocking(move || {
+            let _until_done = one_at_a_time;
             keys::look_after(&settings, &opened, &*clock, &states);
         });
     }
