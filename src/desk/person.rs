@@ -155,7 +155,7 @@ impl Desk {
         let mut rows = Vec::new();
         for number in found {
             if let Some(customer) = store::customer(&views, number)? {
-                rows.push(row(&opened.vault, &views, &customer)?);
+                rows.extend(row(&opened.vault, &views, &customer)?);
             }
         }
         Ok(json!({ "rows": rows, "more": more }))
@@ -194,7 +194,12 @@ impl Desk {
         let (candidates, more) = vault.find(views, query.terms())?;
         for customer in candidates {
             // The index holds beginnings only; whether the rest fits, the person alone can tell.
-            let Some(data_key) = vault.key_of(views, customer)? else { continue };
+            let data_key = match vault.key_of(views, customer) {
+                Ok(Some(data_key)) => data_key,
+                // The views forget an erased customer a moment after the key is gone.
+                Ok(None) | Err(vault::VaultError::Erased) => continue,
+                Err(error) => return Err(error.into()),
+            };
             let person = vault.person(views, &data_key)?;
             found.extend(person.filter(|person| query.matches(person)).map(|_| customer));
         }
@@ -226,20 +231,22 @@ impl Desk {
     }
 }
 
-/// One row of a search: enough to ask the right question, not enough to copy a person.
-fn row(vault: &Vault, views: &Views, customer: &Customer) -> Result<Value, Refusal> {
+/// One row of a search: enough to ask the right question, not enough to copy a person. None of somebody who is just being
+/// erased.
+fn row(vault: &Vault, views: &Views, customer: &Customer) -> Result<Option<Value>, Refusal> {
     let masked = match vault.key_of(views, customer.customer) {
         Ok(Some(data_key)) => vault.person(views, &data_key)?.map(|person| lookup::masked(&person)),
         Ok(None) => None,
         Err(vault::VaultError::Locked) => None,
+        Err(vault::VaultError::Erased) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    Ok(json!({
+    Ok(Some(json!({
         "customer": customer.customer,
         "name": masked.as_ref().map(|masked| masked.name.as_str()),
         "phone": masked.as_ref().and_then(|masked| masked.telephone.as_deref()),
         "issues_open": customer.issues_open.len(),
-    }))
+    })))
 }
 
 /// The key that a typed code means: its own, or the one a single repair away.
