@@ -52,7 +52,7 @@ impl Passphrase {
     /// Whether it is too short to be chosen.
     #[must_use]
     pub fn is_short(&self) -> bool {
-        self.0.chars().count() < PASSPHRASE_CHARS_MIN
+        self.0.trim().chars().count() < PASSPHRASE_CHARS_MIN
     }
 }
 
