@@ -8,7 +8,7 @@ use super::marker::journal_dir;
 use super::record::{SEGMENT_HEADER_BYTES, SegmentHeader, parse};
 use super::scan::Place;
 use super::segment::{Bytes, damaged, list, segment_path};
-use super::{Half, Halves, SecondCopy, UtcUs};
+use super::{Half, Halves, OpenError, SecondCopy, UtcUs};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -202,8 +202,9 @@ fn copy(mut copier: Copier, shared: &Second, state: &State) {
                 shared.done(&tips, Err(why));
             }
             Err(CopyError::First(error)) => {
-                // Without checkpoints the next start reads it all, and heals it or says what is lost.
-                for half in Half::ALL {
+                // Without checkpoints the next start reads it all, and heals it or says what is lost. What could not be read
+                // now may be read then.
+                for half in Half::ALL.into_iter().filter(|_| matches!(error, OpenError::Damaged { .. })) {
                     checkpoint::remove(&copier.first, half).ok();
                 }
                 state.fail(error.to_string());

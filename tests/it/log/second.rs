@@ -31,7 +31,7 @@ fn records(dir: &Path, half: Half) -> Vec<u8> {
     all
 }
 
-fn copied(bench: &Bench) -> bool {
+pub(super) fn copied(bench: &Bench) -> bool {
     let second = bench.second.as_deref().unwrap();
     HALVES.into_iter().all(|half| records(bench.path(), half) == records(second, half))
 }
