@@ -51,6 +51,18 @@ uuid_id! {
     JobId
 }
 uuid_id! {
+    /// A sale, as its receipt or its register names it.
+    SaleId
+}
+uuid_id! {
+    /// Points set aside for a sale that is being rung up (UUID version 7).
+    HoldId
+}
+uuid_id! {
+    /// A correction of points, to be decided by a second person (UUID version 7).
+    AdjustmentId
+}
+uuid_id! {
     /// One run of the daemon: sequences of events count within it.
     StreamId
 }

@@ -11,6 +11,7 @@ pub mod event;
 pub mod id;
 pub mod issue;
 pub mod person;
+pub mod points;
 pub mod refusal;
 pub mod scan;
 pub mod settings;
