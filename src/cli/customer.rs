@@ -193,7 +193,7 @@ fn head(answer: &Value) -> String {
         ("Customer", at(answer, "/file/customer")),
         ("Name", at(answer, "/file/name")),
         ("Level", at(answer, "/file/level")),
-        ("Points", at(answer, "/file/points")),
+        ("Points", super::points::in_words(super::say::get(answer, "file"))),
         ("Enrolled", when(&at(answer, "/enrolled_at"))),
         ("Visits", at(answer, "/visits")),
         ("Last visit", when(&at(answer, "/last_visit_at"))),

@@ -36,7 +36,7 @@ fn shown(answer: &Value) -> String {
         ("Customer", at(answer, "/file/customer")),
         ("Name", at(answer, "/file/name")),
         ("Level", at(answer, "/file/level")),
-        ("Points", at(answer, "/file/points")),
+        ("Points", super::points::in_words(super::say::get(answer, "file"))),
         ("Open issues", at(answer, "/file/issues_open")),
         ("Prefers", if preferences.is_empty() { "-".to_owned() } else { preferences.join(", ") }),
     ]);

@@ -20,6 +20,7 @@ mod input;
 mod issue;
 mod job;
 mod note;
+mod points;
 mod preference;
 mod printer;
 mod register;
@@ -92,6 +93,9 @@ enum Command {
     /// Notes about a customer.
     #[command(subcommand)]
     Note(note::Command),
+    /// Points: what there is, giving, holding, spending, taking back, correcting.
+    #[command(subcommand)]
+    Points(points::Command),
     /// What a customer prefers.
     #[command(subcommand)]
     Preference(preference::Command),
@@ -167,6 +171,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Card(command) => command.run(asker),
         Command::Issue(command) => command.run(asker),
         Command::Note(command) => command.run(asker),
+        Command::Points(command) => command.run(asker),
         Command::Preference(command) => command.run(asker),
         Command::File(command) => command.run(asker),
         Command::Job(command) => command.run(asker),

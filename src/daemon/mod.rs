@@ -11,6 +11,7 @@ mod keys;
 pub mod offline;
 mod open;
 mod plugged;
+mod points;
 mod policy;
 mod printers;
 mod readers;
@@ -281,6 +282,7 @@ impl Parts {
                     desk::settle_jobs(&opened);
                     runtime.spawn(keys::keep_ready(Arc::clone(&opened.vault)));
                     desk.open(opened);
+                    runtime.spawn(points::keep_current(Arc::clone(&desk)));
                     states.store_opened(locked);
                     keys::look_after(&settings, &ours, &*clock, &states);
                 }

@@ -1,12 +1,14 @@
 //! The pushed file, put together from both halves; and where cards lead, for [`identify`](crate::identify).
 
-use super::file::{CustomerFile, ISSUES_MAX, IssueLine};
+use super::file::{CustomerFile, ISSUES_MAX, IssueLine, PointsExpiring};
 use super::{Desk, Opened};
 use crate::domain::card::CardStatus;
 use crate::domain::code::{Alias, CardKey};
 use crate::domain::customer::Customer;
 use crate::domain::id::CustomerNumber;
 use crate::domain::issue::Issue;
+use crate::domain::points::Account;
+use crate::domain::time::Timestamp;
 use crate::identify::{Directory, Found, Unavailable};
 use crate::log::Read;
 use crate::store;
@@ -20,12 +22,17 @@ impl Desk {
     #[must_use]
     pub fn file(&self, customer: &Customer) -> Option<CustomerFile> {
         let Opened { log, vault } = self.opened()?;
-        Some(compose(&log.views(), vault, customer))
+        Some(compose(&log.views(), vault, customer, self.clock.utc()))
     }
 }
 
 /// Composes the file of `customer`. Without a key for the vault, or when it fails, the file comes without names.
-pub fn compose(views: &(impl Read + ?Sized), vault: &Vault, customer: &Customer) -> CustomerFile {
+pub fn compose(
+    views: &(impl Read + ?Sized),
+    vault: &Vault,
+    customer: &Customer,
+    now: Timestamp,
+) -> CustomerFile {
     let (mut till, vault_locked) = match personal(views, vault, customer.customer) {
         Ok(till) => (till, false),
         Err(VaultError::Locked) => (Till::default(), true),
@@ -34,6 +41,11 @@ pub fn compose(views: &(impl Read + ?Sized), vault: &Vault, customer: &Customer)
             (Till::default(), false)
         }
     };
+    let points = store::points(views, customer.customer).unwrap_or_else(|error| {
+        tracing::error!(customer = %customer.customer, %error, "a customer's points cannot be read");
+        Account::default()
+    });
+    let points = points.balance(now);
     let mut line = |issue: &Issue| IssueLine {
         issue: issue.issue,
         kind: issue.kind.word().to_owned(),
@@ -48,7 +60,10 @@ pub fn compose(views: &(impl Read + ?Sized), vault: &Vault, customer: &Customer)
         name: till.name.take(),
         vault_locked,
         level: customer.level.clone(),
-        points: customer.points,
+        points: points.available,
+        points_held: points.held,
+        points_owed: points.debt,
+        points_expiring: points.expiring.map(|(points, at)| PointsExpiring { points, at: at.rfc3339() }),
         issues_open: u32::try_from(customer.issues_open.len()).unwrap_or(u32::MAX),
         issues,
         preferences: till

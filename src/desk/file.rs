@@ -23,6 +23,15 @@ pub struct CustomerFile {
     pub level: Option<String>,
     /// Points that can be spent now.
     pub points: i64,
+    /// Points set aside for a sale that is being rung up.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub points_held: i64,
+    /// Points owed: taken back after they were spent.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub points_owed: i64,
+    /// Of the points, those that expire first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points_expiring: Option<PointsExpiring>,
     /// How many issues are open in all.
     pub issues_open: u32,
     /// The newest of them first, at most [`ISSUES_MAX`].
@@ -36,6 +45,21 @@ impl fmt::Debug for CustomerFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CustomerFile({})", self.customer)
     }
+}
+
+// serde hands over a reference.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if calls with a reference")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+/// Points that will be gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PointsExpiring {
+    /// How many.
+    pub points: i64,
+    /// When, RFC 3339.
+    pub at: String,
 }
 
 /// One open issue in one line.

@@ -5,6 +5,7 @@
 //! each of them. Nothing here opens a socket, a device or a file.
 
 pub mod access;
+mod adjust;
 mod card;
 pub mod compose;
 mod erase;
@@ -12,6 +13,7 @@ pub mod file;
 mod issue;
 mod note;
 mod person;
+pub mod points;
 mod print_job;
 mod refused;
 mod request;
@@ -73,6 +75,16 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("issue.list", TILL),
     ("note.keep", DESK),
     ("preference.set", TILL),
+    ("points.show", TILL),
+    ("points.list", TILL),
+    ("points.earn", TILL),
+    ("points.hold", TILL),
+    ("points.capture", TILL),
+    ("points.release", TILL),
+    ("points.give_back", TILL),
+    ("points.take_back", TILL),
+    ("points.adjust", DESK),
+    ("points.decide", MANAGER),
     ("printer.list", ANYONE),
     ("job.show", TILL),
     ("job.cancel", TILL),
@@ -146,21 +158,29 @@ pub struct Settings {
     pub rules: Rules,
     /// Whether the customer's name is printed on the card.
     pub name_on_card: bool,
+    /// The points programme. From a table of its own.
+    pub points: points::Settings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { shop: None, calling_code: None, rules: Rules::default(), name_on_card: true }
+        Self {
+            shop: None,
+            calling_code: None,
+            rules: Rules::default(),
+            name_on_card: true,
+            points: points::Settings::default(),
+        }
     }
 }
 
 impl Settings {
-    /// Reads `[shop]`. The rules stand in `[card]`, `[[alias]]` and `[payment]`, where decoding reads them.
+    /// Reads `[shop]`. The rules stand in `[card]`, `[[alias]]` and `[payment]`, where decoding reads them; the points in `[points]`.
     pub fn read(keys: &mut crate::domain::settings::Keys<'_>) -> Self {
         let shop = keys.text("name");
         let calling_code = keys.parsed("calling_code", str::parse);
         let name_on_card = keys.flag("name_on_card").unwrap_or(true);
-        Self { shop, calling_code, rules: Rules::default(), name_on_card }
+        Self { shop, calling_code, name_on_card, ..Self::default() }
     }
 }
 
@@ -240,6 +260,16 @@ impl Desk {
             "issue.list" => self.list_issues(&ask),
             "note.keep" => self.keep_note(&ask).await,
             "preference.set" => self.set_preference(&ask).await,
+            "points.show" => self.show_points(&ask),
+            "points.list" => self.list_points(&ask),
+            "points.earn" => self.earn_points(&ask).await,
+            "points.hold" => self.hold_points(&ask).await,
+            "points.capture" => self.capture_points(&ask).await,
+            "points.release" => self.release_points(&ask).await,
+            "points.give_back" => self.give_points_back(&ask).await,
+            "points.take_back" => self.take_points_back(&ask).await,
+            "points.adjust" => self.adjust_points(&ask).await,
+            "points.decide" => self.decide_points(&ask).await,
             "printer.list" => Ok(self.list_printers()),
             "job.show" => self.show_job(&ask),
             "job.cancel" => self.cancel_job(&ask),

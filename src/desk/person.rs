@@ -220,7 +220,7 @@ impl Desk {
         }
         let notes: Vec<&str> = notes.iter().map(|note| note.as_str()).collect();
         Ok(json!({
-            "file": compose::compose(&views, &opened.vault, &kept),
+            "file": compose::compose(&views, &opened.vault, &kept, self.clock.utc()),
             "person": person,
             "notes": notes,
             "cards": super::card::card_rows(&kept),

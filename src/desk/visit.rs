@@ -105,7 +105,7 @@ impl Desk {
         let opened = self.store()?;
         let views = opened.log.views();
         let kept = store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
-        let file = compose::compose(&views, &opened.vault, &kept);
+        let file = compose::compose(&views, &opened.vault, &kept, self.clock.utc());
         Ok(json!({ "visit": done.outcome.visit, "file": file, "repeated": done.repeated }))
     }
 

@@ -21,8 +21,6 @@ pub struct Customer {
     pub enrolled_at: Timestamp,
     /// The level reached in the programme.
     pub level: Option<String>,
-    /// Points that can be spent now.
-    pub points: i64,
     /// Oldest first, at most [`CARDS_MAX`].
     pub cards: Vec<Card>,
     /// Oldest first, at most [`OPEN_ISSUES_MAX`].
@@ -41,7 +39,6 @@ impl Customer {
             customer,
             enrolled_at,
             level: None,
-            points: 0,
             cards: Vec::new(),
             issues_open: Vec::new(),
             visits: 0,

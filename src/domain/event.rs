@@ -5,8 +5,11 @@
 //! one comes with a default. Neutral events carry no free text and nothing of a person.
 
 use super::card::{CardKind, CardReason, CardStatus};
-use super::id::{CardId, CustomerNumber, IssueId, JobId, PrinterName, ReaderName, RegisterName, VisitId};
+use super::id::{
+    AdjustmentId, CardId, CustomerNumber, IssueId, JobId, PrinterName, ReaderName, RegisterName, VisitId,
+};
 use super::issue::{IssueKind, IssueProduct, IssueState};
+use super::points::{Adjustment, PointsEntry};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -91,6 +94,24 @@ pub enum StoreEvent {
         /// To what.
         state: IssueState,
     },
+    /// A line of a customer's points ledger.
+    PointsMoved {
+        /// Whose.
+        customer: CustomerNumber,
+        /// The line.
+        entry: PointsEntry,
+    },
+    /// Somebody proposes to correct a customer's points.
+    PointsAdjustmentProposed(Adjustment),
+    /// Somebody else approved or refused it; an approved one is followed by its [`PointsMoved`](Self::PointsMoved).
+    PointsAdjustmentDecided {
+        /// Which.
+        adjustment: AdjustmentId,
+        /// Whether it was approved.
+        approved: bool,
+        /// The user id of whoever decided.
+        by: u32,
+    },
     /// A card is to be printed.
     JobQueued {
         /// Names the job.
@@ -146,6 +167,9 @@ pub struct Outcome {
     /// A note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Uuid>,
+    /// A hold, an entry or a correction of points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points: Option<Uuid>,
 }
 
 /// What happens in the personal half: keys given out, sections sealed. Nothing of a person in clear.

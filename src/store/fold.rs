@@ -2,7 +2,7 @@
 
 use super::{
     CUSTOMERS, ISSUES, ISSUES_OF, JOBS, JOBS_OPEN, Job, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION,
-    VISITS, Visit, VisitState, value,
+    VISITS, Visit, VisitState, points, value,
 };
 use crate::domain::card::{Card, CardReason, CardStatus};
 use crate::domain::customer::Customer;
@@ -42,12 +42,12 @@ pub(super) fn encode(event: &StoreEvent) -> Result<Vec<u8>, FoldError> {
 #[derive(Serialize, Deserialize)]
 pub(super) struct KeptRequest {
     body: String,
-    ids: [Option<Uuid>; 6],
+    ids: [Option<Uuid>; 7],
 }
 
 impl KeptRequest {
     fn new(request: &RequestDone) -> Self {
-        let Outcome { customer, card, issue, job, visit, note } = request.outcome;
+        let Outcome { customer, card, issue, job, visit, note, points } = request.outcome;
         let ids = [
             customer.map(|id| id.0),
             card.map(|id| id.0),
@@ -55,12 +55,13 @@ impl KeptRequest {
             job.map(|id| id.0),
             visit.map(|id| id.0),
             note,
+            points,
         ];
         Self { body: request.body.clone(), ids }
     }
 
     pub(super) fn into_request(self, key: Uuid) -> RequestDone {
-        let [customer, card, issue, job, visit, note] = self.ids;
+        let [customer, card, issue, job, visit, note, points] = self.ids;
         let outcome = Outcome {
             customer: customer.map(CustomerNumber),
             card: card.map(CardId),
@@ -68,6 +69,7 @@ impl KeptRequest {
             job: job.map(crate::domain::id::JobId),
             visit: visit.map(VisitId),
             note,
+            points,
         };
         RequestDone { key, body: self.body, outcome }
     }
@@ -110,6 +112,11 @@ fn apply(at: Timestamp, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<
                 known(views, ISSUES, issue.0.as_bytes(), "an issue moves that was never opened")?;
             (kept.state, kept.moved_at) = (state, at);
             keep_issue(views, kept)
+        }
+        StoreEvent::PointsMoved { customer, entry } => points::apply(views, at, customer, &entry),
+        StoreEvent::PointsAdjustmentProposed(adjustment) => points::keep_adjustment(views, &adjustment),
+        StoreEvent::PointsAdjustmentDecided { adjustment, approved, by } => {
+            points::decide_adjustment(views, adjustment, approved, by)
         }
         StoreEvent::JobQueued { job, customer, card, printer } => {
             let kept = Job { job, customer, card, printer, state: "queued".to_owned(), reason: None };
@@ -195,7 +202,7 @@ fn move_visit(views: &mut dyn ReadWrite, visit: VisitId, state: VisitState) -> R
 }
 
 /// A value that an event takes for granted.
-fn known<T: DeserializeOwned>(
+pub(super) fn known<T: DeserializeOwned>(
     views: &mut dyn ReadWrite,
     view: View,
     key: &[u8],
@@ -212,7 +219,7 @@ fn issue_of(customer: CustomerNumber, issue: IssueId) -> [u8; 32] {
     key
 }
 
-fn change_customer(
+pub(super) fn change_customer(
     views: &mut dyn ReadWrite,
     customer: CustomerNumber,
     change: impl FnOnce(&mut Customer) -> Result<(), FoldError>,
@@ -223,14 +230,25 @@ fn change_customer(
     put(views, CUSTOMERS, customer.0.as_bytes(), &kept)
 }
 
-fn put<T: Serialize>(views: &mut dyn ReadWrite, view: View, key: &[u8], value: &T) -> Result<(), FoldError> {
+pub(super) fn put<T: Serialize>(
+    views: &mut dyn ReadWrite,
+    view: View,
+    key: &[u8],
+    value: &T,
+) -> Result<(), FoldError> {
     views.put(view, key, &postcard::to_stdvec(value).map_err(bad)?);
     Ok(())
 }
 
 /// An event that does not fit what the views hold.
-fn unfit(what: &str) -> FoldError {
+pub(super) fn unfit(what: &str) -> FoldError {
     FoldError::Event { what: what.to_owned() }
+}
+
+impl From<StoreError> for FoldError {
+    fn from(error: StoreError) -> Self {
+        bad(error)
+    }
 }
 
 fn bad(error: impl Into<BadCause>) -> FoldError {

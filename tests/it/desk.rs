@@ -3,7 +3,7 @@
 use fichad::decode::classify::Rules;
 use fichad::desk::access::{Principal, Role};
 use fichad::desk::visit::Shown;
-use fichad::desk::{Desk, Opened, Printers, Settings};
+use fichad::desk::{Desk, Opened, Printers, Settings, points};
 use fichad::domain::code::Programme;
 use fichad::domain::id::{CardId, CustomerNumber, JobId, PrinterName, ReaderName, RegisterName};
 use fichad::domain::refusal::{Refusal, RefusalCode};
@@ -26,6 +26,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 use uuid::Uuid;
+
+mod ledger;
 
 /// A clock that a test moves by hand.
 #[derive(Default)]
@@ -108,6 +110,9 @@ fn shop_in(dir: &Path, locked: bool) -> Shop {
         calling_code: "34".parse().ok(),
         rules: read_text("[[alias]]\nname = 'old-cards'\nprefix = '29'\nlength = 13", Rules::read).unwrap().0,
         name_on_card: true,
+        points: read_text("expire_months = 1\nhold_minutes = 15\nearn_max = 10000", points::Settings::read)
+            .unwrap()
+            .0,
     };
     let clock = Arc::new(TestClock::default());
     let desk = Desk::new(settings, clock.clone(), tray.clone());

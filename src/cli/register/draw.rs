@@ -5,6 +5,7 @@
 use super::form::Form;
 use super::model::{Current, Mode, Model, Wish};
 use crate::cli::customer::plain;
+use crate::cli::points::in_words;
 use crate::cli::say::{at, get, rows, safe};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -179,7 +180,7 @@ fn file_lines(current: &Current, now: i64) -> Vec<Line<'static>> {
             "  The code was damaged and repaired: let the customer confirm the name.",
         )));
     }
-    lines.push(raw(format!("  Level {}   Points {}", at(file, "/level"), at(file, "/points"))));
+    lines.push(raw(format!("  Level {}   Points {}", at(file, "/level"), in_words(file))));
     let preferences: Vec<String> = rows(file, "/preferences").iter().map(plain).collect();
     if !preferences.is_empty() {
         lines.push(raw(format!("  Prefers {}", preferences.join("; "))));

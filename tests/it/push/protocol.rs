@@ -1,7 +1,7 @@
 //! PROTOCOL.md against the code: every example is one that the code reads or sends, and nothing in the code is without one.
 
 use super::rig::{Rig, event, register};
-use fichad::desk::file::{CustomerFile, IssueLine};
+use fichad::desk::file::{CustomerFile, IssueLine, PointsExpiring};
 use fichad::domain::id::{PrinterName, ReaderName, StreamId};
 use fichad::domain::refusal::RefusalCode;
 use fichad::domain::scan::Rejection;
@@ -249,6 +249,9 @@ fn file() -> CustomerFile {
         vault_locked: false,
         level: Some("Silver".into()),
         points: 1,
+        points_held: 0,
+        points_owed: 0,
+        points_expiring: Some(PointsExpiring { points: 1, at: "2027-01-31T23:00:00.000000Z".into() }),
         issues_open: 1,
         issues: vec![IssueLine {
             issue: fichad::domain::id::IssueId(uuid::Uuid::nil()),

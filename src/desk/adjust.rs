@@ -1,0 +1,84 @@
+//! Corrections of points: one person proposes, another decides. Nobody corrects alone.
+
+use super::Desk;
+use super::person::no_such_customer;
+use super::points::move_points;
+use super::request::Ask;
+use crate::domain::event::{Outcome, StoreEvent};
+use crate::domain::id::{AdjustmentId, CustomerNumber};
+use crate::domain::points::{AdjustReason, Adjustment, POINTS_MAX, PointsKind};
+use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::store;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Propose {
+    key: Uuid,
+    customer: CustomerNumber,
+    points: i64,
+    reason: AdjustReason,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Decide {
+    key: Uuid,
+    adjustment: AdjustmentId,
+    approve: bool,
+}
+
+impl Desk {
+    /// `points.adjust`: proposes. Nothing moves yet.
+    pub(super) async fn adjust_points(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let Propose { key, customer, points, reason } = ask.fields()?;
+        if points == 0 || points.unsigned_abs() > POINTS_MAX.unsigned_abs() {
+            return Err(Refusal::field("points", format!("must be 1 to {POINTS_MAX}, or as many below 0")));
+        }
+        let (adjustment, by) = (AdjustmentId(self.new_id()?), ask.who.uid);
+        let done = self
+            .write(ask, key, move |tx| {
+                store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
+                let proposed = Adjustment { adjustment, customer, points, reason, by, decided: None };
+                store::emit(tx, &StoreEvent::PointsAdjustmentProposed(proposed))?;
+                Ok(Outcome { customer: Some(customer), points: Some(adjustment.0), ..Outcome::default() })
+            })
+            .await?;
+        Ok(json!({ "adjustment": done.outcome.points, "repeated": done.repeated }))
+    }
+
+    /// `points.decide`: another user approves, and the points move, or refuses.
+    pub(super) async fn decide_points(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let Decide { key, adjustment, approve } = ask.fields()?;
+        let (now, by) = (self.clock.utc(), ask.who.uid);
+        let expires_at = self.settings.points.expires_at(now);
+        let done = self
+            .write(ask, key, move |tx| {
+                let kept = store::adjustment(tx, adjustment)?.ok_or_else(no_such_adjustment)?;
+                if kept.decided.is_some() {
+                    return Err(Refusal::new(RefusalCode::Conflict, "this correction is decided already"));
+                }
+                if kept.by == by && approve {
+                    let message = "who proposes a correction cannot approve it; another user has to";
+                    return Err(Refusal::new(RefusalCode::Forbidden, message));
+                }
+                store::emit(tx, &StoreEvent::PointsAdjustmentDecided { adjustment, approved: approve, by })?;
+                if approve {
+                    move_points(tx, kept.customer, now, |account| match kept.points {
+                        points @ 1.. => account.earn(PointsKind::Adjust, points, expires_at),
+                        points => account.take_back(PointsKind::Adjust, points.saturating_neg(), None),
+                    })?;
+                }
+                let points = Some(adjustment.0);
+                Ok(Outcome { customer: Some(kept.customer), points, ..Outcome::default() })
+            })
+            .await?;
+        self.balance_after(&done)
+    }
+}
+
+fn no_such_adjustment() -> Refusal {
+    Refusal::new(RefusalCode::NotFound, "no correction has this id; `points.adjust` answers it")
+}

@@ -1,0 +1,389 @@
+//! Points at the till: what there is, earning, setting aside, spending, giving back, taking back.
+
+use super::person::no_such_customer;
+use super::request::{Ask, Done};
+use super::{Desk, Opened};
+use crate::domain::event::{Outcome, StoreEvent};
+use crate::domain::id::{CustomerNumber, HoldId, SaleId};
+use crate::domain::points::{Account, Balance, POINTS_MAX, PointsEntry, PointsError, PointsKind};
+use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::settings::Keys;
+use crate::domain::time::Timestamp;
+use crate::log::Tx;
+use crate::store;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use jiff::{Span, ToSpan};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// The most lines that `points.list` gives.
+const LIST_MAX: usize = 200;
+
+/// Accounts that one sweep brings up to date; more wait for the next.
+const SWEEP_MAX: usize = 256;
+
+/// The programme, as `[points]` has it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// After how many months points expire, at the end of the month; `None`: never.
+    pub expire_months: Option<u32>,
+    /// Where a month ends.
+    pub time_zone: TimeZone,
+    /// How long a hold stands.
+    pub hold: Duration,
+    /// The most points that a till can give at once.
+    pub earn_max: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let hold = Duration::from_mins(15);
+        Self { expire_months: None, time_zone: TimeZone::UTC, hold, earn_max: 100_000 }
+    }
+}
+
+impl Settings {
+    /// Reads `[points]`.
+    pub fn read(keys: &mut Keys<'_>) -> Self {
+        let mut settings = Self::default();
+        let months = keys.number("expire_months", 1..=1200, "months");
+        settings.expire_months = months.and_then(|months| u32::try_from(months).ok());
+        let no_zone = "is no time zone this host knows; write one as `Europe/Madrid`";
+        if let Some(zone) = keys.parsed("time_zone", |name| TimeZone::get(name).map_err(|_| no_zone)) {
+            settings.time_zone = zone;
+        }
+        if let Some(minutes) = keys.number("hold_minutes", 1..=24 * 60, "minutes") {
+            settings.hold = Duration::from_mins(minutes);
+        }
+        let most = keys.number("earn_max", 1..=POINTS_MAX.unsigned_abs(), "points");
+        settings.earn_max = most.and_then(|most| i64::try_from(most).ok()).unwrap_or(settings.earn_max);
+        settings
+    }
+
+    /// When points that are earned `now` expire: as the last moment of a month ends.
+    pub(super) fn expires_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let months = i64::from(self.expire_months?).months();
+        let end = month_after(now, &self.time_zone, months);
+        // Beyond the calendar's end there is no expiry.
+        end.map(Timestamp)
+    }
+}
+
+fn month_after(now: Timestamp, zone: &TimeZone, months: Span) -> Option<i64> {
+    let now = jiff::Timestamp::from_microsecond(now.0).ok()?.to_zoned(zone.clone());
+    let last = now.date().checked_add(months).ok()?.last_of_month();
+    let next = last.tomorrow().ok()?.to_datetime(Time::midnight()).to_zoned(zone.clone()).ok()?;
+    Some(next.timestamp().as_microsecond())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whose {
+    customer: CustomerNumber,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Amount {
+    key: Uuid,
+    customer: CustomerNumber,
+    points: i64,
+    #[serde(default)]
+    sale: Option<SaleId>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfHold {
+    key: Uuid,
+    hold: HoldId,
+    points: i64,
+    #[serde(default)]
+    sale: Option<SaleId>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WholeHold {
+    key: Uuid,
+    hold: HoldId,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfSale {
+    key: Uuid,
+    sale: SaleId,
+    points: i64,
+}
+
+impl Desk {
+    /// `points.show`.
+    pub(super) fn show_points(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let Whose { customer } = ask.fields()?;
+        let views = self.store()?.log.views();
+        store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
+        let balance = store::points(&views, customer)?.balance(self.clock.utc());
+        Ok(told(customer, &balance))
+    }
+
+    /// `points.list`.
+    pub(super) fn list_points(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let Whose { customer } = ask.fields()?;
+        let views = self.store()?.log.views();
+        store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
+        let lines = store::points_ledger(&views, customer, LIST_MAX)?;
+        let row = |line: &store::LedgerLine| {
+            json!({
+                "number": line.number, "kind": line.kind, "points": line.points, "at": line.at.rfc3339(),
+                "expires_at": line.expires_at.map(Timestamp::rfc3339), "sale": line.sale, "hold": line.hold,
+            })
+        };
+        Ok(json!({ "entries": lines.iter().map(row).collect::<Vec<_>>() }))
+    }
+
+    /// `points.earn`.
+    pub(super) async fn earn_points(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let Amount { key, customer, points, sale } = ask.fields()?;
+        let most = self.settings.points.earn_max;
+        if points > most {
+            let message =
+                format!("a till gives at most {most} points at once; more is `points.adjust`, or `earn_max`");
+            return Err(Refusal::field("points", message));
+        }
+        let now = self.clock.utc();
+        let expires_at = self.settings.points.expires_at(now);
+        let done = self
+            .write(ask, key, move |tx| {
+                move_points(tx, customer, now, |account| {
+                    let earned = account.earn(PointsKind::Earn, points, expires_at)?;
+                    Ok(PointsEntry { sale, ..earned })
+                })?;
+                Ok(Outcome { customer: Some(customer), ..Outcome::default() })
+            })
+            .await?;
+        self.balance_after(&done)
+    }
+
+    /// `points.hold`.
+    pub(super) async fn hold_points(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let Amount { key, customer, points, sale } = ask.fields()?;
+        let (now, hold) = (self.clock.utc(), HoldId(self.new_id()?));
+        let until = now.after(self.settings.points.hold);
+        let done = self
+            .write(ask, key, move |tx| {
+                move_points(tx, customer, now, |account| {
+                    Ok(PointsEntry { sale, ..account.hold(hold, points, until)? })
+                })?;
+                Ok(outcome(customer, hold.0))
+            })
+            .await?;
+        let mut answer = self.balance_after(&done)?;
+        if let (Some(answer), Some(hold)) = (answer.as_object_mut(), done.outcome.points) {
+            answer.insert("hold".to_owned(), json!(hold));
+        }
+        Ok(answer)
+    }
+
+    /// `points.capture`: spends points of a hold; what is left of it is free again at once.
+    pub(super) async fn capture_points(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let OfHold { key, hold, points, sale } = ask.fields()?;
+        let now = self.clock.utc();
+        let done = self
+            .write(ask, key, move |tx| {
+                let customer = holder(tx, hold)?;
+                move_points(tx, customer, now, |account| {
+                    Ok(PointsEntry { sale, ..account.capture(hold, points)? })
+                })?;
+                if store::points(tx, customer)?.stands(hold) {
+                    move_points(tx, customer, now, |account| account.release(hold))?;
+                }
+                Ok(outcome(customer, hold.0))
+            })
+            .await?;
+        self.balance_after(&done)
+    }
+
+    /// `points.release`.
+    pub(super) async fn release_points(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let WholeHold { key, hold } = ask.fields()?;
+        let now = self.clock.utc();
+        let done = self
+            .write(ask, key, move |tx| {
+                let customer = holder(tx, hold)?;
+                // One that lapsed a moment ago is what the till wanted.
+                if store::points(tx, customer)?.stands(hold) {
+                    release(tx, customer, now, hold)?;
+                }
+                Ok(outcome(customer, hold.0))
+            })
+            .await?;
+        self.balance_after(&done)
+    }
+
+    /// `points.give_back`: what was paid with points came back.
+    pub(super) async fn give_points_back(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let OfHold { key, hold, points, sale } = ask.fields()?;
+        let now = self.clock.utc();
+        let done = self
+            .write(ask, key, move |tx| {
+                let kept = store::hold(tx, hold)?.ok_or_else(no_such_hold)?;
+                move_points(tx, kept.customer, now, |account| {
+                    Ok(PointsEntry { sale, ..account.give_back(hold, points, &kept.spent)? })
+                })?;
+                Ok(outcome(kept.customer, hold.0))
+            })
+            .await?;
+        self.balance_after(&done)
+    }
+
+    /// `points.take_back`: what earned points came back.
+    pub(super) async fn take_points_back(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let OfSale { key, sale, points } = ask.fields()?;
+        let now = self.clock.utc();
+        let done = self
+            .write(ask, key, move |tx| {
+                let earned = store::points_of_sale(tx, sale)?;
+                let left = |line: &store::LedgerLine| line.points.saturating_sub(line.taken_back);
+                let earned =
+                    earned.into_iter().filter(|line| line.kind == PointsKind::Earn && left(line) > 0);
+                let earned: Vec<store::LedgerLine> = earned.collect();
+                let Some(customer) = earned.first().map(|line| line.customer) else {
+                    return Err(Refusal::new(RefusalCode::NotFound, "this sale has no points to take back"));
+                };
+                let most = earned.iter().fold(0, |sum: i64, line| sum.saturating_add(left(line)));
+                if !(1..=most).contains(&points) {
+                    return Err(Refusal::field(
+                        "points",
+                        format!("must be 1 to {most}: what the sale earned"),
+                    ));
+                }
+                let mut wanted = points;
+                for line in earned.iter().filter(|line| line.customer == customer) {
+                    let part = wanted.min(left(line));
+                    if part > 0 {
+                        move_points(tx, customer, now, |account| {
+                            let taken = account.take_back(PointsKind::ReverseEarn, part, line.expires_at)?;
+                            Ok(PointsEntry { sale: Some(sale), of: Some(line.number), ..taken })
+                        })?;
+                    }
+                    wanted = wanted.saturating_sub(part);
+                }
+                Ok(outcome(customer, sale.0))
+            })
+            .await?;
+        self.balance_after(&done)
+    }
+
+    /// Writes down what time has done to the accounts: holds that lapsed, points that expired. Says whether all is done.
+    ///
+    /// # Errors
+    /// As any write.
+    pub async fn settle_points(&self) -> Result<bool, Refusal> {
+        let Opened { log, .. } = self.store()?;
+        let now = self.clock.utc();
+        let due = store::points_due(&log.views(), now, SWEEP_MAX)?;
+        for customer in &due {
+            let customer = *customer;
+            let settled = log.submit(move |tx| settle(tx, customer, now).map(drop))?;
+            settled.await?;
+        }
+        Ok(due.len() < SWEEP_MAX)
+    }
+
+    pub(super) fn balance_after(&self, done: &Done) -> Result<Value, Refusal> {
+        let customer = done.outcome.customer.ok_or_else(no_such_customer)?;
+        let account = store::points(&self.store()?.log.views(), customer)?;
+        let mut answer = told(customer, &account.balance(self.clock.utc()));
+        if let Some(answer) = answer.as_object_mut() {
+            answer.insert("repeated".to_owned(), json!(done.repeated));
+        }
+        Ok(answer)
+    }
+}
+
+fn told(customer: CustomerNumber, balance: &Balance) -> Value {
+    let expiring = balance.expiring.map(|(points, at)| json!({ "points": points, "at": at.rfc3339() }));
+    json!({
+        "customer": customer, "available": balance.available, "held": balance.held, "debt": balance.debt,
+        "expiring": expiring,
+    })
+}
+
+fn outcome(customer: CustomerNumber, points: Uuid) -> Outcome {
+    Outcome { customer: Some(customer), points: Some(points), ..Outcome::default() }
+}
+
+fn holder(tx: &Tx<'_>, hold: HoldId) -> Result<CustomerNumber, Refusal> {
+    Ok(store::hold(tx, hold)?.ok_or_else(no_such_hold)?.customer)
+}
+
+/// Lets time catch up with an account, within a transaction.
+fn settle(tx: &mut Tx<'_>, customer: CustomerNumber, now: Timestamp) -> Result<Account, Refusal> {
+    let mut account = store::points(tx, customer)?;
+    for entry in account.settle(now)? {
+        store::emit(tx, &StoreEvent::PointsMoved { customer, entry })?;
+    }
+    Ok(account)
+}
+
+/// Lets time catch up, then moves points as `decide` says.
+pub(super) fn move_points(
+    tx: &mut Tx<'_>,
+    customer: CustomerNumber,
+    now: Timestamp,
+    decide: impl FnOnce(&Account) -> Result<PointsEntry, PointsError>,
+) -> Result<PointsEntry, Refusal> {
+    store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
+    let account = settle(tx, customer, now)?;
+    let entry = decide(&account)?;
+    store::emit(tx, &StoreEvent::PointsMoved { customer, entry: entry.clone() })?;
+    Ok(entry)
+}
+
+fn release(tx: &mut Tx<'_>, customer: CustomerNumber, now: Timestamp, hold: HoldId) -> Result<(), Refusal> {
+    let account = settle(tx, customer, now)?;
+    if account.stands(hold) {
+        let entry = account.release(hold)?;
+        store::emit(tx, &StoreEvent::PointsMoved { customer, entry })?;
+    }
+    Ok(())
+}
+
+fn no_such_hold() -> Refusal {
+    Refusal::new(RefusalCode::NotFound, "no hold has this id; `points.hold` answers it")
+}
+
+impl From<PointsError> for Refusal {
+    fn from(error: PointsError) -> Self {
+        let message = error.to_string();
+        match error {
+            PointsError::Amount | PointsError::TooMany => Self::field("points", message),
+            PointsError::NotEnough { .. } | PointsError::HeldLess { .. } => {
+                Self { field: Some("points".to_owned()), ..Self::new(RefusalCode::Conflict, message) }
+            }
+            PointsError::Full(_) | PointsError::NoHold => Self::new(RefusalCode::Conflict, message),
+            PointsError::Unfit(_) => Self::new(RefusalCode::Internal, message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_expire_as_a_month_ends_where_the_shop_is() {
+        let at = |text: &str| Timestamp(text.parse::<jiff::Timestamp>().unwrap().as_microsecond());
+        let madrid = TimeZone::get("Europe/Madrid").unwrap();
+        let mut settings = Settings { time_zone: madrid, ..Settings::default() };
+        assert_eq!(settings.expires_at(at("2026-01-31T12:00:00Z")), None);
+        settings.expire_months = Some(1);
+        assert_eq!(settings.expires_at(at("2026-01-31T12:00:00Z")), Some(at("2026-02-28T23:00:00Z")));
+        settings.expire_months = Some(12);
+        assert_eq!(settings.expires_at(at("2026-06-30T22:30:00Z")), Some(at("2027-07-31T22:00:00Z")));
+    }
+}
