@@ -20,6 +20,7 @@ mod input;
 mod issue;
 mod job;
 mod note;
+mod owner;
 mod points;
 mod preference;
 mod printer;

@@ -4,15 +4,14 @@
 //! made in it could not be opened by the daemon after.
 
 use super::ask::{Asker, Said};
+use super::owner::be_owner;
 use crate::config;
 use crate::daemon;
 use crate::desk::Opened;
 use crate::log::{Fault, Half, OpenError, Refused, Verified};
-use anyhow::{Context as _, bail};
-use nix::unistd::{Uid, User, geteuid};
+use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -49,12 +48,7 @@ impl Command {
 fn open(config: &Path) -> anyhow::Result<Opened> {
     let store = config::load(config)?.store;
     let dir = store.dir.display();
-    let owner = std::fs::metadata(&store.dir).with_context(|| format!("{dir} cannot be looked at"))?.uid();
-    if owner != geteuid().as_raw() {
-        let user = User::from_uid(Uid::from_raw(owner)).ok().flatten();
-        let user = user.map_or_else(|| format!("#{owner}"), |user| user.name);
-        bail!("{dir} belongs to {user}: run this as `sudo -u {user} ficha store ...`");
-    }
+    be_owner(&store.dir, "ficha store")?;
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     daemon::open_stopped(&store, credentials.as_deref())
         .with_context(|| format!("the store in {dir} does not open; is fichad stopped?"))
