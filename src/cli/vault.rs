@@ -1,13 +1,16 @@
 //! `ficha vault`: the vault's keys. `unlock` asks the daemon; everything else works on the files while no daemon runs.
 
 use super::ask::{Asker, Usage};
+use super::owner::be_owner;
 use super::{input, say};
 use crate::config::{self, StoreSettings};
-use crate::daemon::offline::Offline;
+use crate::daemon::offline::{Offline, Rotating};
+use crate::vault::keys::second::SecondCopy;
 use crate::vault::phrase::Phrase;
 use crate::vault::ways::{Passphrase, Secret};
 use anyhow::Context as _;
 use serde_json::{Value, json};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -105,7 +108,7 @@ impl Command {
                 let offline = place.hold()?;
                 let secret = known(&offline, opening.by_phrase)?;
                 let passphrase = offline.wants_passphrase().then(chosen).transpose()?;
-                show(asker, &offline.rotate(secret, passphrase, opening.key_to.as_deref())?)
+                rotate(asker, offline.rotate(secret, passphrase, opening.key_to.as_deref())?)
             }
         }
     }
@@ -114,6 +117,7 @@ impl Command {
 impl Place {
     fn hold(&self) -> anyhow::Result<Offline> {
         let settings: StoreSettings = config::load(&self.config)?.store;
+        be_owner(&settings.dir, "ficha vault")?;
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         Ok(Offline::hold(settings, credentials)?)
     }
@@ -128,6 +132,29 @@ fn unlock(asker: &Asker, by_phrase: bool, by_key: bool) -> anyhow::Result<()> {
         json!({ "passphrase": *hidden("Passphrase")? })
     };
     asker.tell("vault.unlock", params, |_| "the vault is open".to_owned())
+}
+
+/// The new phrase is shown before it is the one that holds: whatever cuts this off, somebody has the right one.
+fn rotate(asker: &Asker, rotating: Rotating) -> anyhow::Result<()> {
+    show(asker, rotating.phrase())?;
+    let second = rotating.finish().context(
+        "the change was not carried out to its end: keep both recovery phrases, and do it again; until then the one or the other holds",
+    )?;
+    // Beside what a script reads, which is the phrase.
+    match second {
+        SecondCopy::Pending { why } => tell(&format!(
+            "the vault's key is changed; the second copy of the key file still has the old one's keys until fichad reaches it: {why}"
+        )),
+        SecondCopy::Unset | SecondCopy::InStep => {
+            tell("the vault's key is changed: the old recovery phrase opens nothing any more")
+        }
+    }
+    Ok(())
+}
+
+fn tell(text: &str) {
+    // What was done is done, whether or not anybody reads it.
+    writeln!(io::stderr(), "{text}").ok();
 }
 
 /// What opens the vault now, where it is something that somebody knows.

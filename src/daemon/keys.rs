@@ -12,6 +12,7 @@ use crate::vault::kek::{Kek, KeySource, create_key_file};
 use crate::vault::keys::second::{Healed, restore_first};
 use crate::vault::keys::{KeyError, KeyFile, os_random};
 use crate::vault::rotate::current_key;
+use crate::vault::ways::Ways;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,7 +59,23 @@ pub(super) fn open(
         (false, true) => KeyFile::create(&path, &kek, os_random),
         (false, false) => return Err(OpenStoreError::KeysGone { path }),
     };
-    opened.map(Some).map_err(OpenStoreError::Keys)
+    let opened = opened.map_err(OpenStoreError::Keys)?;
+    look_at_ways(settings, &kek);
+    Ok(Some(opened))
+}
+
+/// Says when nobody could bring the key back. Nothing that the till needs hangs on it.
+fn look_at_ways(settings: &StoreSettings, kek: &Kek) {
+    match Ways::open(&settings.dir, settings.vault.second_dir.as_deref()) {
+        Ok(ways) if ways.has_phrase(kek) => {}
+        Ok(_) => tracing::warn!(
+            "no recovery phrase leads to the vault's key: stop fichad, and `ficha vault phrase` shows one, once"
+        ),
+        Err(error) => tracing::error!(
+            error = super::chain(&error),
+            "the recovery phrase opens nothing: bring `keys.ways` back, or remove it and `ficha vault phrase`"
+        ),
+    }
 }
 
 /// The vault's key, from where the config says.
@@ -76,9 +93,6 @@ fn make_key(source: &KeySource) -> Result<(), OpenStoreError> {
     {
         create_key_file(file, os_random).map_err(OpenStoreError::Keys)?;
         tracing::info!(file = %file.display(), "made the vault's key; keep a copy of it apart from the backups");
-        tracing::warn!(
-            "there is no recovery phrase yet: stop fichad, and `ficha vault phrase` shows one, once"
-        );
     }
     Ok(())
 }

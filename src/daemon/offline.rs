@@ -5,12 +5,12 @@
 
 use super::keys::{KEY_FILE, KEYRING};
 use crate::config::StoreSettings;
-use crate::vault::kek::{KEY_BYTES, Kek, KeySource, create_key_file, keep_key};
+use crate::vault::kek::{KEY_BYTES, Kek, KeySource, create_key_file};
 use crate::vault::keyring::Keyring;
-use crate::vault::keys::second::restore_first;
+use crate::vault::keys::second::{SecondCopy, restore_first};
 use crate::vault::keys::{KeyError, KeyFile, os_random};
 use crate::vault::phrase::Phrase;
-use crate::vault::rotate::{current_key, rotate};
+use crate::vault::rotate::{Rotation, current_key, current_or_left, put_key};
 use crate::vault::ways::{Passphrase, Secret, Way, Ways};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -105,7 +105,7 @@ impl Offline {
                 }
                 current_key(file, &self.key_file())?
             }
-            KeySource::Credential(_) => self.settings.vault.key.load(self.credentials.as_deref())?,
+            KeySource::Credential(_) => self.load()?,
             KeySource::Passphrase => {
                 let secret = chosen(passphrase)?;
                 let mut key = Zeroizing::new([0; KEY_BYTES]);
@@ -127,7 +127,7 @@ impl Offline {
     /// [`OfflineError`] of whatever does not open.
     pub fn new_phrase(&self, secret: Option<Secret>) -> Result<Phrase, OfflineError> {
         let mut ways = self.ways()?;
-        let kek = self.kek(&ways, secret)?;
+        let kek = self.kek(&ways, secret, None)?;
         self.set_phrase(&kek, &mut ways)
     }
 
@@ -143,32 +143,34 @@ impl Offline {
         key_to: Option<&Path>,
     ) -> Result<Option<PathBuf>, OfflineError> {
         let mut ways = self.ways()?;
-        let kek = self.kek(&ways, Some(Secret::Phrase(phrase)))?;
+        let kek = self.kek(&ways, Some(Secret::Phrase(phrase)), None)?;
         let file = match (&self.settings.vault.key, key_to) {
             (_, Some(file)) => file,
             (KeySource::File(file), None) => file.as_path(),
             (KeySource::Credential(_), None) => return Err(OfflineError::KeyTo),
             (KeySource::Passphrase, None) => {
-                ways.add(Way::new(&kek, &chosen(passphrase)?, os_random)?)?;
+                if let Some(way) = Way::new(&kek, &chosen(passphrase)?, os_random)? {
+                    ways.set(way)?;
+                }
                 return Ok(None);
             }
         };
-        keep_key(file, &kek)?;
+        put_key(file, &kek)?;
         Ok(Some(file.to_owned()))
     }
 
-    /// Changes the key that wraps all data keys. Gives the new recovery phrase; the old one opens nothing any more.
+    /// Makes a change of the key that wraps all data keys ready, and gives the new recovery phrase with it: to be shown
+    /// before it is carried out, because from then on only that one holds.
     ///
     /// # Errors
-    /// [`OfflineError`] of whatever does not open, or was cut off: done again it goes on.
+    /// [`OfflineError`] of whatever does not open. The vault opens as before.
     pub fn rotate(
         &self,
         secret: Option<Secret>,
         passphrase: Option<Passphrase>,
         key_to: Option<&Path>,
-    ) -> Result<Phrase, OfflineError> {
-        let mut ways = self.ways()?;
-        let old = self.kek(&ways, secret)?;
+    ) -> Result<Rotating, OfflineError> {
+        let ways = self.ways()?;
         let phrase = Phrase::new(os_random)?;
         let shown = Phrase::parse(&phrase.reveal()).map_err(|_| OfflineError::Wrong)?;
         let mut secrets = vec![Secret::Phrase(phrase)];
@@ -181,12 +183,10 @@ impl Offline {
                 None
             }
         };
+        let old = self.kek(&ways, secret, file)?;
         let second = self.settings.vault.second_dir.as_deref();
-        let new = rotate(&self.key_file(), second, file, &old, &mut ways, &secrets, os_random)?;
-        if let Some(second) = second {
-            KeyFile::open(&self.key_file(), &new, os_random)?.attach(second)?;
-        }
-        Ok(shown)
+        let rotation = Rotation::begin((&self.key_file(), second), file, &old, ways, &secrets, os_random)?;
+        Ok(Rotating { phrase: shown, rotation })
     }
 
     /// Gives the keyring of hashes a new version: what is written from now on is hashed with it, cards when they are next
@@ -215,13 +215,20 @@ impl Offline {
         Ok(shown)
     }
 
-    /// The key that opens the vault now.
-    fn kek(&self, ways: &Ways, secret: Option<Secret>) -> Result<Kek, OfflineError> {
+    fn load(&self) -> Result<Kek, KeyError> {
+        self.settings.vault.key.load(self.credentials.as_deref())
+    }
+
+    /// The key that opens the vault now. `key_to` is where a change of keys that was cut off may have left it.
+    fn kek(&self, ways: &Ways, secret: Option<Secret>, key_to: Option<&Path>) -> Result<Kek, OfflineError> {
         let Some(secret) = secret else {
-            return match &self.settings.vault.key {
-                KeySource::File(file) => Ok(current_key(file, &self.key_file())?),
-                KeySource::Credential(_) => Ok(self.settings.vault.key.load(self.credentials.as_deref())?),
-                KeySource::Passphrase => Err(OfflineError::Passphrase),
+            return match (&self.settings.vault.key, key_to) {
+                (KeySource::File(file), _) => Ok(current_key(file, &self.key_file())?),
+                (KeySource::Credential(_), Some(file)) => {
+                    Ok(current_or_left(self.load()?, file, &self.key_file())?)
+                }
+                (KeySource::Credential(_), None) => Ok(self.load()?),
+                (KeySource::Passphrase, _) => Err(OfflineError::Passphrase),
             };
         };
         for kek in ways.keys(&secret)? {
@@ -235,6 +242,29 @@ impl Offline {
             }
         }
         Err(OfflineError::Wrong)
+    }
+}
+
+/// A change of keys that is ready, and not carried out.
+#[derive(Debug)]
+pub struct Rotating {
+    phrase: Phrase,
+    rotation: Rotation,
+}
+
+impl Rotating {
+    /// The recovery phrase that holds once [`Self::finish`] has begun.
+    #[must_use]
+    pub fn phrase(&self) -> &Phrase {
+        &self.phrase
+    }
+
+    /// Carries it out. Gives how the second copy of the key file is then.
+    ///
+    /// # Errors
+    /// [`OfflineError::Keys`]: the vault opens with the old key and phrase, or with the new ones; done again it goes on.
+    pub fn finish(self) -> Result<SecondCopy, OfflineError> {
+        Ok(self.rotation.finish()?)
     }
 }
 

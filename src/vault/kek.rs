@@ -5,12 +5,16 @@
 
 use super::files;
 use super::keys::{Fill, KeyError};
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Bytes of every secret key here.
 pub const KEY_BYTES: usize = 32;
+
+/// Bytes of a key's name: enough to tell the few keys of one vault apart.
+pub(super) const NAME_BYTES: usize = 8;
 
 /// The key that wraps data keys.
 pub struct Kek(Zeroizing<[u8; KEY_BYTES]>);
@@ -24,6 +28,17 @@ impl Kek {
 
     pub(super) fn bytes(&self) -> &[u8; KEY_BYTES] {
         &self.0
+    }
+
+    /// A name of this key that tells nothing of it.
+    pub(super) fn name(&self) -> [u8; NAME_BYTES] {
+        let mut name = [0; NAME_BYTES];
+        let hash =
+            Sha256::new().chain_update(b"ficha vault key name 1").chain_update(self.0.as_slice()).finalize();
+        for (place, byte) in name.iter_mut().zip(hash) {
+            *place = byte;
+        }
+        name
     }
 }
 
@@ -83,7 +98,7 @@ pub fn create_key_file(path: &Path, random: Fill) -> Result<(), KeyError> {
 ///
 /// # Errors
 /// As [`create_key_file`].
-pub fn keep_key(path: &Path, kek: &Kek) -> Result<(), KeyError> {
+pub(super) fn keep_key(path: &Path, kek: &Kek) -> Result<(), KeyError> {
     files::create(path, 0o400, kek.bytes())
 }
 

@@ -2,9 +2,10 @@
 //!
 //! Each way is the vault's key, sealed under a key made of what somebody knows. The file `keys.ways` beside the key file
 //! holds them: without what is known they open nothing, so they may be copied like the key file. Which of several ways
-//! is the right one, the key file tells: only the right key opens its head.
+//! is the right one, the key file tells: only the right key opens its head. Each has its key's name, which says nothing of it,
+//! so that those of a key that is no more can go.
 
-use super::kek::{KEY_BYTES, Kek};
+use super::kek::{KEY_BYTES, Kek, NAME_BYTES};
 use super::keys::{Fill, KeyError};
 use super::phrase::Phrase;
 use super::seal::{NONCE_BYTES, decrypt, encrypt};
@@ -21,12 +22,12 @@ use zeroize::Zeroizing;
 
 /// The fewest characters of a passphrase.
 pub const PASSPHRASE_CHARS_MIN: usize = 10;
-/// Ways that are kept at most; a rotation that was cut short leaves some of an earlier key.
-const WAYS_MAX: usize = 16;
+/// Ways that are tried at most: a passphrase and a phrase, of the old key and of the new one while it is being changed.
+const WAYS_MAX: usize = 4;
 /// Argon2id, RFC 9106 section 4, second recommended choice: 64 MiB, three passes; one lane, for the daemon has one thread to spare.
 const COST: Cost = Cost { memory_kib: 64 * 1024, passes: 3, lanes: 1 };
-/// What is read from a file is not trusted to cost more than this.
-const MEMORY_KIB_MAX: u32 = 1024 * 1024;
+/// What is read from a file is not trusted to cost more than this: a few seconds on a small machine.
+const COST_MAX: Cost = Cost { memory_kib: 256 * 1024, passes: 8, lanes: 4 };
 
 /// What somebody knows.
 #[derive(Debug)]
@@ -80,6 +81,8 @@ struct Cost {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Way {
     kind: Kind,
+    /// The name of the key that it leads to.
+    leads_to: [u8; NAME_BYTES],
     cost: Cost,
     salt: [u8; 16],
     nonce: [u8; NONCE_BYTES],
@@ -106,7 +109,7 @@ impl Way {
         };
         let (mut salt, mut nonce) = ([0; 16], [0; NONCE_BYTES]);
         random(&mut salt).and_then(|()| random(&mut nonce)).map_err(|source| KeyError::Random { source })?;
-        let mut way = Self { kind, cost: COST, salt, nonce, sealed: Vec::new() };
+        let mut way = Self { kind, leads_to: kek.name(), cost: COST, salt, nonce, sealed: Vec::new() };
         let cipher = way.cipher(secret)?.ok_or(KeyError::Stretch)?;
         way.sealed = encrypt(&cipher, &nonce, &way.aad(), kek.bytes()).ok_or(KeyError::Stretch)?;
         Ok(Some(way))
@@ -150,15 +153,20 @@ impl Way {
         for number in [self.cost.memory_kib, self.cost.passes, self.cost.lanes] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
+        bytes.extend_from_slice(&self.leads_to);
         bytes.extend_from_slice(&self.salt);
         bytes
     }
 }
 
 impl Cost {
+    fn is_too_much(self) -> bool {
+        let Self { memory_kib, passes, lanes } = COST_MAX;
+        self.memory_kib > memory_kib || self.passes > passes || self.lanes > lanes
+    }
+
     fn stretch(self, passphrase: &[u8], salt: &[u8], key: &mut [u8]) -> Result<(), KeyError> {
-        let memory_kib = self.memory_kib.min(MEMORY_KIB_MAX);
-        let params = Params::new(memory_kib, self.passes, self.lanes, Some(KEY_BYTES));
+        let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(KEY_BYTES));
         let params = params.map_err(|_| KeyError::Stretch)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         argon2.hash_password_into(passphrase, salt, key).map_err(|_| KeyError::Stretch)
@@ -177,7 +185,7 @@ impl Ways {
     /// Reads `keys.ways` in `folder`, and in the folder of second copies. A file that is not there has no ways.
     ///
     /// # Errors
-    /// [`KeyError::HeaderDamaged`], [`KeyError::Io`].
+    /// [`KeyError::HeaderDamaged`], [`KeyError::Costly`], [`KeyError::Io`].
     pub fn open(folder: &Path, second: Option<&Path>) -> Result<Self, KeyError> {
         let twin = Twin::new(*b"FICHAWAY", "keys.ways", folder, second);
         let found = twin.load()?;
@@ -186,6 +194,9 @@ impl Ways {
             Some(body) => postcard::from_bytes(body).map_err(damaged)?,
             None => Vec::new(),
         };
+        if ways.iter().any(|way| way.cost.is_too_much()) {
+            return Err(KeyError::Costly { path: twin.path().to_owned() });
+        }
         let mut opened = Self { twin, counter: found.counter, ways };
         if found.uneven {
             opened.replace(opened.ways.clone())?;
@@ -205,21 +216,21 @@ impl Ways {
         Ok(keys)
     }
 
-    /// Whether there is a recovery phrase.
+    /// Whether there is a recovery phrase that leads to `current`.
     #[must_use]
-    pub fn has_phrase(&self) -> bool {
-        self.ways.iter().any(|way| way.kind == Kind::Phrase)
+    pub fn has_phrase(&self, current: &Kek) -> bool {
+        self.ways.iter().any(|way| way.kind == Kind::Phrase && way.leads_to == current.name())
     }
 
-    /// Adds ways and keeps all others: a rotation before its key is in use.
+    /// Keeps the ways to `old` and adds those to the key that is to follow it. Those of a change that was cut off earlier go:
+    /// nothing was ever wrapped with what they lead to.
     ///
     /// # Errors
     /// [`KeyError::Io`].
-    pub fn add(&mut self, more: impl IntoIterator<Item = Way>) -> Result<(), KeyError> {
+    pub(super) fn prepare(&mut self, old: &Kek, next: &[Way]) -> Result<(), KeyError> {
         let mut ways = self.ways.clone();
-        ways.extend(more);
-        // Of a rotation that was cut short again and again the oldest lead nowhere.
-        ways.drain(..ways.len().saturating_sub(WAYS_MAX));
+        ways.retain(|way| way.leads_to == old.name());
+        ways.extend_from_slice(next);
         self.replace(ways)
     }
 
@@ -272,14 +283,14 @@ mod tests {
         let phrase = Phrase::new(os_random).unwrap();
         let again = Secret::Phrase(Phrase::parse(&phrase.reveal()).unwrap());
         let phrase = Secret::Phrase(phrase);
-        assert!(!ways.has_phrase());
+        assert!(!ways.has_phrase(&kek(1)));
         for secret in [&phrase, &passphrase("correct horse battery")] {
             ways.set(Way::new(&kek(1), secret, os_random).unwrap().unwrap()).unwrap();
         }
         assert!(Way::new(&kek(1), &Secret::Key(kek(1)), os_random).unwrap().is_none());
 
         let mut ways = Ways::open(folder.path(), None).unwrap();
-        assert!(ways.has_phrase());
+        assert!(ways.has_phrase(&kek(1)));
         for secret in [&again, &passphrase("correct horse battery\n")] {
             assert_eq!(bytes(&ways.keys(secret).unwrap()), [[1; KEY_BYTES]]);
         }
@@ -289,8 +300,12 @@ mod tests {
         }
         // While a rotation is under way both keys are led to; afterwards one.
         let new = Way::new(&kek(2), &phrase, os_random).unwrap().unwrap();
-        ways.add([new.clone()]).unwrap();
+        ways.prepare(&kek(1), std::slice::from_ref(&new)).unwrap();
         assert_eq!(bytes(&ways.keys(&again).unwrap()), [[2; KEY_BYTES], [1; KEY_BYTES]]);
+        // Cut off there and begun again, nothing of the first attempt stays.
+        ways.prepare(&kek(1), std::slice::from_ref(&new)).unwrap();
+        assert_eq!(ways.ways.len(), 3);
+        assert!(ways.has_phrase(&kek(2)) && !ways.has_phrase(&kek(3)));
         ways.replace(vec![new]).unwrap();
         assert_eq!(bytes(&ways.keys(&again).unwrap()), [[2; KEY_BYTES]]);
         assert!(ways.keys(&passphrase("correct horse battery")).unwrap().is_empty());
@@ -308,5 +323,29 @@ mod tests {
             ways.set(changed).unwrap();
             assert!(ways.keys(&secret).unwrap().is_empty());
         }
+    }
+
+    #[test]
+    fn what_would_cost_too_much_is_refused_before_it_is_tried() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = passphrase("correct horse battery");
+        let way = Way::new(&kek(1), &secret, os_random).unwrap().unwrap();
+        let costs: [fn(&mut Cost); 3] = [
+            |cost| cost.memory_kib = COST_MAX.memory_kib + 1,
+            |cost| cost.passes = u32::MAX,
+            |cost| cost.lanes = COST_MAX.lanes + 1,
+        ];
+        for change in costs {
+            let mut ways = Ways { counter: 0, twin: twin(folder.path()), ways: Vec::new() };
+            let mut changed = way.clone();
+            change(&mut changed.cost);
+            ways.set(changed).unwrap();
+            let refused = Ways::open(folder.path(), None).unwrap_err();
+            assert!(matches!(refused, KeyError::Costly { .. }), "{refused}");
+        }
+    }
+
+    fn twin(folder: &Path) -> Twin {
+        Twin::new(*b"FICHAWAY", "keys.ways", folder, None)
     }
 }

@@ -27,6 +27,20 @@ pub enum KeyError {
         /// Its permission bits.
         mode: u32,
     },
+    /// Mount the disk of the second copy; if it is lost for ever, do without it.
+    #[error(
+        "the second copy of the key file is not in step, and keys that only it has whole would be lost: {why}. Bring it back, or, if it is lost for ever, take `second_dir` out of `[vault]` first"
+    )]
+    NotInStep {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Bring the file from its copy: fichad never wrote that.
+    #[error("{} asks for more work than fichad would do for a passphrase: bring it back from its copy", .path.display())]
+    Costly {
+        /// The file.
+        path: PathBuf,
+    },
     /// Not a key of ours.
     #[error("{} must hold exactly 32 bytes, the key and nothing else", .path.display())]
     Malformed {
@@ -34,7 +48,7 @@ pub enum KeyError {
         path: PathBuf,
     },
     /// Bring the right key; nothing is broken.
-    #[error("the key given does not open {}: it was made with another one", .path.display())]
+    #[error("the key given does not open {}: it was made with another one (if the key was changed, bring the new one, or `ficha vault recover`)", .path.display())]
     WrongKey {
         /// What it does not open.
         path: PathBuf,

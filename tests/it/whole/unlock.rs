@@ -79,6 +79,67 @@ fn a_passphrase_unlocks_while_the_daemon_runs() {
 }
 
 #[test]
+fn only_the_owner_of_the_state_folder_works_on_its_keys() {
+    let bench = Bench::new();
+    bench.configure("");
+    fs::create_dir(bench.state()).unwrap();
+    if nix::unistd::geteuid().is_root() {
+        std::os::unix::fs::chown(bench.state(), Some(65_534), None).unwrap();
+    } else {
+        fs::remove_dir(bench.state()).unwrap();
+        std::os::unix::fs::symlink("/usr", bench.state()).unwrap();
+    }
+    for words in [&["init"][..], &["phrase"], &["rotate"], &["rotate", "--keyring"], &["recover"]] {
+        let refused = ficha(&bench, words, "");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(said.contains(" belongs to ") && said.contains("sudo -u"), "{words:?}: {said}");
+        assert!(!refused.status.success());
+    }
+    assert!(!bench.state().join("LOCK").exists() && !bench.state().join("keys").exists());
+}
+
+#[test]
+fn a_change_of_keys_without_the_second_disk_changes_nothing_and_says_what_to_do() {
+    let (bench, scanner) = (Bench::new(), Scanner::new());
+    let disk = bench.state().with_file_name("second");
+    fs::create_dir(&disk).unwrap();
+    bench.configure(&format!("{}[vault]\nsecond_dir = \"{}\"\n", one_till(&scanner), disk.display()));
+    let first = phrase(&ficha(&bench, &["init"], ""));
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
+    until("the second copy is made", || {
+        register.call("status", json!({})).unwrap()["keys"]["second_copy"] == "in_step"
+    });
+    let (customer, ..) = customer(&mut register);
+    fichad.stop();
+    let away = disk.with_file_name("away");
+    fs::rename(&disk, &away).unwrap();
+    let keys = || ["keys", "vault.key"].map(|file| fs::read(bench.state().join(file)).unwrap());
+    let before = keys();
+    let refused = ficha(&bench, &["rotate"], "");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && refused.stdout.is_empty(), "{said}");
+    assert!(said.contains("is its disk mounted?") && said.contains("second_dir"), "{said}");
+    assert!(keys() == before);
+
+    fs::rename(&away, &disk).unwrap();
+    let second = phrase(&ficha(&bench, &["rotate"], ""));
+    assert!(fs::read(bench.state().join("keys")).unwrap() == fs::read(disk.join("keys")).unwrap());
+    // New hardware with nothing but the second disk's copies of the keys, and the rest of the state folder.
+    for gone in ["keys", "vault.key", "keys.ways"] {
+        fs::remove_file(bench.state().join(gone)).unwrap();
+    }
+    assert!(!ficha(&bench, &["recover"], &first).status.success());
+    assert!(ficha(&bench, &["recover"], &second).status.success());
+    let scanner = Scanner::new();
+    bench.configure(&format!("{}[vault]\nsecond_dir = \"{}\"\n", one_till(&scanner), disk.display()));
+    let fichad = bench.start();
+    let shown = fichad.open("till-1").call("customer.show", json!({ "customer": customer })).unwrap();
+    assert_eq!(shown["file"]["name"], "Ana Example");
+    assert!(!fichad.stop().contains("no recovery phrase"));
+}
+
+#[test]
 fn the_recovery_phrase_opens_the_vault_on_new_hardware_and_a_new_key_ends_the_old_ones() {
     let (bench, mut scanner) = (Bench::new(), Scanner::new());
     bench.configure(&one_till(&scanner));
