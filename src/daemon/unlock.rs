@@ -5,7 +5,8 @@ use super::states::States;
 use crate::config::StoreSettings;
 use crate::desk::{Desk, Opened, fields};
 use crate::domain::refusal::{Refusal, RefusalCode};
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Uptime};
+use crate::identify::Budget;
 use crate::log::{OpenError, Refused};
 use crate::vault::VaultError;
 use crate::vault::keys::{KeyError, KeyFile, os_random};
@@ -16,6 +17,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// What unlocking works with.
@@ -26,10 +28,26 @@ pub(super) struct Unlock {
     pub(super) settings: StoreSettings,
     pub(super) credentials: Option<PathBuf>,
     pub(super) runtime: Handle,
-    /// Held while one is tried: each costs 64 MiB for a moment. Whether the vault has its keys, and a step after that is
-    /// still to be done.
-    pub(super) trying: Mutex<bool>,
+    /// Held while one is tried: each costs 64 MiB for a moment.
+    pub(super) trying: Mutex<Trying>,
 }
+
+/// What is known from one try to the next.
+#[derive(Debug, Default)]
+pub(super) struct Trying {
+    /// Whether the vault has its keys, and a step after that is still to be done.
+    half_done: bool,
+    /// How often something may still be tried now.
+    left: Option<Budget>,
+}
+
+/// Passphrases or phrases that may be tried at once, by whomever.
+const TRIES_MAX: u32 = 5;
+
+/// After this time one more is free again: 4320 a day, which a passphrase of [`PASSPHRASE_CHARS_MIN`] characters outlasts.
+///
+/// [`PASSPHRASE_CHARS_MIN`]: crate::vault::ways::PASSPHRASE_CHARS_MIN
+const TRY_EVERY: Duration = Duration::from_secs(20);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,7 +62,7 @@ impl Unlock {
     /// Carries `vault.unlock` out. Waits for the disk, and a moment for the passphrase.
     pub(super) fn run(&self, params: Option<&RawValue>) -> Result<Value, Refusal> {
         let Ask { passphrase, phrase } = fields(params)?;
-        let Ok(mut half_done) = self.trying.try_lock() else {
+        let Ok(mut trying) = self.trying.try_lock() else {
             return Err(Refusal::new(
                 RefusalCode::Busy,
                 "somebody is unlocking the vault; try again in a moment",
@@ -54,13 +72,16 @@ impl Unlock {
         let opened = opened.ok_or_else(|| Refusal::new(RefusalCode::ReadOnly, "the store is not open"))?;
         if opened.vault.is_locked() {
             let secret = secret(passphrase, phrase)?;
+            if secret.is_some() {
+                trying.spend(self.clock.uptime())?;
+            }
             let keys = self.keys(secret)?;
             opened.vault.unlock(keys)?;
-            *half_done = true;
+            trying.half_done = true;
         }
-        if *half_done {
+        if trying.half_done {
             self.finish(opened)?;
-            *half_done = false;
+            trying.half_done = false;
         }
         Ok(json!({ "vault": "open" }))
     }
@@ -97,6 +118,17 @@ impl Unlock {
         self.states.store_opened(false);
         keys::look_after(&self.settings, opened, &*self.clock, &self.states);
         Ok(())
+    }
+}
+
+impl Trying {
+    fn spend(&mut self, now: Uptime) -> Result<(), Refusal> {
+        let left = self.left.get_or_insert_with(|| Budget::new(TRIES_MAX, TRY_EVERY, now));
+        left.spend(now).map_err(|wait| {
+            let seconds = wait.as_secs().saturating_add(1);
+            let message = format!("too many tries to unlock the vault; the next is free in {seconds} s");
+            Refusal::new(RefusalCode::Busy, message)
+        })
     }
 }
 

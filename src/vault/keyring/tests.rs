@@ -116,3 +116,25 @@ fn it_is_made_once() {
     fs::set_permissions(key_path(folder.path()), fs::Permissions::from_mode(0o440)).unwrap();
     assert!(matches!(Keyring::open(folder.path()), Err(KeyError::Exposed { .. })));
 }
+
+#[test]
+fn a_change_of_the_keyring_cut_off_at_any_operation_leaves_the_old_one_or_the_new() {
+    for operations in 0.. {
+        let folder = tempfile::tempdir().unwrap();
+        let before = Keyring::create(folder.path(), os_random).unwrap();
+        let (done, whole) = files::cut::after(operations, || Keyring::rotate(folder.path(), os_random));
+        let after = Keyring::open(folder.path()).unwrap();
+        assert!(after.card_hashes(&card(1)).contains(&before.card_hash(&card(1))), "{operations}");
+        assert!([1, 2].contains(&after.newest()) && after.has_older() == (after.newest() == 2));
+        if whole {
+            assert_eq!((done.unwrap(), after.newest()), (2, 2));
+            return;
+        }
+        // Done again it comes to its end, and no version gets lost.
+        let next = Keyring::rotate(folder.path(), os_random).unwrap();
+        assert_eq!(next, after.newest() + 1);
+        assert!(
+            Keyring::open(folder.path()).unwrap().card_hashes(&card(1)).contains(&before.card_hash(&card(1)))
+        );
+    }
+}

@@ -59,6 +59,20 @@ fn a_passphrase_unlocks_while_the_daemon_runs() {
         register.call("vault.unlock", wrong).unwrap_err();
         assert_eq!(vault(&mut register), "locked");
     }
+    // Each was a try, but for what is no secret at all. So many are free at once, and what follows waits, right or wrong.
+    for _ in 0..4 {
+        register.call("vault.unlock", json!({ "passphrase": "correct horse batterx" })).unwrap_err();
+    }
+    let waits = register.call("vault.unlock", json!({ "passphrase": PASSPHRASE })).unwrap_err().to_string();
+    assert!(waits.contains("too many tries") && waits.contains(" s"), "{waits}");
+    assert_eq!(vault(&mut register), "locked");
+    fichad.stop();
+
+    let mut scanner_again = Scanner::new();
+    bench.configure(&format!("{}[vault]\nkey_passphrase = true\n", one_till(&scanner_again)));
+    std::mem::swap(&mut scanner, &mut scanner_again);
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
     register.call("vault.unlock", json!({ "passphrase": PASSPHRASE })).unwrap();
     assert_eq!(vault(&mut register), "open");
     let (_, _, letters) = customer(&mut register);
@@ -170,7 +184,7 @@ fn the_recovery_phrase_opens_the_vault_on_new_hardware_and_a_new_key_ends_the_ol
     assert!(!ficha(&bench, &["recover"], &second).status.success());
     assert!(ficha(&bench, &["recover"], &third).status.success());
 
-    // The card was hashed before the keyring was changed: it is known, and hashed anew.
+    // The card was hashed before the keyring was changed: it is known, and hashed anew. So are look-ups known.
     let mut fresh = Scanner::new();
     bench.configure(&one_till(&fresh));
     std::mem::swap(&mut scanner, &mut fresh);
@@ -180,6 +194,8 @@ fn the_recovery_phrase_opens_the_vault_on_new_hardware_and_a_new_key_ends_the_ol
         scanner.scan(&[&letters]);
         assert_eq!(event(&mut register, "identified")["file"]["name"], "Ana Example");
     }
+    let found = register.call("customer.find", json!({ "name": "Example Ana" })).unwrap();
+    assert_eq!(found["rows"].as_array().unwrap().len(), 1, "{found}");
     fichad.stop();
     let sealed = files(&bench.state().join("vault/journal")).iter().fold(0, |count, (_, bytes)| {
         count + String::from_utf8_lossy(bytes).matches("\"section\":\"card:").count()
