@@ -96,6 +96,21 @@ pub fn appears(kind: Kind, port: Port, within: Duration) -> Result<PathBuf> {
     wait(&format!("a {kind:?} node at port {}", port.0), within, || find(kind, port))
 }
 
+/// Waits for the event node of an input device that calls itself so, wherever it is plugged in.
+///
+/// # Errors
+/// When there is none `within` that time.
+pub fn appears_as(name: &str, within: Duration) -> Result<PathBuf> {
+    wait(&format!("an input device {name}"), within, || {
+        let devices = fs::read_dir("/sys/class/input").ok()?.flatten().map(|entry| entry.path());
+        let is_it = |device: &PathBuf| {
+            let found = fs::read_to_string(device.join("device/name"));
+            found.is_ok_and(|found| found.trim_end() == name)
+        };
+        devices.filter(is_it).find_map(node_of)
+    })
+}
+
 /// Waits for the node of `kind` behind `port` that belongs to this interface of the device.
 ///
 /// # Errors
@@ -106,6 +121,19 @@ pub fn appears_at(kind: Kind, port: Port, interface: u8, within: Duration) -> Re
         folders(kind, port)
             .find(|path| path.iter().any(|part| part.to_string_lossy().ends_with(&ending)))
             .and_then(node_of)
+    })
+}
+
+/// Waits for the node of the whole device behind `port`, which libusb opens.
+///
+/// # Errors
+/// When there is none `within` that time.
+pub fn usb_device(port: Port, within: Duration) -> Result<PathBuf> {
+    configured(port, within)?;
+    let ending = format!("-{}", u32::from(port.0) + 1);
+    wait(&format!("the USB device at port {}", port.0), within, || {
+        let devices = fs::read_dir("/sys/bus/usb/devices").ok()?.flatten().map(|entry| entry.path());
+        devices.filter(|device| device.to_string_lossy().ends_with(&ending)).find_map(node_of)
     })
 }
 

@@ -2,6 +2,10 @@
 //!
 //! JSON-RPC 2.0, one message a line, as `src/push/PROTOCOL.md` of the daemon says it.
 
+mod config;
+
+pub use config::{TYPES, adopted_keyboard, config, printer, reader_name, serial};
+
 use crate::Result;
 use crate::trace::Trace;
 use serde_json::{Value, json};
@@ -19,40 +23,6 @@ const BACKLOG_MAX: usize = 256;
 
 /// Pause between two questions about something that no event tells of (a device that is no reader, a printer's paper).
 const ASK_AGAIN: Duration = Duration::from_millis(50);
-/// What the daemon calls a reader on USB that has a serial number.
-#[must_use]
-pub fn reader_name(vendor: u16, product: u16, serial: &str) -> String {
-    format!("usb:{vendor:04x}:{product:04x}:{serial}")
-}
-
-/// A config for one scenario: its own folder and socket, one register, and what `devices` adds.
-#[must_use]
-pub fn config(folder: &Path, socket: &Path, devices: &str) -> String {
-    let (folder, socket) = (folder.display(), socket.display());
-    format!(
-        "[store]\ndir = \"{folder}\"\n\n[push]\nsocket = \"{socket}\"\n\n[[register]]\nname = \"{NAME}\"\n\n{devices}"
-    )
-}
-
-/// A keyboard-mode reader that is adopted. Its Enter ends a scan; the silence that would end one without is as long as the
-/// config allows, because a busy machine can hold this guest up for longer than the usual 100 ms between two keys.
-#[must_use]
-pub fn adopted_keyboard(reader: &str, layout: &str) -> String {
-    format!("[[reader]]\nname = \"{reader}\"\nadopt = true\nlayout = \"{layout}\"\nidle_ms = 2000\n")
-}
-
-/// A printer at this address.
-#[must_use]
-pub fn printer(name: &str, address: &str) -> String {
-    format!("[[printer]]\nname = \"{name}\"\naddress = \"{address}\"\n")
-}
-
-/// An adopted tty, with what `more` adds to its table.
-#[must_use]
-pub fn serial(name: &str, node: &Path, more: &str) -> String {
-    format!("[[serial]]\nname = \"{name}\"\npath = \"{}\"\n{more}\n", node.display())
-}
-
 /// A session with the daemon.
 #[derive(Debug)]
 pub struct Register {
@@ -72,9 +42,23 @@ impl Register {
             UnixStream::connect(socket).map_err(|e| format!("connecting to {}: {e}", socket.display()))?;
         let lines = BufReader::new(stream);
         let mut register = Self { lines, next_id: 1, events: VecDeque::new(), trace: trace.clone() };
-        register.request("hello", &json!({ "client": "vm" }), within)?;
-        register.request("subscribe", &json!({ "register": NAME }), within)?;
+        let hello = register.request("hello", &json!({ "client": "vm" }), within)?;
+        // Where the config names none, there is one, named after the host.
+        let name = hello.pointer("/registers/0").and_then(Value::as_str).unwrap_or(NAME);
+        register.request("subscribe", &json!({ "register": name }), within)?;
         Ok(register)
+    }
+
+    /// Tries to be that register, and gives the roles of who tries.
+    ///
+    /// # Errors
+    /// When the daemon refuses, or does not answer `within` that time.
+    pub fn claim(socket: &Path, name: &str, within: Duration) -> Result<String> {
+        let lines = BufReader::new(UnixStream::connect(socket)?);
+        let mut register = Self { lines, next_id: 1, events: VecDeque::new(), trace: Trace::default() };
+        let hello = register.request("hello", &json!({ "client": "vm" }), within)?;
+        register.request("subscribe", &json!({ "register": name }), within)?;
+        Ok(hello.get("roles").cloned().unwrap_or_default().to_string())
     }
 
     /// Asks, and gives the result.
@@ -172,6 +156,14 @@ impl Register {
             let readers = status.get("readers").and_then(Value::as_array);
             readers.is_some_and(|readers| readers.contains(&reading) == is_read)
         })
+    }
+
+    /// Waits until the typist is in this state.
+    ///
+    /// # Errors
+    /// When it is not `within` that time.
+    pub fn wait_typist(&mut self, state: &str, within: Duration) -> Result<()> {
+        self.wait_status(within, |status| status.pointer("/typist/state").is_some_and(|found| found == state))
     }
 
     /// The readers that are, or were, read, by name.

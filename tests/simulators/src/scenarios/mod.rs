@@ -7,21 +7,23 @@ mod keyboard;
 mod msr;
 mod printer;
 mod serial;
-mod till;
+pub(crate) mod till;
+mod typist;
 
 use crate::Result;
 use crate::trace::Trace;
+use std::io::{self, Write as _, stdout};
 use std::time::{Duration, Instant};
 
 /// Room for one step on a slow, shared machine under software emulation; on real hardware each takes milliseconds.
-const STEP: Duration = Duration::from_secs(20);
+pub(crate) const STEP: Duration = Duration::from_secs(20);
 
 /// Something to play, and how it is called: `group/name`.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
     /// What result lines and `--only` call it.
     pub name: &'static str,
-    play: fn(&Trace) -> Result<()>,
+    pub(crate) play: fn(&Trace) -> Result<()>,
 }
 
 /// How a scenario went.
@@ -39,7 +41,29 @@ pub struct Outcome {
 #[must_use]
 pub fn all() -> Vec<Scenario> {
     let readers = [hid_pos::SCENARIOS, keyboard::SCENARIOS, msr::SCENARIOS, serial::SCENARIOS].concat();
-    [kernel::SCENARIOS, &readers, printer::SCENARIOS, hotplug::SCENARIOS].concat()
+    [kernel::SCENARIOS, &readers, typist::SCENARIOS, printer::SCENARIOS, hotplug::SCENARIOS].concat()
+}
+
+/// Plays them in order, with a line for each on standard output. Lines that the host reads begin with `vm| `, so that the
+/// kernel's messages on the same console cannot be taken for one.
+///
+/// # Errors
+/// When nothing can be written there.
+pub fn play(scenarios: Vec<Scenario>) -> io::Result<()> {
+    for scenario in scenarios {
+        let outcome = scenario.run();
+        let took = outcome.took.as_secs_f64();
+        let mut out = stdout().lock();
+        match outcome.failure {
+            None => writeln!(out, "vm| ok   {} ({took:.1} s)", scenario.name)?,
+            Some(reason) => {
+                writeln!(out, "vm| FAIL {} ({took:.1} s): {reason}", scenario.name)?;
+                outcome.trace.iter().try_for_each(|line| writeln!(out, "vm|      {line}"))?;
+            }
+        }
+        out.flush()?;
+    }
+    writeln!(stdout(), "vm| end")
 }
 
 impl Scenario {
@@ -59,6 +83,6 @@ impl Scenario {
 }
 
 /// Fails with both values when they differ.
-fn expect<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, wanted: &T) -> Result<()> {
+pub(crate) fn expect<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, wanted: &T) -> Result<()> {
     if got == wanted { Ok(()) } else { Err(format!("{what}: got {got:?}, wanted {wanted:?}").into()) }
 }
