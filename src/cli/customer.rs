@@ -8,7 +8,8 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 /// Takes in a new customer. The person comes from standard input as a JSON object in the words of schema.org's Person
-/// (`givenName`, `familyName`, `telephone`: [{"e164"}], `email`: [{"addr"}], `knowsLanguage`), or is asked for.
+/// (`givenName`, `familyName`, `telephone`: [{"e164"}], `email`: [{"addr"}], `address`, `birthDay`, ...: PROTOCOL.md has all), or is
+/// asked for.
 #[derive(Debug, clap::Args)]
 pub(super) struct Enrol {
     #[command(flatten)]
@@ -109,25 +110,52 @@ impl By {
     }
 }
 
-/// Finds customers. What to look for is one line of standard input, or asked for.
+/// What else may be known of somebody whose name is.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum With {
+    /// `MM-DD` or `YYYY-MM-DD`.
+    Birthday,
+    /// As it is written.
+    Postcode,
+}
+
+impl With {
+    fn field(self) -> &'static str {
+        match self {
+            Self::Birthday => "birthday",
+            Self::Postcode => "postcode",
+        }
+    }
+}
+
+/// Finds customers. What to look for is one line of standard input, or asked for. A name is found as it begins, as it sounds
+/// and with a slip in it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Find {
     /// What is looked for.
     #[arg(long, value_enum, default_value = "name")]
     by: By,
+    /// Narrows a search by name: one more line each, in this order.
+    #[arg(long, value_enum)]
+    with: Vec<With>,
 }
 
 impl Find {
     pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
         let wanted = input::needed(self.by.field())?;
-        asker.tell("customer.find", json!({ self.by.field(): wanted }), |answer| {
+        let mut search = Map::from_iter([(self.by.field().to_owned(), Value::from(wanted))]);
+        for with in &self.with {
+            search.insert(with.field().to_owned(), input::needed(with.field())?.into());
+        }
+        asker.tell("customer.find", search.into(), |answer| {
             let found = rows(answer, "/rows");
             if found.is_empty() {
                 return "nobody found".to_owned();
             }
-            let row =
-                |row: &Value| ["/customer", "/name", "/phone", "/issues_open"].map(|field| at(row, field));
-            let mut text = table(["CUSTOMER", "NAME", "PHONE", "OPEN ISSUES"], found.iter().map(row));
+            let row = |row: &Value| {
+                ["/customer", "/name", "/phone", "/score", "/issues_open"].map(|field| at(row, field))
+            };
+            let mut text = table(["CUSTOMER", "NAME", "PHONE", "FITS", "OPEN ISSUES"], found.iter().map(row));
             if *get(answer, "more") == true {
                 text.push_str("\nthere are more: tell more of what you look for");
             }

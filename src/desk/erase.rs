@@ -1,10 +1,10 @@
 //! Erasing a customer: what the person told us goes, what the shop sold stays under a number that leads to nobody.
 
 use super::request::Ask;
-use super::{Desk, Opened};
+use super::{Desk, Opened, waiting};
 use crate::domain::event::Outcome;
 use crate::domain::id::CustomerNumber;
-use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::refusal::Refusal;
 use crate::store;
 use crate::vault::Vault;
 use serde::{Deserialize, Serialize};
@@ -92,12 +92,4 @@ fn pending(vault: &Vault) -> Vec<&'static str> {
     let unfinished = vault.unfinished();
     let views = (unfinished.views > 0).then_some("views");
     views.into_iter().chain(unfinished.second_copy.then_some("second_copy")).collect()
-}
-
-/// On a thread that may wait for a disk.
-async fn waiting<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| Err(Refusal::new(RefusalCode::Internal, "the erasure was broken off")))
 }

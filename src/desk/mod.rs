@@ -10,6 +10,7 @@ mod card;
 pub mod compose;
 mod erase;
 pub mod file;
+mod find;
 mod issue;
 mod note;
 mod person;
@@ -241,7 +242,7 @@ impl Desk {
         }
         let ask = Ask { who, register, method, params };
         match *method {
-            "customer.find" => self.find(&ask),
+            "customer.find" => self.find(&ask).await,
             "customer.enrol" => self.enrol(&ask).await,
             "customer.show" => self.show(&ask),
             "customer.change" => self.change_person(&ask).await,
@@ -310,6 +311,14 @@ fn forbidden(roles: &[Role]) -> Refusal {
         groups.join(", ")
     );
     Refusal::new(RefusalCode::Forbidden, message)
+}
+
+/// Work on a thread that may wait for a disk, or take a moment.
+async fn waiting<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(Refusal::new(RefusalCode::Internal, "the request was broken off")))
 }
 
 /// `N` bytes from the kernel.

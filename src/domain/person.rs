@@ -3,6 +3,13 @@
 //! Pure. [`Person::read`] is how a form gets in: it checks everything and names the field that is wrong, never what
 //! was in it. What is stored is read back by serde from a self-describing format (absent fields are left out).
 
+mod address;
+pub mod fields;
+mod form;
+
+pub use address::{Address, AddressKind, postcode_term};
+pub use form::{Form, day_and_year};
+
 use super::contact::{CallingCode, E164, Email};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,7 +18,7 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Characters of one field at most.
 pub const FIELD_CHARS_MAX: usize = 100;
-/// Telephone numbers, e-mail addresses and languages at most, each.
+/// Telephone numbers, e-mail addresses, postal addresses and languages at most, each.
 pub const LIST_MAX: usize = 5;
 /// Characters of a language tag at most, RFC 5646 section 4.4.1.
 pub const LANGUAGE_CHARS_MAX: usize = 35;
@@ -41,15 +48,27 @@ pub struct Person {
     /// What the customer wants to be called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preferred_name: Option<String>,
+    /// How the given name sounds, for names in a script that the staff does not read: pinyin, kana, Latin letters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phonetic_given_name: Option<String>,
+    /// How the family name sounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phonetic_family_name: Option<String>,
     /// The organisation (vCard ORG), for a business customer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub org: Option<String>,
+    /// What they are at the organisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_title: Option<String>,
     /// Telephone numbers, the preferred one first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub telephone: Vec<Telephone>,
     /// E-mail addresses, the preferred one first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub email: Vec<EmailAddress>,
+    /// Postal addresses, the preferred one first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub address: Vec<Address>,
     /// Languages as BCP 47 tags, the preferred one first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub knows_language: Vec<String>,
@@ -112,11 +131,15 @@ impl Person {
                 "familyName2" => person.family_name2 = text(field, value)?,
                 "honorificSuffix" => person.honorific_suffix = text(field, value)?,
                 "preferredName" => person.preferred_name = text(field, value)?,
+                "phoneticGivenName" => person.phonetic_given_name = text(field, value)?,
+                "phoneticFamilyName" => person.phonetic_family_name = text(field, value)?,
                 "org" => person.org = text(field, value)?,
+                "jobTitle" => person.job_title = text(field, value)?,
                 "telephone" => {
                     person.telephone = list(field, value, |at, item| telephone(at, item, default))?
                 }
                 "email" => person.email = list(field, value, email)?,
+                "address" => person.address = list(field, value, Address::read)?,
                 "knowsLanguage" => person.knows_language = list(field, value, language)?,
                 _ => return Err(unknown(field)),
             }

@@ -1,6 +1,8 @@
 //! Instants as plain numbers, so that whoever decides something is told the time and never asks.
 
+use jiff::{Span, tz::TimeZone};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::time::Duration;
 
 /// Time since the daemon started. Never goes back; says nothing about the wall clock.
@@ -30,10 +32,97 @@ impl Timestamp {
     }
 }
 
+/// How long something is kept, by the calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    /// No end is set.
+    Always,
+    /// So many days.
+    Days(i32),
+    /// So many months.
+    Months(i32),
+}
+
+impl Period {
+    /// The longest that a config can say, in days or months: ten years of days.
+    pub const COUNT_MAX: i32 = 3660;
+
+    /// The moment up to which this period is over at `now`, in UTC; `None` if it never is.
+    #[must_use]
+    pub fn over_up_to(self, now: Timestamp) -> Option<Timestamp> {
+        let span = match self {
+            Self::Always => return None,
+            Self::Days(days) => Span::new().try_days(days),
+            Self::Months(months) => Span::new().try_months(months),
+        };
+        let now = jiff::Timestamp::from_microsecond(now.0).ok()?.to_zoned(TimeZone::UTC);
+        let then = now.checked_sub(span.ok()?).ok()?;
+        Some(Timestamp(then.timestamp().as_microsecond()))
+    }
+}
+
+/// As the config has it: `always`, `30 days`, `36 months`.
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Always => f.write_str("always"),
+            Self::Days(days) => write!(f, "{days} days"),
+            Self::Months(months) => write!(f, "{months} months"),
+        }
+    }
+}
+
+/// Not a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a period is `always`, or 0 to {} of `days` or `months`, such as `36 months`", Period::COUNT_MAX)]
+pub struct BadPeriod;
+
+impl std::str::FromStr for Period {
+    type Err = BadPeriod;
+
+    fn from_str(text: &str) -> Result<Self, BadPeriod> {
+        if text == "always" {
+            return Ok(Self::Always);
+        }
+        let (count, unit) = text.split_once(' ').ok_or(BadPeriod)?;
+        let count: i32 =
+            count.parse().ok().filter(|count| (0..=Self::COUNT_MAX).contains(count)).ok_or(BadPeriod)?;
+        match unit {
+            "day" | "days" => Ok(Self::Days(count)),
+            "month" | "months" => Ok(Self::Months(count)),
+            _ => Err(BadPeriod),
+        }
+    }
+}
+
 /// Where the time comes from. Only `daemon` (and a test) makes one; everyone else is handed it.
 pub trait Clock: Send + Sync {
     /// Time since start.
     fn uptime(&self) -> Uptime;
     /// The wall clock, UTC.
     fn utc(&self) -> Timestamp;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_go_by_the_calendar() {
+        let at = |text: &str| Timestamp(text.parse::<jiff::Timestamp>().unwrap().as_microsecond());
+        let now = at("2026-03-31T12:00:00Z");
+        for (period, over) in [
+            ("always", None),
+            ("0 days", Some("2026-03-31T12:00:00Z")),
+            ("30 days", Some("2026-03-01T12:00:00Z")),
+            ("1 month", Some("2026-02-28T12:00:00Z")),
+            ("36 months", Some("2023-03-31T12:00:00Z")),
+        ] {
+            assert_eq!(period.parse::<Period>().unwrap().over_up_to(now), over.map(at), "{period}");
+        }
+        for wrong in ["", "36", "months", "-1 days", "3661 days", "2 years", "1  month"] {
+            assert_eq!(wrong.parse::<Period>(), Err(BadPeriod), "{wrong}");
+        }
+        assert_eq!(Period::Months(36).to_string().parse(), Ok(Period::Months(36)));
+    }
 }

@@ -1,13 +1,15 @@
 //! From a card, or from what people say of themselves, to customer numbers: by keyed hashes alone, nothing is opened.
 
-use super::keyring::{self, Hash16};
+use super::keyring::Hash16;
+use super::lookup::Term;
 use super::{INDEX, LINKS, Link, Vault, VaultError};
 use crate::domain::code::{Alias, CardKey};
 use crate::domain::id::CustomerNumber;
 use crate::log::Read;
+use std::collections::BTreeSet;
 
-/// The most customers that one look-up gives; more is «narrow it down».
-pub const FOUND_MAX: usize = 50;
+/// The most customers that one look-up gives, each to be opened and compared; more is «narrow it down».
+pub const FOUND_MAX: usize = 200;
 
 /// The most customers under one term that a look-up goes through. A term that more are under needs a second one.
 const CANDIDATES_MAX: usize = 20_000;
@@ -33,24 +35,27 @@ impl Vault {
         first_link(views, &self.keyring.alias_hashes(alias))
     }
 
-    /// Customers that every one of `terms` leads to, at most [`FOUND_MAX`], and whether there may be more.
+    /// Customers that one term at least of every group leads to, at most [`FOUND_MAX`], and whether there may be more.
     ///
     /// # Errors
     /// A failing view.
     pub fn find(
         &self,
         views: &(impl Read + ?Sized),
-        terms: &[(keyring::IndexField, String)],
+        groups: &[Vec<Term>],
     ) -> Result<(Vec<CustomerNumber>, bool), VaultError> {
-        let hashes: Vec<Vec<Hash16>> =
-            terms.iter().map(|(field, text)| self.keyring.indexes(*field, text)).collect();
-        // The term that the fewest are under is gone through, the others are only looked up.
+        let hashes_of = |group: &Vec<Term>| {
+            group.iter().flat_map(|(field, text)| self.keyring.indexes(*field, text)).collect()
+        };
+        let hashes: Vec<Vec<Hash16>> = groups.iter().map(hashes_of).collect();
+        // The group that the fewest are under is gone through, the others are only looked up.
         let mut fewest: Option<Vec<Vec<u8>>> = None;
-        for versions in &hashes {
+        for group in &hashes {
+            // No more need be read than there are under the smallest so far.
+            let enough = fewest.as_ref().map_or(CANDIDATES_MAX, Vec::len);
             let mut places = Vec::new();
-            for hash in versions {
-                places
-                    .extend(views.scan(INDEX, &hash.0, CANDIDATES_MAX)?.into_iter().map(|(place, _)| place));
+            for hash in group {
+                places.extend(views.scan(INDEX, &hash.0, enough)?.into_iter().map(|(place, _)| place));
             }
             if fewest.as_ref().is_none_or(|fewest| places.len() < fewest.len()) {
                 fewest = Some(places);
@@ -58,7 +63,7 @@ impl Vault {
         }
         let places = fewest.unwrap_or_default();
         let mut more = places.len() >= CANDIDATES_MAX;
-        let mut found = Vec::new();
+        let mut found = BTreeSet::new();
         for place in places {
             let Some(customer) = place.get(16..) else { continue };
             if !under_all(views, &hashes, customer)? {
@@ -70,19 +75,19 @@ impl Vault {
             }
             found.extend(uuid::Uuid::from_slice(customer).ok().map(CustomerNumber));
         }
-        Ok((found, more))
+        Ok((found.into_iter().collect(), more))
     }
 }
 
-/// Whether `customer` stands under every term, each in any version of the keyring.
+/// Whether `customer` stands under a hash of every group.
 fn under_all(
     views: &(impl Read + ?Sized),
     hashes: &[Vec<Hash16>],
     customer: &[u8],
 ) -> Result<bool, VaultError> {
-    for versions in hashes {
+    for group in hashes {
         let mut there = false;
-        for hash in versions {
+        for hash in group {
             there = there || views.get(INDEX, &[&hash.0, customer].concat())?.is_some();
         }
         if !there {

@@ -1,15 +1,15 @@
 //! How each personal event changes the views: sections kept sealed, links and indexes derived by opening them.
 
-use super::keyring::{Hash16, IndexField};
+use super::keyring::Hash16;
 use super::keys::KeyRef;
-use super::lookup;
+use super::lookup::{self, Term};
 use super::{
     Aad, CardSection, CustomerKey, ERASED, INDEX, KEYS, LINKS, Link, PERSON, SECTIONS, SLOTS, VIEWS_VERSION,
     Vault, VaultError, parse_kept, seal, section_key,
 };
 use crate::domain::event::VaultEvent;
 use crate::domain::id::{CardId, CustomerNumber};
-use crate::domain::person::Person;
+use crate::domain::person::fields::Section;
 use crate::log::{Fold, FoldError, Half, Meta, ReadWrite, Tx};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -129,11 +129,16 @@ impl Change<'_> {
             let card: CardId = card.parse().map_err(|_| VaultError::Layout { what: "card section" })?;
             return self.link(key, card, place, views);
         }
-        if self.section == PERSON {
+        if self.is_indexed() {
             let before = views.get(SECTIONS, place)?;
             self.index(vault, key, before.as_deref(), views)?;
         }
         Ok(())
+    }
+
+    /// Whether customers are found by something in this section.
+    fn is_indexed(&self) -> bool {
+        self.section == PERSON || self.section == Section::Demographic.word()
     }
 
     /// The way back of [`Self::derive`].
@@ -146,7 +151,7 @@ impl Change<'_> {
         if self.section.starts_with("card:") {
             self.underive_links(key, views)?;
         }
-        if self.section == PERSON {
+        if self.is_indexed() {
             for (field, text) in self.terms(key, self.kept)? {
                 for hash in vault.keyring.indexes(field, &text) {
                     views.remove(INDEX, &index_key(&hash, self.customer));
@@ -214,12 +219,15 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// What the person of a section is found by.
-    fn terms(&self, key: &CustomerKey, kept: &[u8]) -> Result<Vec<(IndexField, String)>, VaultError> {
+    /// What a section's customer is found by.
+    fn terms(&self, key: &CustomerKey, kept: &[u8]) -> Result<Vec<Term>, VaultError> {
         let plaintext = self.open(key, kept)?;
-        let person: Person =
-            serde_json::from_slice(&plaintext).map_err(|_| VaultError::Layout { what: "person" })?;
-        Ok(lookup::terms(&person))
+        if self.section == PERSON {
+            let person = serde_json::from_slice(&plaintext);
+            return Ok(lookup::terms(&person.map_err(|_| VaultError::Layout { what: "person" })?));
+        }
+        let fields = serde_json::from_slice(&plaintext);
+        Ok(lookup::birthday_terms(&fields.map_err(|_| VaultError::Layout { what: "section" })?))
     }
 
     fn open(&self, key: &CustomerKey, kept: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {

@@ -75,6 +75,12 @@ pub enum IndexField {
     Email,
     /// The beginning of a word of a name.
     Name,
+    /// How a word of a name sounds, the name it is short for, or its end.
+    Sound,
+    /// A postcode.
+    Postcode,
+    /// Month and day of a birthday.
+    Birthday,
 }
 
 /// The hash keys of one store. Any thread may hash; nothing here waits.
@@ -91,6 +97,9 @@ struct Version {
     phone: Prepared,
     email: Prepared,
     name: Prepared,
+    sound: Prepared,
+    postcode: Prepared,
+    birthday: Prepared,
     body: Prepared,
     suppress: Prepared,
 }
@@ -293,6 +302,9 @@ impl Version {
             phone: sub_key(&keys, b"index:phone")?,
             email: sub_key(&keys, b"index:email")?,
             name: sub_key(&keys, b"index:name")?,
+            sound: sub_key(&keys, b"index:sound")?,
+            postcode: sub_key(&keys, b"index:postcode")?,
+            birthday: sub_key(&keys, b"index:birthday")?,
             body: sub_key(&keys, b"body")?,
             suppress: sub_key(&keys, b"suppress")?,
         })
@@ -305,6 +317,9 @@ impl Version {
             Purpose::Index(IndexField::Phone) => &self.phone,
             Purpose::Index(IndexField::Email) => &self.email,
             Purpose::Index(IndexField::Name) => &self.name,
+            Purpose::Index(IndexField::Sound) => &self.sound,
+            Purpose::Index(IndexField::Postcode) => &self.postcode,
+            Purpose::Index(IndexField::Birthday) => &self.birthday,
             Purpose::Body => &self.body,
             Purpose::Suppress => &self.suppress,
         };

@@ -1,11 +1,16 @@
-//! Finding a person by what a cashier can type: a telephone number, an e-mail address, the beginning of a name.
+//! Finding a person by what a cashier can type: a telephone number, an e-mail address, a name as it begins or sounds.
 //!
 //! Pure. Makes the terms that the blind indexes are keyed by, and the masked rows that a search may show. Terms are
 //! plain text: they go into [`Keyring::index`](super::keyring::Keyring::index) and nowhere else.
 
+mod near;
+mod nicknames;
+mod sound;
+
 use super::keyring::IndexField;
 use crate::domain::contact::{CallingCode, E164, EMAIL_CHARS_MAX, Email};
-use crate::domain::person::{Person, is_east_asian_letter};
+use crate::domain::person::{Person, day_and_year, is_east_asian_letter, postcode_term};
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fmt;
 use unicode_normalization::UnicodeNormalization;
@@ -15,14 +20,19 @@ use unicode_normalization::UnicodeNormalization;
 pub const PREFIX_LETTERS: std::ops::RangeInclusive<usize> = 3..=8;
 /// The same in scripts where one sign says a syllable or a word: Chinese, Japanese, Korean, the scripts of India, Thai.
 pub const PREFIX_SIGNS: std::ops::RangeInclusive<usize> = 1..=4;
+/// The end of a word that is indexed, in letters, so that a slip near its beginning does not lose it.
+pub const END_LETTERS: usize = 3;
 /// Words of one person that are indexed at most.
 pub const WORDS_MAX: usize = 32;
 /// Words of one search at most.
 pub const QUERY_WORDS_MAX: usize = 8;
 
+/// A term of a blind index.
+pub type Term = (IndexField, String);
+
 /// Every term that leads to this person, each once.
 #[must_use]
-pub fn terms(person: &Person) -> Vec<(IndexField, String)> {
+pub fn terms(person: &Person) -> Vec<Term> {
     let mut terms = BTreeSet::new();
     for telephone in &person.telephone {
         terms.insert((IndexField::Phone, telephone.e164.as_str().to_owned()));
@@ -30,7 +40,11 @@ pub fn terms(person: &Person) -> Vec<(IndexField, String)> {
     for email in &person.email {
         terms.insert((IndexField::Email, email.addr.lookup()));
     }
+    let postcodes = person.address.iter().filter_map(|address| address.postal_code.as_deref());
+    terms.extend(postcodes.filter_map(postcode_term).map(|code| (IndexField::Postcode, code)));
     for word in words_of(person) {
+        terms.extend(sounds(&word));
+        terms.extend(end(&word));
         let lengths = prefix_lengths(&word);
         let count = word.chars().count();
         for length in (*lengths.start()).min(count)..=(*lengths.end()).min(count) {
@@ -38,6 +52,75 @@ pub fn terms(person: &Person) -> Vec<(IndexField, String)> {
         }
     }
     terms.into_iter().collect()
+}
+
+/// The terms of the demographic section: the birthday, without the year.
+#[must_use]
+pub fn birthday_terms(demographic: &Map<String, Value>) -> Vec<Term> {
+    let day = demographic.get("birthDay").and_then(Value::as_str);
+    day.map(|day| (IndexField::Birthday, day.to_owned())).into_iter().collect()
+}
+
+/// How a word sounds, and the names that it is, or is short for.
+fn sounds(word: &str) -> impl Iterator<Item = Term> {
+    let names = nicknames::full_names(word).map(|name| format!("={name}"));
+    sound::keys(word).into_iter().chain(names).map(|key| (IndexField::Sound, key))
+}
+
+/// The end of a word that is longer than its shortest beginning.
+fn end(word: &str) -> Option<Term> {
+    let letters = word.chars().count();
+    if is_dense(word.chars().next()?) || letters <= END_LETTERS {
+        return None;
+    }
+    let end: String = word.chars().skip(letters.saturating_sub(END_LETTERS)).collect();
+    Some((IndexField::Sound, format!("-{end}")))
+}
+
+/// What is known beside a name; whoever is meant has all of it.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Narrowing {
+    birthday: Option<(String, Option<i64>)>,
+    postcode: Option<String>,
+}
+
+impl Narrowing {
+    /// `birthday` as `MM-DD` or `YYYY-MM-DD`, `postcode` as it is written.
+    ///
+    /// # Errors
+    /// Which of the two is none.
+    pub fn read(birthday: Option<&str>, postcode: Option<&str>) -> Result<Self, &'static str> {
+        let birthday = birthday.map(|text| day_and_year(text.trim()).ok_or("birthday")).transpose()?;
+        let postcode = postcode.map(|text| postcode_term(text).ok_or("postcode")).transpose()?;
+        Ok(Self { birthday, postcode })
+    }
+
+    fn terms(&self) -> impl Iterator<Item = Term> {
+        let day = self.birthday.clone().map(|(day, _)| (IndexField::Birthday, day));
+        let code = self.postcode.clone().map(|code| (IndexField::Postcode, code));
+        day.into_iter().chain(code)
+    }
+
+    /// Whether a year is asked for that only the demographic section tells.
+    #[must_use]
+    pub fn asks_year(&self) -> bool {
+        matches!(self.birthday, Some((_, Some(_))))
+    }
+
+    /// Whether the year of birth is not another one; somebody whose year nobody knows may be meant.
+    #[must_use]
+    pub fn fits_year(&self, demographic: &Map<String, Value>) -> bool {
+        let wanted = self.birthday.as_ref().and_then(|(_, year)| *year);
+        let kept = demographic.get("birthYear").and_then(Value::as_i64);
+        wanted.is_none_or(|wanted| kept.is_none_or(|kept| kept == wanted))
+    }
+}
+
+/// Shows what is asked for, not for whom.
+impl fmt::Debug for Narrowing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Narrowing(birthday {}, postcode {})", self.birthday.is_some(), self.postcode.is_some())
+    }
 }
 
 /// What somebody typed into the search field.
@@ -93,18 +176,56 @@ impl Query {
         Ok(Self { terms: terms.into_iter().collect(), words })
     }
 
-    /// The terms; a person matches only if all of them lead there. Never empty.
+    /// Ways to whom may be meant, the surest first: of each group one term at least must lead there. Letter by letter; then
+    /// as the words sound; then with one of them mistyped, in its beginning or in its end. Never an empty way.
     #[must_use]
-    pub fn terms(&self) -> &[(IndexField, String)] {
-        &self.terms
+    pub fn ways(&self, narrowing: &Narrowing) -> Vec<Vec<Vec<Term>>> {
+        let known: Vec<Vec<Term>> = narrowing.terms().map(|term| vec![term]).collect();
+        let with = |groups: Vec<Vec<Term>>| known.iter().cloned().chain(groups).collect::<Vec<_>>();
+        let mut ways = vec![with(self.terms.iter().map(|term| vec![term.clone()]).collect())];
+        if self.words.is_empty() {
+            return ways;
+        }
+        let heard: Vec<Vec<Term>> = self.words.iter().map(|word| heard(word)).collect();
+        ways.push(with(heard.clone()));
+        for (index, word) in self.words.iter().enumerate() {
+            let slipped = slipped(word);
+            if slipped.is_empty() {
+                continue;
+            }
+            let groups = heard.iter().enumerate();
+            let groups = groups.map(|(at, group)| if at == index { slipped.clone() } else { group.clone() });
+            ways.push(with(groups.collect()));
+        }
+        ways
     }
 
-    /// Whether a person that all terms lead to is meant: compares the letters that no index holds.
+    /// How well a person fits what was typed, to 100; `None` if one of the words is like none of theirs.
     #[must_use]
-    pub fn matches(&self, person: &Person) -> bool {
+    pub fn score(&self, person: &Person) -> Option<u32> {
         let own = words_of(person);
-        self.words.iter().all(|word| own.iter().any(|own| own.starts_with(word.as_str())))
+        let mut sum: u32 = 0;
+        for typed in &self.words {
+            sum = sum.saturating_add(own.iter().filter_map(|own| near::word(typed, own)).max()?);
+        }
+        let count = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
+        Some(sum.checked_div(count).unwrap_or(near::SAME))
     }
+}
+
+/// The terms of a word that was heard: as it begins, as it sounds, and the names it is short for.
+fn heard(word: &str) -> Vec<Term> {
+    let lengths = prefix_lengths(word);
+    let begins = (IndexField::Name, word.chars().take(*lengths.end()).collect());
+    std::iter::once(begins).chain(sounds(word)).collect()
+}
+
+/// The terms of a word that holds a slip: its shortest beginning, or its end.
+fn slipped(word: &str) -> Vec<Term> {
+    let shortest = *prefix_lengths(word).start();
+    let longer = word.chars().count() > shortest && !word.chars().next().is_some_and(is_dense);
+    let begins = longer.then(|| (IndexField::Name, word.chars().take(shortest).collect()));
+    begins.into_iter().chain(end(word).filter(|_| longer)).collect()
 }
 
 /// Shows how many terms it has.
@@ -163,6 +284,8 @@ fn words_of(person: &Person) -> BTreeSet<String> {
         &person.family_name2,
         &person.preferred_name,
         &person.additional_name,
+        &person.phonetic_given_name,
+        &person.phonetic_family_name,
         &person.org,
     ];
     let mut found: BTreeSet<String> = BTreeSet::new();

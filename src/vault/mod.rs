@@ -31,19 +31,21 @@ pub use settings::Settings;
 
 use crate::domain::id::{CardId, CustomerNumber, IssueId};
 use crate::domain::person::Person;
+use crate::domain::person::fields::Section;
 use crate::log::{Half, Read, View, ViewError};
 use keyring::Keyring;
 use keys::{Dek, KeyError, KeyFile, KeyRef};
 use lists::Lists;
 use seal::{Aad, SealError, Sealed};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Mutex, OnceLock};
 use zeroize::Zeroizing;
 
 /// Counts up whenever a view's layout or a look-up rule changes: views of another number are made anew.
-pub const VIEWS_VERSION: u32 = 2;
+pub const VIEWS_VERSION: u32 = 3;
 
 const fn personal(number: u8) -> View {
     View { half: Half::Personal, number }
@@ -55,17 +57,31 @@ const KEYS: View = personal(0);
 const SECTIONS: View = personal(1);
 /// Hash of a card's key or alias → customer and card.
 const LINKS: View = personal(2);
-/// Hash of a phone, e-mail or part of a name, then customer number → nothing.
+/// Hash of a phone, e-mail, postcode, birthday or part of a name, then customer number → nothing.
 const INDEX: View = personal(3);
 /// One entry: how many slots of the key file, counted from the first, the journal knows of.
 const SLOTS: View = personal(4);
 /// Customer number → nothing: who was erased.
 const ERASED: View = personal(5);
 
-/// The section that holds the person.
+/// The section that holds the person: [`Section::Basic`] of the registry.
 pub const PERSON: &str = "person";
 /// The section that holds what a till is shown.
 pub const TILL: &str = "till";
+
+/// The name under which a section of a form is sealed; `None` for those whose texts lie elsewhere.
+#[must_use]
+pub fn section_of(section: Section) -> Option<&'static str> {
+    match section {
+        Section::Basic => Some(PERSON),
+        Section::Demographic
+        | Section::Complementary
+        | Section::Academic
+        | Section::Family
+        | Section::Other => Some(section.word()),
+        Section::Notes | Section::Hints | Section::Preferences => None,
+    }
+}
 
 /// The first letters of the sections that hold notes; a UUID version 7 follows, so that they stand in the order they were kept.
 const NOTES: &str = "note:";
@@ -154,7 +170,7 @@ struct CardSection {
 }
 
 /// A section's revision and plaintext.
-pub type Section = (u64, Zeroizing<Vec<u8>>);
+pub type Opened = (u64, Zeroizing<Vec<u8>>);
 
 /// A customer's data key, fetched once for several sections.
 #[derive(Debug)]
@@ -253,7 +269,7 @@ impl Vault {
         views: &(impl Read + ?Sized),
         key: &CustomerKey,
         section: &str,
-    ) -> Result<Option<Section>, VaultError> {
+    ) -> Result<Option<Opened>, VaultError> {
         let Some(kept) = views.get(SECTIONS, &section_key(key.customer, section))? else { return Ok(None) };
         let (rev, sealed) = parse_kept(&kept)?;
         let aad = Aad { customer: key.customer, section, rev };
@@ -272,6 +288,22 @@ impl Vault {
     ) -> Result<Option<Person>, VaultError> {
         let Some((_, plaintext)) = self.section(views, key, PERSON)? else { return Ok(None) };
         serde_json::from_slice(&plaintext).map(Some).map_err(|_| VaultError::Layout { what: "person" })
+    }
+
+    /// The fields of a section beside the basic one; empty if nothing is kept.
+    ///
+    /// # Errors
+    /// As [`Self::section`].
+    pub fn fields(
+        &self,
+        views: &(impl Read + ?Sized),
+        key: &CustomerKey,
+        section: Section,
+    ) -> Result<Map<String, Value>, VaultError> {
+        let name = section_of(section).filter(|name| *name != PERSON);
+        let Some(name) = name else { return Ok(Map::new()) };
+        let Some((_, plaintext)) = self.section(views, key, name)? else { return Ok(Map::new()) };
+        serde_json::from_slice(&plaintext).map_err(|_| VaultError::Layout { what: "section" })
     }
 
     /// What the till is shown; empty if nothing was ever kept.

@@ -6,7 +6,7 @@ use fichad::domain::person::Person;
 use fichad::vault::kek::{Kek, KeySource, create_key_file};
 use fichad::vault::keyring::Keyring;
 use fichad::vault::keys::{Dek, KeyError, KeyFile, KeyRef, os_random};
-use fichad::vault::lookup::{Query, masked, terms};
+use fichad::vault::lookup::{Narrowing, Query, masked, terms};
 use fichad::vault::seal::{Aad, Sealed, open, seal};
 use std::fs;
 use std::path::Path;
@@ -70,13 +70,16 @@ fn a_customer_is_found_after_a_restart_and_gone_after_erasure() {
     assert!(ring.card_hashes(&CardKey([7; 10])).contains(&kept.card));
     assert!(!ring.card_hashes(&CardKey([8; 10])).contains(&kept.card));
     let query = Query::read("garc mar", None).unwrap();
-    let found = query.terms().iter().all(|(field, term)| kept.index.contains(&ring.index(*field, term)));
+    let found = query.ways(&Narrowing::default())[0]
+        .iter()
+        .flatten()
+        .all(|(field, term)| kept.index.contains(&ring.index(*field, term)));
     assert!(found);
     let sealed: Sealed = serde_json::from_str(&kept.section).unwrap();
     let dek = keys.dek(kept.key).unwrap();
     let text = open(&dek, &place(kept.customer, 1), &sealed).unwrap();
     let person: Person = serde_json::from_slice(&text).unwrap();
-    assert_eq!((person.clone(), query.matches(&person)), (maria(), true));
+    assert_eq!((person.clone(), query.score(&person)), (maria(), Some(95)));
     assert!(open(&dek, &place(kept.customer, 2), &sealed).is_err());
 
     // Keys written ahead and never used are those that nothing refers to.

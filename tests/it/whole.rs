@@ -9,6 +9,7 @@ mod keys;
 mod restarts;
 pub(crate) mod rig;
 mod routes;
+mod search;
 mod second_copy;
 mod socat;
 mod trouble;

@@ -110,3 +110,105 @@ fn names_are_said_and_sorted() {
     names(json!({"familyName": "Ruiz"}), "Ruiz", "Ruiz");
     names(json!({"preferredName": "Pepe"}), "Pepe", "Pepe");
 }
+
+fn form(form: &Value) -> Result<Form, PersonError> {
+    Form::read(form.as_object().unwrap(), "34".parse().ok())
+}
+
+#[test]
+fn a_form_is_taken_apart_into_sections_and_what_is_not_given_is_not_there() {
+    let plain = form(&json!({ "givenName": "Ana" })).unwrap();
+    assert!(plain.more.is_empty());
+    let whole = form(&json!({
+        "givenName": "Ana", "jobTitle": " Jefa ", "phoneticFamilyName": "Wang",
+        "address": [{ "type": "home", "streetAddress": "Calle Mayor 1", "addressLocality": "Madrid",
+            "postalCode": "28013", "addressCountry": "es" }],
+        "birthDay": "02-29", "birthYear": 1980, "gender": "F", "occupation": "", "hasCredential": ["ADR"],
+        "maritalStatus": null,
+    }))
+    .unwrap();
+    let sections: Vec<(&str, Value)> =
+        whole.more.iter().map(|(section, map)| (section.word(), Value::from(map.clone()))).collect();
+    assert_eq!(
+        sections,
+        [
+            ("demographic", json!({ "birthDay": "02-29", "birthYear": 1980, "gender": "F" })),
+            ("academic", json!({ "hasCredential": ["ADR"] })),
+        ]
+    );
+    assert_eq!(whole.basic.address[0].address_country, "ES");
+    assert_eq!(whole.basic.job_title.as_deref(), Some("Jefa"));
+    let texts: Vec<(&str, &str)> = whole.texts().collect();
+    for text in [("jobTitle", "Jefa"), ("address", "Calle Mayor 1"), ("hasCredential", "ADR")] {
+        assert!(texts.contains(&text), "{text:?}");
+    }
+    assert_eq!(format!("{whole:?}"), "Form(••, 2 more sections)");
+}
+
+#[test]
+fn the_registry_is_what_a_form_takes() {
+    use fields::{FIELDS, Kind};
+    for field in FIELDS {
+        let value = match field.kind {
+            Kind::Text => json!("x"),
+            Kind::Texts => json!(["x"]),
+            Kind::Telephones => json!([{ "e164": "600123456" }]),
+            Kind::Emails => json!([{ "addr": "a@example.org" }]),
+            Kind::Languages => json!(["es"]),
+            Kind::Addresses => json!([{ "addressCountry": "ES" }]),
+            Kind::Day => json!("12-31"),
+            Kind::Number(least, _) => json!(least),
+            Kind::Word(words) => json!(words[0]),
+            Kind::Free => json!("x"),
+        };
+        let mut given = json!({ "givenName": "Ana" });
+        given[field.name] = value;
+        assert_eq!(form(&given).is_ok(), field.kind != Kind::Free, "{}", field.name);
+    }
+}
+
+#[test]
+fn wrong_fields_of_any_section_are_named_and_never_quoted() {
+    for (given, field) in [
+        (json!({ "birthDay": "02-30" }), "birthDay"),
+        (json!({ "birthDay": "1980-02-01" }), "birthDay"),
+        (json!({ "birthYear": 80 }), "birthYear"),
+        (json!({ "gender": "Quijotez" }), "gender"),
+        (json!({ "hasCredential": "Quijotez" }), "hasCredential"),
+        (json!({ "note": "Quijotez" }), "note"),
+        (json!({ "address": [{ "addressCountry": "ES", "postalCode": "2801" }] }), "address[0].postalCode"),
+        (json!({ "address": [{ "addressCountry": "GB", "postalCode": "28013" }] }), "address[0].postalCode"),
+        (json!({ "address": [{ "streetAddress": "Quijotez 3" }] }), "address[0].addressCountry"),
+        (json!({ "address": [{ "addressCountry": "ESP" }] }), "address[0].addressCountry"),
+        (json!({ "address": [{ "addressCountry": "ES", "zip": "1" }] }), "address[0].zip"),
+    ] {
+        let mut given = given;
+        given["givenName"] = json!("Ana");
+        let error = form(&given).unwrap_err();
+        assert_eq!(error.field, field);
+        assert!(!error.to_string().contains("Quijotez"), "{error}");
+    }
+    for (country, code) in [("ES", "28013"), ("gb", "sw1a 1aa"), ("US", "94103-1234"), ("XK", "anything")] {
+        form(&json!({ "givenName": "A", "address": [{ "addressCountry": country, "postalCode": code }] }))
+            .unwrap();
+    }
+}
+
+#[test]
+fn postcodes_are_looked_up_without_their_signs() {
+    for (code, term) in
+        [("28013", "28013"), ("sw1a 1aa", "SW1A1AA"), ("94103-1234", "94103"), ("01310-100", "01310100")]
+    {
+        assert_eq!(postcode_term(code).as_deref(), Some(term));
+    }
+    assert_eq!(postcode_term(" - "), None);
+}
+
+#[test]
+fn days_are_days_that_there_are() {
+    assert_eq!(day_and_year("1980-03-14"), Some(("03-14".to_owned(), Some(1980))));
+    assert_eq!(day_and_year("02-29"), Some(("02-29".to_owned(), None)));
+    for wrong in ["1981-02-29", "3-14", "13-01", "03-14-1980", "14.03", "1980x03-14", "ñ-03-14"] {
+        assert_eq!(day_and_year(wrong), None, "{wrong}");
+    }
+}

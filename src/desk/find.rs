@@ -1,0 +1,211 @@
+//! Finding a customer by what can be asked for at a counter: a card's code, a telephone number, an e-mail address, a name.
+//!
+//! Names are found as they begin, as they sound and with a slip in them, the likeliest first; a birthday or a postcode
+//! narrows that. Never shows more of a person than is needed to ask the right question.
+
+use super::request::Ask;
+use super::{Desk, waiting};
+use crate::domain::code::{CardKey, Parsed, Programme, parse};
+use crate::domain::contact::{CallingCode, E164, Email};
+use crate::domain::customer::Customer;
+use crate::domain::id::CustomerNumber;
+use crate::domain::person::fields::Section;
+use crate::domain::refusal::Refusal;
+use crate::log::Views;
+use crate::store;
+use crate::vault::keyring::IndexField;
+use crate::vault::lookup::{self, Narrowing, Query};
+use crate::vault::{Vault, VaultError};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The most rows that a search gives.
+const ROWS_MAX: usize = 5;
+
+/// The most persons that one search opens to compare them: some ten milliseconds of work.
+const OPENED_MAX: usize = 400;
+
+/// The score of whoever was found by something that is nobody else's.
+const SURE: u32 = 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Find {
+    #[serde(default)]
+    code: Option<String>,
+    #[serde(default)]
+    phone: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
+    /// With a name: `MM-DD` or `YYYY-MM-DD`.
+    #[serde(default)]
+    birthday: Option<String>,
+    /// With a name.
+    #[serde(default)]
+    postcode: Option<String>,
+}
+
+/// What is looked for, checked.
+enum Wanted {
+    Card(CardKey),
+    Term(lookup::Term),
+    Name(Query, Narrowing),
+}
+
+/// Who was found, each with their score, and whether there may be others.
+type Found = (BTreeMap<CustomerNumber, u32>, bool);
+
+impl Desk {
+    /// `customer.find`: by code, phone, e-mail or name; at most [`ROWS_MAX`] masked rows.
+    pub(super) async fn find(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let find: Find = ask.fields()?;
+        let opened = self.store()?;
+        self.spend_search(ask.who)?;
+        let wanted = wanted(&find, self.settings.rules.programme, self.settings.calling_code)?;
+        let (views, vault) = (opened.log.views(), Arc::clone(&opened.vault));
+        waiting(move || {
+            let (found, more) = search(&vault, &views, &wanted)?;
+            let more = more || found.len() > ROWS_MAX;
+            let mut found: Vec<(CustomerNumber, u32)> = found.into_iter().collect();
+            found.sort_by_key(|(_, score)| Reverse(*score));
+            let mut rows = Vec::new();
+            for (number, score) in found.into_iter().take(ROWS_MAX) {
+                if let Some(customer) = store::customer(&views, number)? {
+                    rows.extend(row(&vault, &views, &customer, score)?);
+                }
+            }
+            Ok(json!({ "rows": rows, "more": more }))
+        })
+        .await
+    }
+}
+
+fn wanted(find: &Find, ours: Programme, calling_code: Option<CallingCode>) -> Result<Wanted, Refusal> {
+    let asked = [&find.code, &find.phone, &find.email, &find.name];
+    let mut asked = asked.into_iter().flatten();
+    let (Some(_), None) = (asked.next(), asked.next()) else {
+        let message = "give exactly one of `code`, `phone`, `email` and `name`";
+        return Err(Refusal::field("", message));
+    };
+    if find.name.is_none() && (find.birthday.is_some() || find.postcode.is_some()) {
+        let field = if find.birthday.is_some() { "birthday" } else { "postcode" };
+        return Err(Refusal::field(field, "narrows a search by `name` and goes with nothing else"));
+    }
+    if let Some(code) = &find.code {
+        return meant_key(code, ours).map(Wanted::Card);
+    }
+    if let Some(phone) = &find.phone {
+        let phone = E164::parse(phone, calling_code);
+        let phone = phone.map_err(|error| Refusal::field("phone", error.to_string()))?;
+        return Ok(Wanted::Term((IndexField::Phone, phone.as_str().to_owned())));
+    }
+    if let Some(email) = &find.email {
+        let email = Email::parse(email).map_err(|error| Refusal::field("email", error.to_string()))?;
+        return Ok(Wanted::Term((IndexField::Email, email.lookup())));
+    }
+    let narrowing = Narrowing::read(find.birthday.as_deref(), find.postcode.as_deref());
+    let narrowing = narrowing.map_err(|field| {
+        let right = if field == "birthday" { "must be `MM-DD` or `YYYY-MM-DD`" } else { "is no postcode" };
+        Refusal::field(field, right)
+    })?;
+    let name = find.name.as_deref().unwrap_or_default();
+    let query = Query::read(name, calling_code);
+    let query = query.map_err(|error| Refusal::field("name", error.to_string()))?;
+    Ok(Wanted::Name(query, narrowing))
+}
+
+fn search(vault: &Vault, views: &Views, wanted: &Wanted) -> Result<Found, Refusal> {
+    match wanted {
+        Wanted::Card(key) => {
+            let link = vault.link(views, key)?;
+            Ok((link.map(|link| (link.customer, SURE)).into_iter().collect(), false))
+        }
+        Wanted::Term(term) => {
+            let (found, more) = vault.find(views, &[vec![term.clone()]])?;
+            Ok((found.into_iter().map(|customer| (customer, SURE)).collect(), more))
+        }
+        Wanted::Name(query, narrowing) => by_name(vault, views, query, narrowing),
+    }
+}
+
+fn by_name(vault: &Vault, views: &Views, query: &Query, narrowing: &Narrowing) -> Result<Found, Refusal> {
+    let mut looked_at: BTreeMap<CustomerNumber, Option<u32>> = BTreeMap::new();
+    let mut more = false;
+    for (index, way) in query.ways(narrowing).iter().enumerate() {
+        let found = looked_at.values().flatten().count();
+        // Names that sound like the one typed are shown beside it, mistyped ones only where there is nobody else.
+        if found >= ROWS_MAX || (index > 1 && found > 0) {
+            break;
+        }
+        let (candidates, others) = vault.find(views, way)?;
+        more = more || others;
+        for customer in candidates {
+            if looked_at.contains_key(&customer) {
+                continue;
+            }
+            if looked_at.len() >= OPENED_MAX {
+                more = true;
+                break;
+            }
+            looked_at.insert(customer, score(vault, views, customer, query, narrowing)?);
+        }
+    }
+    let found = looked_at.into_iter().filter_map(|(customer, score)| Some((customer, score?)));
+    Ok((found.collect(), more))
+}
+
+/// How well a customer fits: what no index holds, the opened sections tell.
+fn score(
+    vault: &Vault,
+    views: &Views,
+    customer: CustomerNumber,
+    query: &Query,
+    narrowing: &Narrowing,
+) -> Result<Option<u32>, Refusal> {
+    let data_key = match vault.key_of(views, customer) {
+        Ok(Some(data_key)) => data_key,
+        // The views forget an erased customer a moment after the key is gone.
+        Ok(None) | Err(VaultError::Erased) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let person = vault.person(views, &data_key)?;
+    let Some(score) = person.and_then(|person| query.score(&person)) else { return Ok(None) };
+    if narrowing.asks_year() && !narrowing.fits_year(&vault.fields(views, &data_key, Section::Demographic)?) {
+        return Ok(None);
+    }
+    Ok(Some(score))
+}
+
+/// One row of a search: enough to ask the right question, not enough to copy a person. None of somebody who is just being
+/// erased.
+fn row(vault: &Vault, views: &Views, customer: &Customer, score: u32) -> Result<Option<Value>, Refusal> {
+    let masked = match vault.key_of(views, customer.customer) {
+        Ok(Some(data_key)) => vault.person(views, &data_key)?.map(|person| lookup::masked(&person)),
+        Ok(None) => None,
+        Err(VaultError::Locked) => None,
+        Err(VaultError::Erased) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Some(json!({
+        "customer": customer.customer,
+        "name": masked.as_ref().map(|masked| masked.name.as_str()),
+        "phone": masked.as_ref().and_then(|masked| masked.telephone.as_deref()),
+        "score": score,
+        "issues_open": customer.issues_open.len(),
+    })))
+}
+
+/// The key that a typed code means: its own, or the one a single repair away.
+fn meant_key(code: &str, ours: Programme) -> Result<CardKey, Refusal> {
+    match parse(code.as_bytes(), ours) {
+        Parsed::Valid(key) | Parsed::Damaged { proposal: Some(key), .. } => Ok(key),
+        Parsed::Damaged { proposal: None, .. } | Parsed::NotOurs => {
+            Err(Refusal::field("code", "is no code of ours, or more than one of its characters is wrong"))
+        }
+    }
+}
