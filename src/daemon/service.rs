@@ -35,9 +35,6 @@ pub(super) const METHODS: &[(&str, &[Role])] = &[
     ("config.reload", MANAGER),
 ];
 
-/// The first timeline of a store; a restore to an earlier moment will open the next.
-const TIMELINE: u64 = 1;
-
 /// Answers registers and staff.
 pub(super) struct Front {
     desk: Arc<Desk>,
@@ -186,6 +183,6 @@ impl Service for Front {
     }
 
     fn timeline(&self) -> Option<u64> {
-        self.desk.opened().map(|_| TIMELINE)
+        self.desk.opened().map(|opened| opened.log.timeline().into())
     }
 }

@@ -16,6 +16,12 @@ pub(super) fn views_dir(settings: &Settings, half: Half) -> PathBuf {
     settings.dir.join(half.folder()).join("views")
 }
 
+/// Every folder of views that there may be of a half.
+pub(super) fn views_of(dir: &Path, half: Half) -> [PathBuf; 4] {
+    let views = dir.join(half.folder()).join("views");
+    ["new", "renewed", "old", ""].map(|ending| views.with_extension(ending))
+}
+
 /// Where the start, or a half that is unlocked, builds new views.
 fn new_dir(settings: &Settings, half: Half) -> PathBuf {
     views_dir(settings, half).with_extension("new")
@@ -270,7 +276,7 @@ impl Bring<'_> {
         visit: &mut dyn FnMut(&Record<'_>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let mut stopped = None;
-        let read = replay(scan, after, &mut |record| {
+        let read = replay(scan, after, &mut |record, _| {
             // Not worth an error type through the reader: once stopped, the rest is passed over.
             if stopped.is_none() {
                 stopped = if (self.go_on)() { visit(record).err() } else { Some(Stop::Closing) };

@@ -69,12 +69,13 @@ impl Checkpoint {
                 File::open(segment_path(dir, number.saturating_add(1)))?,
             );
             let end = file.metadata()?.len();
-            Ok(before(&file, end)? == header_chain(&next)?)
+            Ok(before(&file, end)? == header(&next)?.map(|header| header.last_crc))
         };
         let place = || -> io::Result<bool> {
             let file = File::open(segment_path(dir, segment))?;
             let first = offset == to_u64(SEGMENT_HEADER_BYTES);
-            Ok((if first { header_chain(&file)? } else { before(&file, offset)? }) == Some(chain))
+            let own = header(&file)?.map(|header| header.chain());
+            Ok((if first { own } else { before(&file, offset)? }) == Some(chain))
         };
         (1..segment).all(|number| link(number).unwrap_or(false)) && place().unwrap_or(false)
     }
@@ -149,11 +150,10 @@ fn before(file: &File, offset: u64) -> io::Result<Option<u32>> {
     Ok(Some(u32::from_le_bytes(crc)))
 }
 
-/// The checksum that a segment's header carries over.
-fn header_chain(file: &File) -> io::Result<Option<u32>> {
+fn header(file: &File) -> io::Result<Option<SegmentHeader>> {
     let mut header = [0; SEGMENT_HEADER_BYTES];
     file.read_exact_at(&mut header, 0)?;
-    Ok(SegmentHeader::parse(&header).ok().map(|header| header.last_crc))
+    Ok(SegmentHeader::parse(&header).ok())
 }
 
 #[cfg(test)]

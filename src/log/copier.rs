@@ -5,7 +5,7 @@
 //! What it has written it syncs once a pass, and a segment that is closed it reads back and compares.
 
 use super::files::{create_dir, sync_dir, to_u64};
-use super::marker::{admit, journal_dir};
+use super::marker::{Admitted, admit, journal_dir};
 use super::record::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::scan::Place;
 use super::second::{self, Tips};
@@ -39,7 +39,9 @@ impl Copier {
     /// One pass: all that the tips name is in the second folder, and synced, when it comes back. `go_on` is asked before
     /// each segment.
     pub(super) fn pass(&mut self, tips: &Tips, go_on: &dyn Fn() -> bool) -> Result<(), CopyError> {
-        admit(&self.first, &self.second).map_err(CopyError::Second)?;
+        if admit(&self.first, &self.second).map_err(CopyError::Second)? == Admitted::Anew {
+            (self.at, self.open) = (None, Halves::default());
+        }
         let mut at = match self.at.take() {
             Some(at) => at,
             None => second::attach(&self.first, &self.second, tips)?,
@@ -127,7 +129,7 @@ fn checked(segment: &Segment, read: &Bytes, at: &Place, to: Place) -> Result<Pla
         let header = SegmentHeader::parse(&read.header);
         header
             .map_err(|_| damaged(&segment.path, 0, "the segment's header is not as it was written"))?
-            .last_crc
+            .chain()
     } else {
         at.chain
     };

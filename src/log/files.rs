@@ -49,6 +49,13 @@ pub(super) fn sync_tree(dir: &Path) -> io::Result<()> {
     sync_dir(dir)
 }
 
+/// Asked before an operation that a restore is made of, so that a test can end it at each of them.
+pub(super) fn step() -> io::Result<()> {
+    #[cfg(test)]
+    cut::step()?;
+    Ok(())
+}
+
 /// Removes a folder if it is there.
 pub(super) fn remove_dir(dir: &Path) -> io::Result<()> {
     match fs::remove_dir_all(dir) {
@@ -60,4 +67,34 @@ pub(super) fn remove_dir(dir: &Path) -> io::Result<()> {
 /// A length as the files have it.
 pub(super) fn to_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// Ends a piece of work after so many steps, as a kill would: whatever comes after fails too.
+#[cfg(test)]
+pub(super) mod cut {
+    use std::cell::Cell;
+    use std::io;
+
+    thread_local! {
+        static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+    }
+
+    pub(super) fn step() -> io::Result<()> {
+        match LEFT.get() {
+            Some(0) => Err(io::Error::other("cut here by a test")),
+            Some(left) => {
+                LEFT.set(Some(left.saturating_sub(1)));
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Runs `work` with `steps` steps, and says whether it came to its end by itself.
+    pub(in super::super) fn after<T>(steps: u32, work: impl FnOnce() -> T) -> (T, bool) {
+        LEFT.set(Some(steps));
+        let done = work();
+        let whole = LEFT.replace(None) != Some(0);
+        (done, whole)
+    }
 }

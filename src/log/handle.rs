@@ -39,6 +39,7 @@ struct Shared {
     second: Mutex<Option<SecondThread>>,
     second_state: Option<Arc<Second>>,
     utc_us: UtcUs,
+    timeline: u32,
     settings: Settings,
     folds: Folds,
     /// Held while a half's views are renewed: one at a time.
@@ -101,6 +102,7 @@ impl Log {
             scrub: Mutex::new(Some(scrub)),
             second_state,
             utc_us,
+            timeline: opened.timeline,
             settings,
             folds,
             renewing: Mutex::default(),
@@ -192,6 +194,12 @@ impl Log {
     #[must_use]
     pub fn views(&self) -> Views {
         self.shared.views.clone()
+    }
+
+    /// Which timeline of the store this is: 1, and one more after each restore to an earlier moment.
+    #[must_use]
+    pub fn timeline(&self) -> u32 {
+        self.shared.timeline
     }
 
     /// Whether writes are taken, and the last sequence the views show.

@@ -53,13 +53,12 @@ impl Joined {
         let header = |bytes: &[u8]| {
             let header = SegmentHeader::parse(bytes).ok()?;
             let fits = header.half == half && header.number == number && header.last_crc == chain;
-            fits.then(|| bytes.get(..SEGMENT_HEADER_BYTES)).flatten().map(<[u8]>::to_vec)
+            Some((bytes.get(..SEGMENT_HEADER_BYTES).filter(|_| fits)?.to_vec(), header.chain()))
         };
         let own = header(here);
         let mut from_here = own.is_some();
         let mut here_bytes = 0;
-        let mut bytes = own.or_else(|| header(there))?;
-        let mut chain = chain;
+        let (mut bytes, mut chain) = own.or_else(|| header(there))?;
         loop {
             let at = bytes.len();
             let next = |copy: &[u8]| {

@@ -3,7 +3,7 @@
 //! Any error here ends writing for this run: after a failed sync nobody can say what is on disk, so nothing is tried again.
 
 use super::files::{create_dir, io_error, sync_dir, to_u64};
-use super::record::{Kind, NewRecord, SEGMENT_HEADER_BYTES, SegmentHeader, TIMELINE_FIRST};
+use super::record::{Kind, NewRecord, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::scan::{Place, Scan};
 use super::segment::segment_path;
 use super::{GROW_BYTES, Half, OpenError};
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 /// The open end of a journal. No `Debug`: what is gathered may be personal.
 pub(super) struct Journal {
     half: Half,
+    timeline: u32,
     dir: PathBuf,
     segment_bytes: u64,
     file: File,
@@ -27,7 +28,12 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Goes on where `found` ended, torn bytes cut off before; begins the first segment where there is none.
-    pub(super) fn open(dir: &Path, half: Half, segment_bytes: u64, found: &Scan) -> Result<Self, OpenError> {
+    pub(super) fn open(
+        dir: &Path,
+        (half, timeline): (Half, u32),
+        segment_bytes: u64,
+        found: &Scan,
+    ) -> Result<Self, OpenError> {
         create_dir(dir).map_err(io_error("create", dir))?;
         let dir = dir.to_path_buf();
         let mut place = found.end;
@@ -37,19 +43,14 @@ impl Journal {
             }
             None => {
                 (place.segment, place.offset) = (1, to_u64(SEGMENT_HEADER_BYTES));
-                let header = SegmentHeader {
-                    half,
-                    timeline: TIMELINE_FIRST,
-                    number: 1,
-                    first_seq: 1,
-                    last_crc: place.chain,
-                };
+                let header = SegmentHeader { half, timeline, number: 1, first_seq: 1, last_crc: place.chain };
+                place.chain = header.chain();
                 let path = segment_path(&dir, 1);
                 create(&path, &header).map_err(io_error("create", &path))?
             }
         };
         let len = file.metadata().map_err(io_error("read", &dir))?.len();
-        Ok(Self { half, dir, segment_bytes, file, place, len, gathered: Vec::new() })
+        Ok(Self { half, timeline, dir, segment_bytes, file, place, len, gathered: Vec::new() })
     }
 
     /// Where the journal ends on the disk. Only right while nothing is gathered.
@@ -105,20 +106,21 @@ impl Journal {
         let number = self.place.segment.saturating_add(1);
         let header = SegmentHeader {
             half: self.half,
-            timeline: TIMELINE_FIRST,
+            timeline: self.timeline,
             number,
             first_seq,
             last_crc: self.place.chain,
         };
         self.file = create(&segment_path(&self.dir, number), &header)?;
         (self.place.segment, self.place.offset) = (number, to_u64(SEGMENT_HEADER_BYTES));
+        self.place.chain = header.chain();
         self.len = self.place.offset;
         Ok(())
     }
 }
 
 /// Makes a segment under another name first, so that one with half a header is never seen.
-fn create(path: &Path, header: &SegmentHeader) -> io::Result<File> {
+pub(super) fn create(path: &Path, header: &SegmentHeader) -> io::Result<File> {
     let temp = path.with_extension("tmp");
     let file = File::create(&temp)?;
     file.write_all_at(&header.encode(), 0)?;

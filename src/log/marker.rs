@@ -4,14 +4,20 @@
 //! store that never had a second copy takes a folder without one, and only a file `FICHA-NEW` in it, put there by whoever
 //! changed the disk, has it taken later.
 //!
+//! It names the timeline too. A second folder that was away while the store was restored to an earlier moment still has the
+//! timeline before: what is in it is set aside under [`kept_name`], never healed from and never overwritten, and the
+//! copy made anew.
+//!
 //! ```text
 //! ficha store 1
 //! id 0191f5a2-...
+//! timeline 2             1 if there is no such line
 //! second copied          in the state folder alone: a second copy was made once
 //! ```
 
 use super::files::{create_dir, io_error, replace, sync_dir};
-use super::segment::segment_path;
+use super::record::{SegmentHeader, TIMELINE_FIRST};
+use super::segment::{head, list, segment_path};
 use super::{Half, OpenError};
 use std::fs;
 use std::io;
@@ -20,6 +26,8 @@ use uuid::Uuid;
 
 const FILE: &str = "STORE";
 const FIRST_LINE: &str = "ficha store 1";
+const KEPT: &str = "kept-timeline-";
+const TIMELINE: &str = "timeline ";
 const SECOND: &str = "second copied";
 /// A file of this name says that the disk is new and may be taken.
 const NEW_DISK: &str = "FICHA-NEW";
@@ -28,6 +36,8 @@ const NEW_DISK: &str = "FICHA-NEW";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marker {
     pub(super) id: Uuid,
+    /// 1, and one more after each restore.
+    pub(super) timeline: u32,
     /// Whether a second copy was made once.
     pub(super) second: bool,
 }
@@ -53,13 +63,39 @@ impl Marker {
             return None;
         }
         let id = lines.next()?.strip_prefix("id ")?.parse().ok()?;
-        Some(Self { id, second: lines.any(|line| line == SECOND) })
+        let (mut timeline, mut second) = (TIMELINE_FIRST, false);
+        for line in lines {
+            match line.strip_prefix(TIMELINE) {
+                Some(number) => timeline = number.parse().ok().filter(|number| *number >= TIMELINE_FIRST)?,
+                None => second = second || line == SECOND,
+            }
+        }
+        Some(Self { id, timeline, second })
     }
 
     pub(super) fn write(self, dir: &Path) -> io::Result<()> {
         let second = if self.second { "second copied\n" } else { "" };
-        replace(&dir.join(FILE), format!("{FIRST_LINE}\nid {}\n{second}", self.id).as_bytes())
+        let Self { id, timeline, .. } = self;
+        let text = format!("{FIRST_LINE}\nid {id}\n{TIMELINE}{timeline}\n{second}");
+        replace(&dir.join(FILE), text.as_bytes())
     }
+}
+
+/// The folder, in the state folder or the second one, of what a restore left behind.
+pub(super) fn kept_name(timeline: u32) -> String {
+    format!("{KEPT}{timeline}")
+}
+
+/// The kept timelines in a folder, by number.
+pub(super) fn kept(folder: &Path) -> Result<Vec<(PathBuf, u32)>, OpenError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io_error("read", folder))? {
+        let name = entry.map_err(io_error("read", folder))?.file_name();
+        let timeline = name.to_str().and_then(|name| name.strip_prefix(KEPT)?.parse().ok());
+        found.extend(timeline.map(|timeline| (folder.join(&name), timeline)));
+    }
+    found.sort_by_key(|(_, timeline)| *timeline);
+    Ok(found)
 }
 
 /// Whether `dir` belongs to a store, this or another one: what to ask of a second folder before a first start.
@@ -78,19 +114,53 @@ pub(super) fn own(dir: &Path, second: Option<&Path>) -> Result<Marker, OpenError
     if let (Some(second), Some(_), true) = (second, copied, empty) {
         return Err(OpenError::Gone { dir: dir.to_path_buf(), second: second.to_path_buf() });
     }
-    let new = Marker { id: copied.map_or_else(Uuid::new_v4, |copied| copied.id), second: copied.is_some() };
+    let id = copied.map_or_else(Uuid::new_v4, |copied| copied.id);
+    let new = Marker { id, timeline: newest(dir)?.unwrap_or(TIMELINE_FIRST), second: copied.is_some() };
     new.write(dir).map_err(io_error("write", &dir.join(FILE)))?;
     Ok(new)
 }
 
-/// Whether `second` may be written to as the second folder of the store in `dir`; takes a new one. The text says why not,
-/// and what to do.
-pub(super) fn admit(dir: &Path, second: &Path) -> Result<(), String> {
+/// The timeline that the journals in `dir` have come to.
+fn newest(dir: &Path) -> Result<Option<u32>, OpenError> {
+    let Some(last) = list(&journal_dir(dir, Half::Neutral))?.pop() else { return Ok(None) };
+    let header = head(&last.path).map_err(io_error("read", &last.path))?;
+    Ok(SegmentHeader::parse(&header).ok().map(|header| header.timeline))
+}
+
+/// How a second folder was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admitted {
+    /// As it was left.
+    Same,
+    /// Nothing of this timeline is in it yet.
+    Anew,
+}
+
+/// Whether `second` may be written to as the second folder of the store in `dir`; takes a new one, and sets aside what is in
+/// one of an earlier timeline. The text says why not, and what to do.
+pub(super) fn admit(dir: &Path, second: &Path) -> Result<Admitted, String> {
     let own = Marker::read(dir)
         .map_err(|error| error.to_string())?
         .ok_or("the state folder's file `STORE` is gone")?;
     match Marker::read(second).map_err(|error| error.to_string())? {
-        Some(marker) if marker.id == own.id => return Ok(()),
+        Some(marker) if (marker.id, marker.timeline) == (own.id, own.timeline) => return Ok(Admitted::Same),
+        Some(marker) if marker.id == own.id && marker.timeline > own.timeline => {
+            return Err(format!(
+                "{} is of timeline {} of this store, the state folder of timeline {}: bring back the later state folder",
+                second.display(),
+                marker.timeline,
+                own.timeline
+            ));
+        }
+        Some(marker) if marker.id == own.id => {
+            let aside = set_aside(second, marker).map_err(|error| {
+                format!(
+                    "{}: what was copied before the restore cannot be set aside: {error}",
+                    second.display()
+                )
+            });
+            aside?;
+        }
         Some(_) => return Err(format!("{} belongs to another store", second.display())),
         None if !own.second => {}
         None if second.join(NEW_DISK).exists() => {}
@@ -101,7 +171,24 @@ pub(super) fn admit(dir: &Path, second: &Path) -> Result<(), String> {
             ));
         }
     }
-    take(dir, second, own).map_err(|error| format!("{} cannot be taken: {error}", second.display()))
+    take(dir, second, own).map_err(|error| format!("{} cannot be taken: {error}", second.display()))?;
+    Ok(Admitted::Anew)
+}
+
+/// Puts the journals of an earlier timeline into a folder of their own, which then is a copy of that timeline. Cut off
+/// anywhere it is done again: until the end the folder's marker names the earlier timeline.
+fn set_aside(second: &Path, marker: Marker) -> io::Result<()> {
+    let aside = second.join(kept_name(marker.timeline));
+    create_dir(&aside)?;
+    for half in Half::ALL {
+        let (from, to) = (second.join(half.folder()), aside.join(half.folder()));
+        if from.exists() {
+            // Fails where something is there: nothing is ever overwritten.
+            fs::rename(from, to)?;
+        }
+    }
+    sync_dir(second)?;
+    Marker { second: false, ..marker }.write(&aside)
 }
 
 fn take(dir: &Path, second: &Path, own: Marker) -> io::Result<()> {
@@ -115,9 +202,9 @@ fn take(dir: &Path, second: &Path, own: Marker) -> io::Result<()> {
     }
 }
 
-/// Whether `second` holds the copy of the store in `dir`.
+/// Whether `second` holds the copy of the store in `dir`, of the same timeline.
 pub(super) fn is_copy(dir: &Path, second: &Path) -> bool {
-    let id = |dir| Marker::read(dir).ok().flatten().map(|marker| marker.id);
+    let id = |dir| Marker::read(dir).ok().flatten().map(|marker| (marker.id, marker.timeline));
     id(dir).is_some() && id(dir) == id(second)
 }
 

@@ -14,6 +14,7 @@
 //! <dir>/store/views.*/            new ones being built (new, renewed) or old ones being deleted (old)
 //! <dir>/store/CHECKPOINT          up to where the journal was checked and is in the views: where the next start reads on
 //! <dir>/vault/...                 personal half, the same
+//! <dir>/restore.new/, RESTORE, kept-timeline-N/   going back to an earlier moment: `restore.rs`, `swap.rs`
 //! <second>/STORE, store/journal/, vault/journal/   the second copy: the same bytes, within a second: `copier.rs`
 //!
 //! a view entry in sled      key:   | view number u8 | key |
@@ -49,15 +50,18 @@ mod heal;
 mod journal;
 mod layer;
 mod marker;
+mod moments;
 mod open;
 mod pending;
 mod record;
 mod renew;
+mod restore;
 mod scan;
 mod scrub;
 mod second;
 mod segment;
 mod settle;
+mod swap;
 mod table;
 mod tx;
 mod verify;
@@ -66,8 +70,11 @@ mod views;
 pub use error::{FoldError, OpenError, Refused, SubmitError, ViewError};
 pub use handle::Log;
 pub use marker::is_store;
+pub use moments::{Kept, Moments, moments};
 pub use pending::{Committed, Pending};
 pub use record::PAYLOAD_BYTES_MAX;
+pub use restore::{LeftOut, Moment, Restore, RestoreError, Until, settle_restore};
+pub use swap::Leftover;
 pub use tx::Tx;
 pub use verify::{Fault, Verified};
 pub use views::{Digest, Views};

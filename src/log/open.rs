@@ -11,6 +11,7 @@ use super::settle::{Begin, Settled, settle};
 use super::table::{Position, Table};
 use super::{
     Folds, Half, Halves, Healed, Meta, OpenError, OpenReport, Orphan, Settings, Views, checkpoint, marker,
+    swap,
 };
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -23,20 +24,22 @@ pub(super) struct Opened {
     pub(super) positions: Halves<Position>,
     pub(super) views: Views,
     pub(super) last: Meta,
+    pub(super) timeline: u32,
     pub(super) orphans: Halves<Vec<Seen>>,
     pub(super) report: OpenReport,
 }
 
 pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenError> {
     let lock = lock(&settings.dir)?;
-    marker::own(&settings.dir, settings.second_dir.as_deref())?;
+    swap::settle(&settings.dir)?;
+    let marker::Marker { timeline, .. } = marker::own(&settings.dir, settings.second_dir.as_deref())?;
     for half in Half::ALL {
         create_dir(&settings.dir.join(half.folder())).map_err(io_error("create", &settings.dir))?;
         tidy(settings, half)?;
     }
     let mut found = Halves { personal: Err(Bad::default()), neutral: Err(Bad::default()) };
     Half::ALL.into_iter().for_each(|half| *found.get_mut(half) = existing(settings, half));
-    let (Begun { settled, checkpoints }, healed) = settled(settings, &found)?;
+    let (Begun { settled, checkpoints }, healed) = settled(settings, &found, timeline)?;
     let Settled { journals, scans, last } = settled;
 
     let last_meta = (last.seq > 0).then_some(last);
@@ -62,7 +65,7 @@ pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenErr
     let views = Views::new(tables, lock);
     report.behind.iter().for_each(|half| views.set_behind(*half, true));
     let orphans = Halves { personal: scans.personal.orphans, neutral: scans.neutral.orphans };
-    Ok(Opened { journals, positions, views, last, orphans, report })
+    Ok(Opened { journals, positions, views, last, timeline, orphans, report })
 }
 
 /// The journals, brought to one end.
@@ -73,9 +76,13 @@ struct Begun {
 }
 
 /// Settles the journals; where they are damaged or cannot be read, once more after healing them from the second copy.
-fn settled(settings: &Settings, found: &Halves<Found>) -> Result<(Begun, Vec<Healed>), OpenError> {
+fn settled(
+    settings: &Settings,
+    found: &Halves<Found>,
+    timeline: u32,
+) -> Result<(Begun, Vec<Healed>), OpenError> {
     let second = settings.second_dir.as_deref().filter(|second| marker::is_copy(&settings.dir, second));
-    let damage = match begin(settings, found, second) {
+    let damage = match begin(settings, found, timeline, second) {
         Err(damage @ (OpenError::Damaged { .. } | OpenError::Io { doing: "read", .. })) => damage,
         begun => return begun.map(|begun| (begun, Vec::new())),
     };
@@ -88,11 +95,16 @@ fn settled(settings: &Settings, found: &Halves<Found>) -> Result<(Begun, Vec<Hea
     if healed.is_empty() {
         Err(damage)
     } else {
-        begin(settings, found, Some(second)).map(|begun| (begun, healed))
+        begin(settings, found, timeline, Some(second)).map(|begun| (begun, healed))
     }
 }
 
-fn begin(settings: &Settings, found: &Halves<Found>, second: Option<&Path>) -> Result<Begun, OpenError> {
+fn begin(
+    settings: &Settings,
+    found: &Halves<Found>,
+    timeline: u32,
+    second: Option<&Path>,
+) -> Result<Begun, OpenError> {
     let (mut from, mut checkpoints, mut applied) = (Halves::default(), Halves::default(), Halves::default());
     let mut reached = 0;
     for half in Half::ALL {
@@ -110,7 +122,7 @@ fn begin(settings: &Settings, found: &Halves<Found>, second: Option<&Path>) -> R
     if let Some(second) = second {
         reached = reached.max(copied(&journal_dir(second, Half::Neutral), &from.neutral));
     }
-    let settled = settle(settings, &Begin { from, applied, reached })?;
+    let settled = settle(settings, &Begin { from, applied, reached, timeline })?;
     Ok(Begun { settled, checkpoints })
 }
 
@@ -121,7 +133,7 @@ fn copied(dir: &Path, checkpoint: &Checkpoint) -> u64 {
     scan(dir, Half::Neutral, Part { from, ..Part::default() }).map_or(0, |found| found.end.seq)
 }
 
-fn lock(dir: &Path) -> Result<Flock<File>, OpenError> {
+pub(super) fn lock(dir: &Path) -> Result<Flock<File>, OpenError> {
     create_dir(dir).map_err(io_error("create", dir))?;
     let path = dir.join("LOCK");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);

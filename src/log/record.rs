@@ -22,7 +22,8 @@
 //! ```
 //!
 //! A record's crc covers its bytes before it, so also the crc of the record before: the records are a chain, and
-//! a segment's header carries the chain over from the segment before. `paired` (neutral half only) is 1 when the
+//! a segment's header carries the chain over from the segment before, mixed with the timeline: a record of one timeline
+//! follows none of another. `paired` (neutral half only) is 1 when the
 //! personal journal holds a record of the same sequence. `begins` is 1 for the first record of what was written and synced
 //! at once: before it was written, everything before it had been synced. A void record says that every record *before* it with
 //! that sequence or a later one is an orphan: it was never committed and is never folded.
@@ -208,6 +209,12 @@ pub(super) struct SegmentHeader {
 }
 
 impl SegmentHeader {
+    /// What the segment's first record has for the checksum of the one before it: that checksum on the first timeline, and
+    /// on each later one another value.
+    pub(super) fn chain(&self) -> u32 {
+        self.last_crc ^ self.timeline.saturating_sub(TIMELINE_FIRST)
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(SEGMENT_HEADER_BYTES);
         out.extend_from_slice(&SEGMENT_MAGIC);

@@ -48,7 +48,7 @@ impl Place {
 }
 
 /// A journal, read and checked.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Scan {
     pub(super) segments: Vec<Segment>,
     /// Where reading began; records before it were neither read nor checked.
@@ -64,6 +64,8 @@ pub(super) struct Scan {
     pub(super) crc_at: Option<u32>,
     /// Bytes of records and of the room behind them that were read.
     pub(super) read_bytes: u64,
+    /// The timeline of the last segment; 0 when there is none.
+    pub(super) timeline: u32,
     void: HashSet<(u64, u64)>,
 }
 
@@ -157,13 +159,21 @@ pub(super) fn scan(dir: &Path, half: Half, part: Part) -> Result<Scan, OpenError
         found.read_bytes = found.read_bytes.saturating_add(to_u64(read.records.len()));
         let chain = (segment.number > from.segment).then_some(found.end.chain);
         let header = header(&segment, &read.header, half, chain)?;
+        if header.timeline < found.timeline {
+            return Err(damaged(
+                &segment.path,
+                0,
+                "the segment is of an earlier timeline than the one before it",
+            ));
+        }
+        found.timeline = header.timeline;
         if let Some(known) = found.segments.get_mut(index) {
             known.first_seq = header.first_seq;
         }
         if from.is_after(segment.number) {
             continue;
         }
-        let mut chain = found.end.chain;
+        let mut chain = if segment.number > from.segment { header.chain() } else { from.chain };
         let tail = walk(&segment, &read, &mut chain, &mut |record, offset| {
             let seen = found.see(record, segment.number, offset, want_seq);
             seen.map_err(|what| damaged(&segment.path, offset, what))
@@ -184,11 +194,21 @@ pub(super) fn scan(dir: &Path, half: Half, part: Part) -> Result<Scan, OpenError
     Ok(found)
 }
 
-/// Reads the live records after sequence `after` once more, in order; none before [`Scan::from`].
+/// Where a record ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) segment: u64,
+    pub(super) offset: u64,
+    /// What the next record carries on, if it lies in the same segment.
+    pub(super) chain: u32,
+}
+
+/// Reads the live records after sequence `after` once more, in order; none before [`Scan::from`]. `visit` is told where each
+/// ends.
 pub(super) fn replay(
     found: &Scan,
     after: u64,
-    visit: &mut dyn FnMut(&Record<'_>) -> Result<(), OpenError>,
+    visit: &mut dyn FnMut(&Record<'_>, End) -> Result<(), OpenError>,
 ) -> Result<(), OpenError> {
     for (index, segment) in found.segments.iter().enumerate() {
         let next = found.segments.get(index.saturating_add(1));
@@ -197,12 +217,16 @@ pub(super) fn replay(
         }
         let read = Bytes::read(segment, found.from, Some(found.end))?;
         let mut chain = match SegmentHeader::parse(&read.header) {
-            Ok(header) if segment.number != found.from.segment => header.last_crc,
+            Ok(header) if segment.number != found.from.segment => header.chain(),
             Ok(_) | Err(_) => found.from.chain,
         };
         walk(segment, &read, &mut chain, &mut |record, offset| {
             let void = record.void_from().is_some() || found.void.contains(&(segment.number, offset));
-            if void || record.meta.seq <= after { Ok(()) } else { visit(record) }
+            if void || record.meta.seq <= after {
+                return Ok(());
+            }
+            let offset = offset.saturating_add(to_u64(record.bytes()));
+            visit(record, End { segment: segment.number, offset, chain: record.crc })
         })?;
     }
     Ok(())

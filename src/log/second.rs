@@ -269,7 +269,7 @@ enum Differs {
 /// Up to where a copy of a segment holds the records that were read of the first.
 fn common(read: &Bytes, there: &[u8], number: u64) -> Result<Place, Differs> {
     let mut place = Place { segment: number, offset: to_u64(SEGMENT_HEADER_BYTES), ..Place::default() };
-    place.chain = SegmentHeader::parse(&read.header).map_or(0, |header| header.last_crc);
+    place.chain = SegmentHeader::parse(&read.header).map_or(0, |header| header.chain());
     if there.get(..SEGMENT_HEADER_BYTES) != Some(read.header.as_slice()) {
         let other = SegmentHeader::parse(there);
         let another = Differs::Second("it belongs to another history of this store");

@@ -1,9 +1,7 @@
 //! One segment file: found by its number, read in part, its chain of records walked. Changes nothing.
 
 use super::files::{io_error, to_u64};
-use super::record::{
-    FORMAT, HeaderError, Record, SEGMENT_HEADER_BYTES, SegmentHeader, TIMELINE_FIRST, has_follower, parse,
-};
+use super::record::{FORMAT, HeaderError, Record, SEGMENT_HEADER_BYTES, SegmentHeader, has_follower, parse};
 use super::scan::Place;
 use super::{Half, OpenError};
 use std::fs::{self, File};
@@ -59,6 +57,13 @@ pub(super) fn segment_path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number:08}.seg"))
 }
 
+/// The first bytes of a segment, as many as its header has.
+pub(super) fn head(path: &Path) -> io::Result<Vec<u8>> {
+    let mut header = Vec::new();
+    File::open(path)?.take(to_u64(SEGMENT_HEADER_BYTES)).read_to_end(&mut header)?;
+    Ok(header)
+}
+
 pub(super) fn damaged(file: &Path, offset: u64, what: impl Into<String>) -> OpenError {
     OpenError::Damaged { file: file.to_path_buf(), offset, what: what.into() }
 }
@@ -103,7 +108,7 @@ pub(super) fn header(
     })?;
     let what = if header.half != half {
         "the segment belongs to the other half"
-    } else if header.number != segment.number || header.timeline != TIMELINE_FIRST {
+    } else if header.number != segment.number {
         "the segment's name and its header do not agree"
     } else if chain.is_some_and(|chain| header.last_crc != chain) {
         "the segment does not follow the one before: records are missing between them"

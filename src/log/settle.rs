@@ -6,7 +6,7 @@ use super::checkpoint::Checkpoint;
 use super::files::{io_error, to_u64};
 use super::journal::Journal;
 use super::marker::journal_dir;
-use super::record::{Kind, NewRecord};
+use super::record::{Kind, NewRecord, TIMELINE_FIRST};
 use super::scan::{Part, Place, Scan, scan};
 use super::segment::damaged;
 use super::{GROUP_MAX, Half, Halves, Meta, OpenError, Settings, Torn};
@@ -29,6 +29,8 @@ pub(super) struct Begin {
     pub(super) applied: Halves<u64>,
     /// The highest sequence that any view or checkpoint has seen committed.
     pub(super) reached: u64,
+    /// What the state folder's marker says.
+    pub(super) timeline: u32,
 }
 
 /// Reads, judges, repairs.
@@ -40,21 +42,22 @@ pub(super) fn settle(settings: &Settings, begin: &Begin) -> Result<Settled, Open
     let read = |half| begin.read(dirs.get(half), half);
     let neutral = read(Half::Neutral)?;
     let mut personal = read(Half::Personal)?;
-    judge(&dirs, &neutral, &personal, begin.reached)?;
+    judge(&dirs, &neutral, &personal, begin)?;
 
     cut(neutral.torn.as_ref())?;
     cut(personal.torn.as_ref())?;
     let last = Meta { seq: neutral.end.seq, at_us: neutral.end.at_us.max(personal.end.at_us) };
-    let mut journals = Halves {
-        personal: Journal::open(&dirs.personal, Half::Personal, settings.segment_bytes, &personal)?,
-        neutral: Journal::open(&dirs.neutral, Half::Neutral, settings.segment_bytes, &neutral)?,
+    let open = |half, scan: &Scan| {
+        Journal::open(dirs.get(half), (half, begin.timeline), settings.segment_bytes, scan)
     };
+    let mut journals =
+        Halves { personal: open(Half::Personal, &personal)?, neutral: open(Half::Neutral, &neutral)? };
     if personal.end.seq > last.seq {
         void(&mut journals.personal, last).map_err(io_error("write", &dirs.personal))?;
         let torn = personal.torn.take();
         personal = read(Half::Personal)?;
         personal.torn = torn;
-        journals.personal = Journal::open(&dirs.personal, Half::Personal, settings.segment_bytes, &personal)?;
+        journals.personal = open(Half::Personal, &personal)?;
     }
     Ok(Settled { journals, scans: Halves { personal, neutral }, last })
 }
@@ -70,7 +73,16 @@ impl Begin {
 }
 
 /// Refuses what no crash of ours can have left behind.
-fn judge(dirs: &Halves<PathBuf>, neutral: &Scan, personal: &Scan, reached: u64) -> Result<(), OpenError> {
+fn judge(dirs: &Halves<PathBuf>, neutral: &Scan, personal: &Scan, begin: &Begin) -> Result<(), OpenError> {
+    let reached = begin.reached;
+    for (dir, scan) in [(&dirs.neutral, neutral), (&dirs.personal, personal)] {
+        let new = scan.segments.is_empty() && begin.timeline == TIMELINE_FIRST;
+        if !new && scan.timeline != begin.timeline {
+            let (found, known) = (scan.timeline, begin.timeline);
+            let what = format!("the journal ends on timeline {found}, the file `STORE` says {known}");
+            return Err(damaged(&scan.last_file(dir), 0, what));
+        }
+    }
     let Place { seq: last_seq, offset: end, .. } = neutral.end;
     // Views of either half are written only after the neutral record is on disk.
     if last_seq < reached {

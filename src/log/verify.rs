@@ -105,7 +105,7 @@ impl Check<'_> {
         let forgotten = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
         forgotten.map_err(|error| io_error("read", &segment.path)(error.into()))?;
         let read = Bytes::read(segment, Place::default(), Some(self.to))?;
-        let mut chain = header(segment, &read.header, self.half, chain)?.last_crc;
+        let mut chain = header(segment, &read.header, self.half, chain)?.chain();
         let mut records: u64 = 0;
         let tail = walk(segment, &read, &mut chain, &mut |_, _| {
             records = records.saturating_add(1);

@@ -6,6 +6,7 @@ mod crash;
 mod damage;
 mod model;
 mod renew;
+mod restore;
 mod second;
 mod start;
 mod support;
