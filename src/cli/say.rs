@@ -134,6 +134,11 @@ pub(super) fn when(text: &str) -> String {
     local(text, "%Y-%m-%d %H:%M")
 }
 
+/// An RFC 3339 time as date and second of this host's time zone.
+pub(super) fn to_the_second(text: &str) -> String {
+    local(text, "%Y-%m-%d %H:%M:%S")
+}
+
 /// An RFC 3339 time as the time of day of this host's time zone.
 pub(super) fn time_of_day(text: &str) -> String {
     local(text, "%H:%M:%S%.3f")

@@ -1,11 +1,13 @@
-//! `ficha store`: looks after a store whose daemon is stopped.
+//! `ficha store`: looks after a store, most of it while the daemon is stopped.
 //!
 //! Opens the store as the daemon would, with the daemon's config, and as the user whose it is: a file that another user
 //! made in it could not be opened by the daemon after.
 
+mod restore;
+
 use super::ask::{Asker, Said};
 use super::owner::be_owner;
-use crate::config;
+use crate::config::{self, StoreSettings};
 use crate::daemon;
 use crate::desk::Opened;
 use crate::log::{Fault, Half, OpenError, Refused, Verified};
@@ -33,6 +35,15 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH)]
         config: PathBuf,
     },
+    /// The moments that can be gone back to, and the timelines that were left; also while fichad runs.
+    List {
+        /// The daemon's config file.
+        #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH)]
+        config: PathBuf,
+    },
+    /// Goes back to an earlier moment, both halves at once. What was there before is kept beside; who was erased since stays
+    /// erased.
+    Restore(restore::Args),
 }
 
 impl Command {
@@ -40,18 +51,28 @@ impl Command {
         match self {
             Self::Verify { config, rebuild } => verify(config, *rebuild, asker),
             Self::Rebuild { config } => rebuild(config, asker),
+            Self::List { config } => restore::list(config, asker),
+            Self::Restore(args) => restore::restore(args, asker),
         }
     }
 }
 
+/// The store of a config file, if it is this user's.
+fn stopped(config: &Path) -> anyhow::Result<StoreSettings> {
+    let store = config::load(config)?.store;
+    be_owner(&store.dir, "ficha store")?;
+    Ok(store)
+}
+
+fn credentials() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
+}
+
 /// The store of a config file, opened.
 fn open(config: &Path) -> anyhow::Result<Opened> {
-    let store = config::load(config)?.store;
-    let dir = store.dir.display();
-    be_owner(&store.dir, "ficha store")?;
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    daemon::open_stopped(&store, credentials.as_deref())
-        .with_context(|| format!("the store in {dir} does not open; is fichad stopped?"))
+    let store = stopped(config)?;
+    daemon::open_stopped(&store, credentials().as_deref())
+        .with_context(|| format!("the store in {} does not open; is fichad stopped?", store.dir.display()))
 }
 
 fn verify(config: &Path, rebuild: bool, asker: &Asker) -> anyhow::Result<()> {

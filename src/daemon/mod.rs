@@ -17,6 +17,7 @@ mod printers;
 mod readers;
 mod reload;
 mod replay;
+mod restore;
 mod routes;
 mod scan_path;
 mod service;
@@ -27,6 +28,7 @@ mod unlock;
 
 pub use clock::SystemClock;
 pub use open::{OpenStoreError, open_stopped};
+pub use restore::{RestoreStoreError, Restored, restore, restore_dry};
 
 use crate::config::{self, Config};
 use crate::desk::{self, Desk};

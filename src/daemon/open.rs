@@ -4,7 +4,7 @@ use super::{SystemClock, keys};
 use crate::config::StoreSettings;
 use crate::desk::Opened;
 use crate::domain::time::Clock;
-use crate::log::{Folds, Log, OpenError, OpenReport, Settings, is_store};
+use crate::log::{Folds, Leftover, Log, OpenError, OpenReport, Settings, UtcUs, is_store, settle_restore};
 use crate::store::StoreFold;
 use crate::vault::keyring::Keyring;
 use crate::vault::keys::{KeyError, os_random};
@@ -75,6 +75,8 @@ pub(super) fn open(
     clock: &Arc<dyn Clock>,
 ) -> Result<(Opened, OpenReport), OpenStoreError> {
     let dir = &settings.dir;
+    // Before anything is concluded from what is there: a restore that was cut off moves folders.
+    tidy(dir)?;
     let unmade = |source| OpenStoreError::Dir { dir: dir.clone(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unmade)?;
     let first_start = !dir.join("store").exists();
@@ -85,18 +87,9 @@ pub(super) fn open(
         let gone = OpenError::Gone { dir: dir.clone(), second: second.clone() };
         return Err(OpenStoreError::Log(gone));
     }
-    let keyring = open_keyring(&dir.join(keys::KEYRING), first_start)?;
-    let keys = keys::open(settings, credentials, first_start)?;
-    let lists = Lists::open(dir, settings.vault.second_dir.as_deref()).map_err(OpenStoreError::Lists)?;
-    let vault = Arc::new(Vault::new(keys, keyring, lists));
-    if !vault.is_locked() {
-        vault.destroy_again().map_err(OpenStoreError::Erasure)?;
-    }
-    let folds = Folds { personal: Arc::new(VaultFold(Arc::clone(&vault))), neutral: Arc::new(StoreFold) };
-    let utc = Arc::clone(clock);
-    let utc_us = Arc::new(move || utc.utc().0);
-    let log_settings = Settings { second_dir: settings.second_dir.clone(), ..Settings::new(dir) };
-    let (log, report) = Log::open(log_settings, folds, utc_us).map_err(OpenStoreError::Log)?;
+    let vault = vault(settings, credentials, first_start)?;
+    let (log, report) =
+        Log::open(log_settings(settings), folds(&vault), utc_us(clock)).map_err(OpenStoreError::Log)?;
     sync_names(dir).map_err(unmade)?;
     vault.skip_used(&log.views()).map_err(OpenStoreError::Views)?;
     let again = vault.settle_erasures(&log).map_err(OpenStoreError::Erasure)?;
@@ -106,11 +99,56 @@ pub(super) fn open(
     Ok((Opened { log, vault }, report))
 }
 
+/// Finishes or clears away what a restore left that was cut off.
+fn tidy(dir: &Path) -> Result<(), OpenStoreError> {
+    match settle_restore(dir).map_err(OpenStoreError::Log)? {
+        None => {}
+        Some(Leftover::Removed(folder)) => {
+            tracing::warn!(folder = %folder.display(), "a restore was cut off half-way: its folder is removed, the store is as it was");
+        }
+        Some(Leftover::Finished { timeline, kept }) => {
+            tracing::warn!(timeline, kept = %kept.display(), "a restore was cut off at its end: it is finished");
+        }
+    }
+    Ok(())
+}
+
+/// The vault as it is before its views are opened: what was erased is erased in the key file too.
+pub(super) fn vault(
+    settings: &StoreSettings,
+    credentials: Option<&Path>,
+    first_start: bool,
+) -> Result<Arc<Vault>, OpenStoreError> {
+    let dir = &settings.dir;
+    let keyring = open_keyring(&dir.join(keys::KEYRING), first_start)?;
+    let keys = keys::open(settings, credentials, first_start)?;
+    let lists = Lists::open(dir, settings.vault.second_dir.as_deref()).map_err(OpenStoreError::Lists)?;
+    let vault = Arc::new(Vault::new(keys, keyring, lists));
+    if !vault.is_locked() {
+        vault.destroy_again().map_err(OpenStoreError::Erasure)?;
+    }
+    Ok(vault)
+}
+
+pub(super) fn folds(vault: &Arc<Vault>) -> Folds {
+    Folds { personal: Arc::new(VaultFold(Arc::clone(vault))), neutral: Arc::new(StoreFold) }
+}
+
+pub(super) fn utc_us(clock: &Arc<dyn Clock>) -> UtcUs {
+    let clock = Arc::clone(clock);
+    Arc::new(move || clock.utc().0)
+}
+
+pub(super) fn log_settings(settings: &StoreSettings) -> Settings {
+    Settings { second_dir: settings.second_dir.clone(), ..Settings::new(&settings.dir) }
+}
+
 /// Opens a store whose daemon is stopped, for the command line; never makes one.
 ///
 /// # Errors
 /// [`OpenStoreError`].
 pub fn open_stopped(settings: &StoreSettings, credentials: Option<&Path>) -> Result<Opened, OpenStoreError> {
+    tidy(&settings.dir)?;
     if !settings.dir.join("store").exists() {
         let source = io::Error::from(io::ErrorKind::NotFound);
         return Err(OpenStoreError::Dir { dir: settings.dir.join("store"), source });

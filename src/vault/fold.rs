@@ -55,6 +55,15 @@ impl Fold for VaultFold {
     }
 }
 
+/// How many places of the key file, counted from the first, an event of the vault's journal knows of.
+#[must_use]
+pub fn slots_named(event: &[u8]) -> u32 {
+    match serde_json::from_slice(event) {
+        Ok(VaultEvent::KeyAssigned { slot, .. }) => slot.saturating_add(1),
+        Ok(_) | Err(_) => 0,
+    }
+}
+
 /// Adds `event` to a transaction.
 pub(super) fn emit(tx: &mut Tx<'_>, event: &VaultEvent) -> Result<(), FoldError> {
     let event = serde_json::to_vec(event).map_err(unfit)?;

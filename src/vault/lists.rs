@@ -1,6 +1,7 @@
-//! What outlives every restore: the list of erasures, and the marks of those who want to hear nothing more.
+//! What outlives every restore: the list of erasures, the marks of those who want to hear nothing more, and how many places
+//! of the key file were given out on the timelines that were left.
 //!
-//! Both lie beside the key file, not in the journals: a store brought back from an older copy knows nothing of what was
+//! All lie beside the key file, not in the journals: a store brought back from an older copy knows nothing of what was
 //! erased since, and must. Two copies that differ are merged; nothing that was once in either is dropped.
 //!
 //! A mark is a keyed hash of a telephone number or an e-mail address. The marks are kept sorted and without dates or
@@ -39,11 +40,12 @@ pub struct Erasure {
     pub stage: Stage,
 }
 
-/// Both lists.
+/// The lists.
 #[derive(Debug)]
 pub struct Lists {
     erasures: Kept<Vec<Erasure>>,
     marks: Kept<BTreeSet<Hash16>>,
+    slots: Kept<u32>,
 }
 
 #[derive(Debug)]
@@ -53,7 +55,7 @@ struct Kept<T> {
 }
 
 impl Lists {
-    /// Reads both lists in `folder` and in the folder of second copies. What is not there is empty.
+    /// Reads the lists in `folder` and in the folder of second copies. What is not there is empty.
     ///
     /// # Errors
     /// [`KeyError::HeaderDamaged`] where neither copy of a list is whole, [`KeyError::Io`].
@@ -66,7 +68,8 @@ impl Lists {
                 marks
             },
         )?;
-        Ok(Self { erasures, marks })
+        let slots = Kept::open(Twin::new(*b"FICHASLT", "slots", folder, second), u32::max)?;
+        Ok(Self { erasures, marks, slots })
     }
 
     /// Every erasure there ever was.
@@ -86,6 +89,24 @@ impl Lists {
     /// Notes marks, durably.
     pub(super) fn mark(&self, marks: &[Hash16]) -> Result<(), KeyError> {
         self.marks.change(|kept| kept.extend(marks.iter().copied()))
+    }
+
+    /// How many places of the key file, counted from the first, were given out before the last restore.
+    #[must_use]
+    pub fn slots_used(&self) -> u32 {
+        self.slots.lock().1
+    }
+
+    /// Notes, durably, that so many places were given out: a restore forgets them, and what is sealed under their keys is
+    /// still kept.
+    ///
+    /// # Errors
+    /// [`KeyError::Io`].
+    pub fn keep_slots(&self, used: u32) -> Result<(), KeyError> {
+        if used <= self.slots_used() {
+            return Ok(());
+        }
+        self.slots.change(|kept| *kept = used.max(*kept))
     }
 
     /// Whether any of `marks` is kept.

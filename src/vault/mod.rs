@@ -26,7 +26,7 @@ mod fold;
 
 pub use erasure::{RENEW_WITHIN_US, Unfinished};
 pub use find::FOUND_MAX;
-pub use fold::VaultFold;
+pub use fold::{VaultFold, slots_named};
 pub use settings::Settings;
 
 use crate::domain::id::{CardId, CustomerNumber, IssueId};
@@ -231,14 +231,14 @@ impl Vault {
         self.keys.get().ok_or(VaultError::Locked)
     }
 
-    /// Keeps the places that the journal has given out from being given again: a key file brought back from a copy may
-    /// be older than the journal. For the start, before the first customer is enrolled.
+    /// Keeps the places that the journal has given out, on this timeline or one that was left, from being given again: a key
+    /// file brought back from a copy may be older than the journal. For the start, before the first customer is enrolled.
     ///
     /// # Errors
     /// A failing view.
     pub fn skip_used(&self, views: &(impl Read + ?Sized)) -> Result<(), VaultError> {
         if let Ok(keys) = self.key_file() {
-            keys.skip_to(slots_used(views)?);
+            keys.skip_to(slots_used(views)?.max(self.lists.slots_used()));
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ mod cards;
 mod erasure;
 mod keys;
 mod restarts;
+mod restore;
 pub(crate) mod rig;
 mod routes;
 mod search;

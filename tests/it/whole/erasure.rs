@@ -15,7 +15,7 @@ use fichad::vault::lookup::{birthday_terms, terms};
 use fichad::vault::seal::{Aad, Sealed, open};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 const TEXTS: [&str; 8] = [
@@ -40,7 +40,7 @@ fn person() -> Value {
 }
 
 /// A customer with everything that can be kept of one.
-struct Victim {
+pub(super) struct Victim {
     number: Value,
     letters: String,
     /// The request that linked the imported card, as it was sent.
@@ -49,7 +49,7 @@ struct Victim {
 }
 
 impl Victim {
-    fn enrol(register: &mut Client) -> Self {
+    pub(super) fn enrol(register: &mut Client) -> Self {
         let enrol_request = json!({ "key": Uuid::new_v4(), "person": person() });
         let number = register.call("customer.enrol", enrol_request.clone()).unwrap()["customer"].clone();
         let card = write(register, "card.issue", json!({ "customer": number }));
@@ -137,9 +137,11 @@ fn bytes_are_found_in_every_dress() {
 }
 
 /// The events of a half, out of its journal's bytes.
-fn events(dir: &Path, half: &str) -> Vec<Value> {
+pub(super) fn events(dir: &Path, half: &str) -> Vec<Value> {
     let mut events = Vec::new();
-    for (_, bytes) in files(&dir.join(half).join("journal")) {
+    // Of all timelines that are kept there.
+    let journal = PathBuf::from(half).join("journal");
+    for (_, bytes) in files(dir).into_iter().filter(|(path, _)| path.parent().unwrap().ends_with(&journal)) {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         for (at, _) in text.match_indices("{\"event\":") {
             let mut one = serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>();
@@ -150,7 +152,7 @@ fn events(dir: &Path, half: &str) -> Vec<Value> {
 }
 
 /// With everything that is left in hand: nothing opens, nothing leads to the number.
-fn attack(dir: &Path, victim: &Victim) {
+pub(super) fn attack(dir: &Path, victim: &Victim) {
     let texts: Vec<Vec<u8>> = TEXTS.iter().map(|text| text.as_bytes().to_vec()).collect();
     assert_eq!(found(dir, &texts), [""; 0], "texts");
     let codes = [victim.letters.as_bytes().to_vec(), ALIAS.as_bytes().to_vec(), victim.key().0.to_vec()];
@@ -193,7 +195,7 @@ fn attack(dir: &Path, victim: &Victim) {
     assert!(requests > 6, "{requests} requests were tried");
 }
 
-fn erase(client: &mut Client, victim: &Victim, now: bool) -> Value {
+pub(super) fn erase(client: &mut Client, victim: &Victim, now: bool) -> Value {
     let params = json!({ "customer": victim.number, "purpose": "REQUEST", "now": now });
     write(client, "customer.erase", params)
 }
@@ -202,7 +204,7 @@ fn rows(client: &mut Client, by: &str, what: &str) -> usize {
     client.call("customer.find", json!({ by: what })).unwrap()["rows"].as_array().unwrap().len()
 }
 
-fn leads_nowhere(client: &mut Client, scanner: &mut Scanner, victim: &Victim) {
+pub(super) fn leads_nowhere(client: &mut Client, scanner: &mut Scanner, victim: &Victim) {
     for (by, what) in [
         ("phone", "600 123 457"),
         ("email", "quijotez@example.org"),
@@ -217,7 +219,7 @@ fn leads_nowhere(client: &mut Client, scanner: &mut Scanner, victim: &Victim) {
     assert!(refused.to_string().contains("erased"), "{refused}");
 }
 
-const TABLES: &str = "[[alias]]\nname = \"old-cards\"\nprefix = \"29\"\nlength = 13\n";
+pub(super) const TABLES: &str = "[[alias]]\nname = \"old-cards\"\nprefix = \"29\"\nlength = 13\n";
 
 #[test]
 fn nothing_is_left_and_nothing_leads_to_the_number() {

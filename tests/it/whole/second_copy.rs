@@ -17,7 +17,7 @@ fn second_copy(register: &mut Client, state: &str) -> Value {
     store
 }
 
-fn ficha_store(bench: &Bench, words: &[&str]) -> Output {
+pub(super) fn ficha_store(bench: &Bench, words: &[&str]) -> Output {
     let config = bench.state().with_file_name("fichad.toml");
     let mut command = Command::new(env!("CARGO_BIN_EXE_ficha"));
     command.arg("store").args(words).arg("--config").arg(config).output().unwrap()
