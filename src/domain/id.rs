@@ -51,10 +51,6 @@ uuid_id! {
     JobId
 }
 uuid_id! {
-    /// A sale, as its receipt or its register names it.
-    SaleId
-}
-uuid_id! {
     /// Points set aside for a sale that is being rung up (UUID version 7).
     HoldId
 }
@@ -62,6 +58,31 @@ uuid_id! {
     /// A correction of points, to be decided by a second person (UUID version 7).
     AdjustmentId
 }
+uuid_id! {
+    /// A sale: where in the journal it stands, and random bits (UUID version 8).
+    SaleId
+}
+
+impl SaleId {
+    /// The id of a sale that is recorded in transaction `seq`. The random bits tell it from another that had this number before a
+    /// restore took it back.
+    #[must_use]
+    pub fn new(seq: u64, random: [u8; 16]) -> Self {
+        let [_, _, place @ ..] = seq.to_be_bytes();
+        let mut bytes = random;
+        bytes.iter_mut().zip(place).for_each(|(byte, place)| *byte = place);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// The transaction it was recorded in.
+    #[must_use]
+    pub fn seq(self) -> u64 {
+        let mut seq = [0; 8];
+        seq.iter_mut().skip(2).zip(self.0.as_bytes()).for_each(|(seq, byte)| *seq = *byte);
+        u64::from_be_bytes(seq)
+    }
+}
+
 uuid_id! {
     /// One run of the daemon: sequences of events count within it.
     StreamId
@@ -148,4 +169,18 @@ name_id! {
 name_id! {
     /// A printer, as `[[printer]]` names it.
     PrinterName
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sale_knows_where_it_was_recorded() {
+        for seq in [0, 1, 0x1234_5678_9abc, (1 << 48) - 1] {
+            let id = SaleId::new(seq, [0xff; 16]);
+            assert_eq!((id.seq(), id.0.get_version_num()), (seq, 8));
+            assert_ne!(id, SaleId::new(seq, [0xfe; 16]));
+        }
+    }
 }

@@ -95,6 +95,57 @@ impl std::str::FromStr for Period {
     }
 }
 
+/// A day as a calendar has it, without a time zone: `2026-11-22`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Day(jiff::civil::Date);
+
+/// A text that is no day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a day as YYYY-MM-DD")]
+pub struct NoDay;
+
+impl Day {
+    /// Whether some place on earth has reached this day at `now`.
+    #[must_use]
+    pub fn has_begun(self, now: Timestamp) -> bool {
+        // The first to have a new day are 14 hours ahead of UTC.
+        let first = jiff::tz::TimeZone::fixed(jiff::tz::offset(14));
+        let today = jiff::Timestamp::from_microsecond(now.0).map(|now| now.to_zoned(first).date());
+        today.is_ok_and(|today| self.0 <= today)
+    }
+}
+
+impl std::str::FromStr for Day {
+    type Err = NoDay;
+
+    fn from_str(text: &str) -> Result<Self, NoDay> {
+        let date = text.parse().map_err(|_| NoDay)?;
+        // jiff reads more forms than this one; a day is compared as it is written.
+        let day = Self(date);
+        if day.to_string() == text { Ok(day) } else { Err(NoDay) }
+    }
+}
+
+impl TryFrom<String> for Day {
+    type Error = NoDay;
+    fn try_from(text: String) -> Result<Self, NoDay> {
+        text.parse()
+    }
+}
+
+impl From<Day> for String {
+    fn from(day: Day) -> Self {
+        day.to_string()
+    }
+}
+
+impl std::fmt::Display for Day {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(&self.0, f)
+    }
+}
+
 /// Where the time comes from. Only `daemon` (and a test) makes one; everyone else is handed it.
 pub trait Clock: Send + Sync {
     /// Time since start.
@@ -124,5 +175,18 @@ mod tests {
             assert_eq!(wrong.parse::<Period>(), Err(BadPeriod), "{wrong}");
         }
         assert_eq!(Period::Months(36).to_string().parse(), Ok(Period::Months(36)));
+    }
+
+    #[test]
+    fn a_day_has_one_spelling_and_begins_first_in_the_far_east() {
+        let day: Day = "2026-11-22".parse().unwrap();
+        assert_eq!(day.to_string(), "2026-11-22");
+        for wrong in ["2026-11-31", "20261122", "2026-W47-7", "2026-11-22T00:00", "", "today"] {
+            assert_eq!(wrong.parse::<Day>(), Err(NoDay), "{wrong}");
+        }
+        let at = |text: &str| Timestamp(text.parse::<jiff::Timestamp>().unwrap().as_microsecond());
+        assert!(!day.has_begun(at("2026-11-21T09:59:59Z")));
+        assert!(day.has_begun(at("2026-11-21T10:00:00Z")));
+        assert!(day.has_begun(at("2027-01-01T00:00:00Z")));
     }
 }

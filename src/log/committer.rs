@@ -145,10 +145,11 @@ struct Group {
     records: Vec<Decision>,
 }
 
-struct Decision {
-    meta: Meta,
+/// A transaction that was decided.
+pub(super) struct Decision {
+    pub(super) meta: Meta,
     personal: Option<Vec<u8>>,
-    neutral: Vec<u8>,
+    pub(super) neutral: Vec<u8>,
 }
 
 impl Committer {
@@ -221,7 +222,7 @@ impl Committer {
     fn decide(&mut self, job: &mut dyn Job, group: &mut Group) -> Outcome {
         let now_us = (self.utc_us)().max(self.last.at_us);
         let meta = Meta { seq: self.last.seq.saturating_add(1), at_us: now_us };
-        let mut tx = Tx::new(meta, &self.views, &self.folds, &group.layer);
+        let mut tx = Tx::new(meta, (&self.views, &self.folds), (&group.layer, &group.records));
         let Ok(yes) = catch_unwind(AssertUnwindSafe(|| job.decide(&mut tx))) else {
             return Outcome::Panicked;
         };

@@ -62,7 +62,7 @@ pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenErr
         report.rebuilt.extend(rebuilt);
         report.behind.extend(behind.then_some(half));
     }
-    let views = Views::new(tables, lock);
+    let views = Views::new(&settings.dir, tables, lock);
     report.behind.iter().for_each(|half| views.set_behind(*half, true));
     let orphans = Halves { personal: scans.personal.orphans, neutral: scans.neutral.orphans };
     Ok(Opened { journals, positions, views, last, timeline, orphans, report })

@@ -1,5 +1,6 @@
 //! A decision's view of the world while it is being taken.
 
+use super::committer::Decision;
 use super::layer::{self, FoldView, Layer};
 use super::record::push_event;
 use super::{Entry, FoldError, Folds, Half, Halves, Meta, Read, View, ViewError, Views};
@@ -10,6 +11,8 @@ pub struct Tx<'g> {
     views: &'g Views,
     folds: &'g Folds,
     group: &'g Layer,
+    /// What the group has decided, in order.
+    before: &'g [Decision],
     own: Layer,
     payloads: Halves<Vec<u8>>,
     emitted: Halves<bool>,
@@ -25,12 +28,17 @@ pub(super) struct Decided {
 }
 
 impl<'g> Tx<'g> {
-    pub(super) fn new(meta: Meta, views: &'g Views, folds: &'g Folds, group: &'g Layer) -> Self {
+    pub(super) fn new(
+        meta: Meta,
+        (views, folds): (&'g Views, &'g Folds),
+        (group, before): (&'g Layer, &'g [Decision]),
+    ) -> Self {
         Self {
             meta,
             views,
             folds,
             group,
+            before,
             own: Layer::default(),
             payloads: Halves::default(),
             emitted: Halves::default(),
@@ -42,6 +50,16 @@ impl<'g> Tx<'g> {
     #[must_use]
     pub fn meta(&self) -> Meta {
         self.meta
+    }
+
+    pub(super) fn views(&self) -> &Views {
+        self.views
+    }
+
+    /// The neutral payload of a transaction that this group has decided.
+    pub(super) fn decided(&self, seq: u64) -> Option<&[u8]> {
+        let found = self.before.iter().rev().find(|decision| decision.meta.seq == seq)?;
+        Some(&found.neutral)
     }
 
     /// Puts `event` into this transaction's record of `half` and applies it at once, so that [`Read`] on this

@@ -5,6 +5,7 @@ use super::table::Table;
 use super::{Entry, Half, Halves, Read, View, ViewError};
 use nix::fcntl::Flock;
 use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -22,15 +23,22 @@ struct Inner {
     /// another table in place, and by neither for longer.
     tables: Halves<RwLock<Option<Arc<Table>>>>,
     behind: Halves<AtomicBool>,
+    /// The log's folder.
+    dir: PathBuf,
     /// Declared last, so dropped last: the folder is let go after sled has let go of its files.
     _lock: Flock<File>,
 }
 
 impl Views {
-    pub(super) fn new(tables: Halves<Option<Table>>, lock: Flock<File>) -> Self {
+    pub(super) fn new(dir: &Path, tables: Halves<Option<Table>>, lock: Flock<File>) -> Self {
         let cell = |table: Option<Table>| RwLock::new(table.map(Arc::new));
         let tables = Halves { personal: cell(tables.personal), neutral: cell(tables.neutral) };
-        Self { inner: Arc::new(Inner { tables, behind: Halves::default(), _lock: lock }) }
+        let (behind, dir) = (Halves::default(), dir.to_path_buf());
+        Self { inner: Arc::new(Inner { tables, behind, dir, _lock: lock }) }
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.inner.dir
     }
 
     pub(super) fn table(&self, half: Half) -> Option<Arc<Table>> {
