@@ -2,7 +2,7 @@
 
 use super::ask::{Asker, Key, Usage};
 use super::say::{at, get, rows, safe, table, when};
-use super::{card, input, issue};
+use super::{card, input, issue, sale};
 use crate::domain::id::CustomerNumber;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
@@ -225,6 +225,9 @@ fn head(answer: &Value) -> String {
         ("Enrolled", when(&at(answer, "/enrolled_at"))),
         ("Visits", at(answer, "/visits")),
         ("Last visit", when(&at(answer, "/last_visit_at"))),
+        ("Sales", at(answer, "/bought/sales")),
+        ("Turnover", sale::sums(rows(answer, "/bought/turnover"))),
+        ("Last sale", when(&at(answer, "/bought/last_at"))),
         ("Vault", locked.to_owned()),
     ])
 }
@@ -273,6 +276,8 @@ mod tests {
             "notes": ["first\nsecond\u{1b}"],
             "cards": [{ "card": "k-1", "kind": "QR", "status": "ACTIVE", "reason": null, "issued_at": "y", "replaced_by": null }],
             "enrolled_at": "z", "visits": 3, "last_visit_at": null,
+            "bought": { "sales": 2, "last_at": "w",
+                "turnover": [{ "minor": 123450, "currency": "EUR", "exponent": 2 }, { "minor": 7, "currency": "JPY", "exponent": 0 }] },
         });
         let text = shown(&answer);
         for part in [
@@ -282,6 +287,7 @@ mod tests {
             "- first\n  second\\u{1b}",
             "k-1",
             "receipt: none",
+            "1234.50 EUR, 7 JPY",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }

@@ -26,6 +26,7 @@ mod preference;
 mod printer;
 mod register;
 mod replay;
+mod sale;
 mod say;
 pub mod serve;
 mod status;
@@ -91,6 +92,9 @@ enum Command {
     /// Issues: claims, repairs, complaints, questions.
     #[command(subcommand)]
     Issue(issue::Command),
+    /// Sales: record, attach, show, list.
+    #[command(subcommand)]
+    Sale(sale::Command),
     /// Notes about a customer.
     #[command(subcommand)]
     Note(note::Command),
@@ -171,6 +175,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Erase(args) => erase::run(&args, asker),
         Command::Card(command) => command.run(asker),
         Command::Issue(command) => command.run(asker),
+        Command::Sale(command) => command.run(asker),
         Command::Note(command) => command.run(asker),
         Command::Points(command) => command.run(asker),
         Command::Preference(command) => command.run(asker),

@@ -18,6 +18,7 @@ pub mod points;
 mod print_job;
 mod refused;
 mod request;
+mod sale;
 pub mod visit;
 
 use crate::decode::classify::Rules;
@@ -74,6 +75,10 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("issue.update", TILL),
     ("issue.close", TILL),
     ("issue.list", TILL),
+    ("sale.record", TILL),
+    ("sale.attach", DESK),
+    ("sale.show", TILL),
+    ("sale.list", TILL),
     ("note.keep", DESK),
     ("preference.set", TILL),
     ("points.show", TILL),
@@ -259,6 +264,10 @@ impl Desk {
             "issue.update" => self.update_issue(&ask).await,
             "issue.close" => self.close_issue(&ask).await,
             "issue.list" => self.list_issues(&ask),
+            "sale.record" => self.record_sale(&ask).await,
+            "sale.attach" => self.attach_sale(&ask).await,
+            "sale.show" => self.show_sale(&ask),
+            "sale.list" => self.list_sales(&ask),
             "note.keep" => self.keep_note(&ask).await,
             "preference.set" => self.set_preference(&ask).await,
             "points.show" => self.show_points(&ask),

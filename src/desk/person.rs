@@ -160,6 +160,7 @@ impl Desk {
             "enrolled_at": kept.enrolled_at.rfc3339(),
             "visits": kept.visits,
             "last_visit_at": kept.last_visit.map(|(_, at)| at.rfc3339()),
+            "bought": super::sale::bought(&kept.bought),
         }))
     }
 }

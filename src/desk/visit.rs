@@ -161,7 +161,7 @@ impl Told {
     }
 
     /// Waits until `visit` is queued, if it is on its way there.
-    async fn queued(&self, visit: VisitId) {
+    pub(super) async fn queued(&self, visit: VisitId) {
         loop {
             let mut queued = pin!(self.queued.notified());
             // Before the look, so that what happens right after it is heard.

@@ -3,6 +3,7 @@
 use super::card::{Card, CardStatus};
 use super::id::{CardId, CustomerNumber, VisitId};
 use super::issue::Issue;
+use super::purchase::Bought;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,8 @@ pub struct Customer {
     pub visits: u64,
     /// The last of them.
     pub last_visit: Option<(VisitId, Timestamp)>,
+    /// What was bought, in sum.
+    pub bought: Bought,
 }
 
 impl Customer {
@@ -43,6 +46,7 @@ impl Customer {
             issues_open: Vec::new(),
             visits: 0,
             last_visit: None,
+            bought: Bought::default(),
         }
     }
 

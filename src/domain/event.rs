@@ -6,10 +6,14 @@
 
 use super::card::{CardKind, CardReason, CardStatus};
 use super::id::{
-    AdjustmentId, CardId, CustomerNumber, IssueId, JobId, PrinterName, ReaderName, RegisterName, VisitId,
+    AdjustmentId, CardId, CustomerNumber, IssueId, JobId, PrinterName, ReaderName, RegisterName, SaleId,
+    VisitId,
 };
 use super::issue::{IssueKind, IssueProduct, IssueState};
+use super::money::Currency;
 use super::points::{Adjustment, PointsEntry};
+use super::purchase::Sale;
+use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -73,6 +77,27 @@ pub enum StoreEvent {
     VisitEnded {
         /// Which.
         visit: VisitId,
+    },
+    /// A receipt was recorded.
+    SaleRecorded(Box<Sale>),
+    /// A sale became a customer's: the card had been forgotten, or it was another's.
+    SaleAttached {
+        /// Which.
+        sale: SaleId,
+        /// Whose it is now.
+        customer: CustomerNumber,
+        /// Whose it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<CustomerNumber>,
+        /// The latest sale that is left to whom it was taken from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_left: Option<(SaleId, Timestamp)>,
+        /// When it was sold.
+        sold_at: Timestamp,
+        /// In which currency.
+        currency: Currency,
+        /// For how much.
+        total: i64,
     },
     /// An issue was opened.
     IssueOpened {
@@ -170,6 +195,9 @@ pub struct Outcome {
     /// A hold, an entry or a correction of points.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points: Option<Uuid>,
+    /// The sale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sale: Option<SaleId>,
 }
 
 /// What happens in the personal half: keys given out, sections sealed. Nothing of a person in clear.

@@ -1,5 +1,7 @@
 //! How each neutral event changes the views.
 
+mod sales;
+
 use super::{
     CUSTOMERS, ISSUES, ISSUES_OF, JOBS, JOBS_OPEN, Job, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION,
     VISITS, Visit, VisitState, points, value,
@@ -7,7 +9,7 @@ use super::{
 use crate::domain::card::{Card, CardReason, CardStatus};
 use crate::domain::customer::Customer;
 use crate::domain::event::{Outcome, RequestDone, StoreEvent};
-use crate::domain::id::{CardId, CustomerNumber, IssueId, VisitId};
+use crate::domain::id::{CardId, CustomerNumber, IssueId, JobId, SaleId, VisitId};
 use crate::domain::issue::{Issue, IssueState};
 use crate::domain::time::Timestamp;
 use crate::log::{Fold, FoldError, Meta, ReadWrite, View};
@@ -29,7 +31,7 @@ impl Fold for StoreFold {
 
     fn apply(&self, meta: &Meta, event: &[u8], views: &mut dyn ReadWrite) -> Result<(), FoldError> {
         let event: StoreEvent = serde_json::from_slice(event).map_err(bad)?;
-        apply(Timestamp(meta.at_us), event, views)
+        apply(meta, event, views)
     }
 }
 
@@ -42,12 +44,12 @@ pub(super) fn encode(event: &StoreEvent) -> Result<Vec<u8>, FoldError> {
 #[derive(Serialize, Deserialize)]
 pub(super) struct KeptRequest {
     body: String,
-    ids: [Option<Uuid>; 7],
+    ids: [Option<Uuid>; 8],
 }
 
 impl KeptRequest {
     fn new(request: &RequestDone) -> Self {
-        let Outcome { customer, card, issue, job, visit, note, points } = request.outcome;
+        let Outcome { customer, card, issue, job, visit, note, points, sale } = request.outcome;
         let ids = [
             customer.map(|id| id.0),
             card.map(|id| id.0),
@@ -56,26 +58,29 @@ impl KeptRequest {
             visit.map(|id| id.0),
             note,
             points,
+            sale.map(|id| id.0),
         ];
         Self { body: request.body.clone(), ids }
     }
 
     pub(super) fn into_request(self, key: Uuid) -> RequestDone {
-        let [customer, card, issue, job, visit, note, points] = self.ids;
+        let [customer, card, issue, job, visit, note, points, sale] = self.ids;
         let outcome = Outcome {
             customer: customer.map(CustomerNumber),
             card: card.map(CardId),
             issue: issue.map(IssueId),
-            job: job.map(crate::domain::id::JobId),
+            job: job.map(JobId),
             visit: visit.map(VisitId),
             note,
             points,
+            sale: sale.map(SaleId),
         };
         RequestDone { key, body: self.body, outcome }
     }
 }
 
-fn apply(at: Timestamp, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
+fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
+    let at = Timestamp(meta.at_us);
     match event {
         StoreEvent::RequestDone(request) => {
             put(views, REQUESTS, request.key.as_bytes(), &KeptRequest::new(&request))
@@ -101,6 +106,9 @@ fn apply(at: Timestamp, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<
             open_visit(views, visit, kept, repeat_of)
         }
         StoreEvent::VisitEnded { visit } => end_visit(views, visit),
+        event @ (StoreEvent::SaleRecorded(_) | StoreEvent::SaleAttached { .. }) => {
+            sales::apply(meta, event, views)
+        }
         StoreEvent::IssueOpened { customer, issue, kind, product } => {
             let state = IssueState::New;
             let kept = Issue { issue, customer, kind, state, product, opened_at: at, moved_at: at };
@@ -123,15 +131,22 @@ fn apply(at: Timestamp, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<
             put(views, JOBS_OPEN, job.0.as_bytes(), &())?;
             put(views, JOBS, job.0.as_bytes(), &kept)
         }
-        StoreEvent::JobMoved { job, state, reason } => {
-            let mut kept: Job = known(views, JOBS, job.0.as_bytes(), "a job moves that was never queued")?;
-            (kept.state, kept.reason) = (state, reason);
-            if JOB_ENDS.contains(&kept.state.as_str()) {
-                views.remove(JOBS_OPEN, job.0.as_bytes());
-            }
-            put(views, JOBS, job.0.as_bytes(), &kept)
-        }
+        StoreEvent::JobMoved { job, state, reason } => move_job(views, job, state, reason),
     }
+}
+
+fn move_job(
+    views: &mut dyn ReadWrite,
+    job: JobId,
+    state: String,
+    reason: Option<String>,
+) -> Result<(), FoldError> {
+    let mut kept: Job = known(views, JOBS, job.0.as_bytes(), "a job moves that was never queued")?;
+    (kept.state, kept.reason) = (state, reason);
+    if JOB_ENDS.contains(&kept.state.as_str()) {
+        views.remove(JOBS_OPEN, job.0.as_bytes());
+    }
+    put(views, JOBS, job.0.as_bytes(), &kept)
 }
 
 /// Opens a visit; whoever was at the register before is there no more. A card that is read twice in a moment is

@@ -1,4 +1,4 @@
-//! The neutral half: customers, cards, issues and visits, without a name among them.
+//! The neutral half: customers, cards, issues, visits and sales, without a name among them.
 //!
 //! [`StoreFold`] turns events into views; the functions below read them. A view's value is written
 //! whole, so that whoever reads one sees a state that was. Views are in postcard: compact, and never
@@ -6,9 +6,11 @@
 
 mod fold;
 mod points;
+mod sale;
 
 pub use fold::StoreFold;
 pub use points::{HoldKept, LedgerLine, adjustment, hold, points, points_due, points_ledger, points_of_sale};
+pub use sale::{has_receipt, sale, sale_of_receipt, sales_of};
 
 use crate::domain::customer::Customer;
 use crate::domain::event::{RequestDone, StoreEvent};

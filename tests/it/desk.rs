@@ -28,6 +28,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 mod ledger;
+mod sales;
 
 /// A clock that a test moves by hand.
 #[derive(Default)]

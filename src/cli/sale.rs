@@ -1,0 +1,170 @@
+//! `ficha sale`.
+
+use super::ask::{Asker, Key, Usage};
+use super::input;
+use super::say::{at, get, rows, table, when};
+use crate::domain::id::{CustomerNumber, SaleId};
+use clap::ArgGroup;
+use serde_json::{Map, Value, json};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Records a receipt: the fields of `sale.record` as JSON on standard input.
+    Record {
+        #[command(flatten)]
+        key: Key,
+    },
+    /// Makes a sale a customer's, whose card had been forgotten.
+    Attach {
+        /// The sale.
+        sale: SaleId,
+        /// The customer number.
+        customer: CustomerNumber,
+        #[command(flatten)]
+        key: Key,
+    },
+    /// Shows a sale with its lines.
+    Show(Show),
+    /// Lists a customer's sales.
+    List {
+        /// The customer number.
+        customer: CustomerNumber,
+    },
+}
+
+/// Which sale: by its id, or by what stands on the receipt.
+#[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["sale", "number"])))]
+pub(super) struct Show {
+    /// The sale.
+    sale: Option<SaleId>,
+    /// The receipt's number.
+    #[arg(long, requires = "day", requires = "register")]
+    number: Option<String>,
+    /// Its business day, YYYY-MM-DD.
+    #[arg(long)]
+    day: Option<String>,
+    /// The register that made it.
+    #[arg(long)]
+    register: Option<String>,
+}
+
+impl Command {
+    pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
+        match self {
+            Self::Record { key } => {
+                let mut params = given(&input::whole("the sale as JSON")?)?;
+                params.insert("key".to_owned(), json!(key.get()));
+                asker.tell("sale.record", Value::Object(params), recorded)
+            }
+            Self::Attach { sale, customer, key } => {
+                let params = json!({ "key": key.get(), "sale": sale, "customer": customer });
+                asker.tell("sale.attach", params, recorded)
+            }
+            Self::Show(Show { sale: Some(sale), .. }) => {
+                asker.tell("sale.show", json!({ "sale": sale }), shown)
+            }
+            Self::Show(Show { number, day, register, .. }) => {
+                let receipt = json!({ "number": number, "day": day });
+                asker.tell("sale.show", json!({ "receipt": receipt, "register": register }), shown)
+            }
+            Self::List { customer } => asker.tell("sale.list", json!({ "customer": customer }), listed),
+        }
+    }
+}
+
+fn given(text: &str) -> anyhow::Result<Map<String, Value>> {
+    let mistake = |error: serde_json::Error| {
+        Usage(format!("standard input is no JSON object: line {}, column {}", error.line(), error.column()))
+    };
+    Ok(serde_json::from_str(text).map_err(mistake)?)
+}
+
+fn recorded(answer: &Value) -> String {
+    format!("sale {} of customer {}", at(answer, "/sale"), at(answer, "/customer"))
+}
+
+fn listed(answer: &Value) -> String {
+    let sales = rows(answer, "/sales");
+    if sales.is_empty() {
+        return "no sales".to_owned();
+    }
+    let row = |sale: &Value| {
+        let text = |field| at(sale, field);
+        [text("/sale"), when(&text("/sold_at")), text("/register"), text("/number"), sum(get(sale, "total"))]
+    };
+    table(["SALE", "SOLD", "REGISTER", "RECEIPT", "TOTAL"], sales.iter().map(row))
+}
+
+fn shown(answer: &Value) -> String {
+    let head = super::say::fields([
+        ("Sale", at(answer, "/sale")),
+        ("Customer", at(answer, "/customer")),
+        ("Sold", when(&at(answer, "/sold_at"))),
+        ("Register", at(answer, "/register")),
+        ("Receipt", format!("{} of {}", at(answer, "/number"), at(answer, "/day"))),
+        ("Total", sum(get(answer, "total"))),
+    ]);
+    let exponent = get(get(answer, "total"), "exponent").as_u64().unwrap_or(0);
+    let row = |line: &Value| {
+        let article = ["/gtin", "/sku", "/model", "/serial"].map(|field| at(line, field));
+        let article: Vec<String> = article.into_iter().filter(|text| text != super::say::NOTHING).collect();
+        let quantity = decimal(get(line, "quantity").as_i64().unwrap_or(0), 3);
+        let quantity = quantity.trim_end_matches('0').trim_end_matches('.').to_owned();
+        let money = |field| decimal(get(line, field).as_i64().unwrap_or(0), exponent);
+        [article.join(" "), quantity, money("unit_price"), money("amount"), at(line, "/category")]
+    };
+    let lines =
+        table(["ARTICLE", "QUANTITY", "PRICE", "AMOUNT", "CATEGORY"], rows(answer, "/lines").iter().map(row));
+    format!("{head}\n\n{lines}")
+}
+
+/// Amounts of several currencies in one line.
+pub(super) fn sums(amounts: &[Value]) -> String {
+    if amounts.is_empty() {
+        return super::say::NOTHING.to_owned();
+    }
+    amounts.iter().map(sum).collect::<Vec<_>>().join(", ")
+}
+
+fn sum(money: &Value) -> String {
+    let exponent = get(money, "exponent").as_u64().unwrap_or(0);
+    format!("{} {}", decimal(get(money, "minor").as_i64().unwrap_or(0), exponent), at(money, "/currency"))
+}
+
+/// A whole number with its last `digits` digits behind a point.
+fn decimal(number: i64, digits: u64) -> String {
+    let digits = usize::try_from(digits).unwrap_or(0);
+    let sign = if number < 0 { "-" } else { "" };
+    let all = format!("{:0>width$}", number.unsigned_abs(), width = digits.saturating_add(1));
+    let (whole, behind) = all.split_at(all.len().saturating_sub(digits));
+    if behind.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{behind}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_has_as_many_digits_as_its_currency() {
+        for (number, digits, text) in
+            [(5, 2, "0.05"), (-1205, 2, "-12.05"), (7, 0, "7"), (1_234_567, 3, "1234.567"), (0, 2, "0.00")]
+        {
+            assert_eq!(decimal(number, digits), text);
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_shown_with_its_lines() {
+        let answer = json!({
+            "sale": "s-1", "customer": null, "sold_at": "x", "register": "till-1", "number": "A-1", "day": "2026-11-22",
+            "total": { "minor": 833, "currency": "EUR", "exponent": 2 },
+            "lines": [{ "gtin": "4006381333931", "model": "KX\u{1b}", "quantity": 350, "unit_price": 999, "amount": 333 }],
+        });
+        let text = shown(&answer);
+        for part in ["8.33 EUR", "4006381333931 KX\\u{1b}", "0.35", "9.99", "3.33", "A-1 of 2026-11-22"] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        assert!(listed(&json!({ "sales": [] })).contains("no sales"));
+    }
+}

@@ -1,0 +1,321 @@
+//! Sales: record, attach, show, list. A receipt is kept as the till has it; whose it is, the visit tells.
+
+use super::person::no_such_customer;
+use super::request::Ask;
+use super::{Desk, random};
+use crate::decode;
+use crate::domain::event::{Outcome, StoreEvent};
+use crate::domain::id::{CustomerNumber, RegisterName, SaleId, VisitId};
+use crate::domain::money::Currency;
+use crate::domain::purchase::{self, Bought, Line, Receipt, Sale, Tender, TenderKind};
+use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::time::{Day, Timestamp};
+use crate::log::{Recall, Tx};
+use crate::store::{self, VisitState};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// The most sales of one customer that `sale.list` gives.
+const LIST_MAX: usize = 50;
+
+/// A till's clock may be this far ahead of ours.
+const AHEAD_MAX: Duration = Duration::from_secs(120);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    key: Uuid,
+    receipt: GivenReceipt,
+    #[serde(default)]
+    visit: Option<VisitId>,
+    #[serde(default)]
+    customer: Option<CustomerNumber>,
+    #[serde(default)]
+    late: bool,
+    #[serde(default)]
+    register: Option<RegisterName>,
+    #[serde(default)]
+    sold_at: Option<jiff::Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenReceipt {
+    number: String,
+    day: Day,
+    currency: Currency,
+    lines: Vec<Line>,
+    tenders: Vec<GivenTender>,
+    total: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenTender {
+    kind: TenderKind,
+    amount: i64,
+    #[serde(default)]
+    currency: Option<Currency>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Attach {
+    key: Uuid,
+    sale: SaleId,
+    customer: CustomerNumber,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Show {
+    #[serde(default)]
+    sale: Option<SaleId>,
+    #[serde(default)]
+    receipt: Option<ByReceipt>,
+    #[serde(default)]
+    register: Option<RegisterName>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ByReceipt {
+    number: String,
+    day: Day,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    customer: CustomerNumber,
+}
+
+/// A sale on its way into the store: all but what only the committer knows.
+struct New {
+    sold_at: Option<Timestamp>,
+    receipt: Receipt,
+    customer: Option<CustomerNumber>,
+    visit: Option<VisitId>,
+    late: bool,
+    random: [u8; 16],
+}
+
+impl Desk {
+    /// `sale.record`.
+    pub(super) async fn record_sale(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let Record { key, receipt, visit, customer, late, register, sold_at } = ask.fields()?;
+        let receipt = checked(receipt, ask.register(register)?)?;
+        let sold_at = sold_at.map(|at| Timestamp(at.as_microsecond()));
+        let now = self.clock.utc();
+        if sold_at.is_some_and(|at| at > now.after(AHEAD_MAX)) {
+            return Err(Refusal::field("sold_at", "must not be in the future"));
+        }
+        if !receipt.day.has_begun(now) {
+            return Err(Refusal::field("receipt.day", "must not be in the future"));
+        }
+        if let Some(visit) = visit {
+            self.told.queued(visit).await;
+        }
+        let new = New { sold_at, receipt, customer, visit, late, random: random()? };
+        let done = self.write(ask, key, move |tx| new.record(tx)).await?;
+        let Outcome { sale, customer, .. } = done.outcome;
+        Ok(json!({ "sale": sale, "customer": customer, "repeated": done.repeated }))
+    }
+
+    /// `sale.attach`: the card had been forgotten, or it was another's.
+    pub(super) async fn attach_sale(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let Attach { key, sale, customer } = ask.fields()?;
+        let done = self.write(ask, key, move |tx| attach(tx, sale, customer)).await?;
+        Ok(json!({ "sale": sale, "customer": customer, "repeated": done.repeated }))
+    }
+
+    /// `sale.show`: by its id, or by what stands on the receipt.
+    pub(super) fn show_sale(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let Show { sale, receipt, register } = ask.fields()?;
+        let views = self.store()?.log.views();
+        let found = match (sale, receipt) {
+            (Some(sale), None) => store::sale(&views, sale)?,
+            (None, Some(ByReceipt { number, day })) => {
+                // Whoever has the receipt in hand may look it up, whichever register made it.
+                let register = register.map_or_else(|| ask.register(None), Ok)?;
+                store::sale_of_receipt(&views, &register, day, &number)?
+            }
+            (None, None) | (Some(_), Some(_)) => {
+                return Err(Refusal::field("sale", "give either `sale` or `receipt`"));
+            }
+        };
+        let sale = found.ok_or_else(no_such_sale)?;
+        let mut shown = head(&sale);
+        if let Some(shown) = shown.as_object_mut() {
+            shown.insert("lines".to_owned(), json!(sale.receipt.lines));
+            shown.insert("tenders".to_owned(), json!(sale.receipt.tenders));
+        }
+        Ok(shown)
+    }
+
+    /// `sale.list`: the last recorded first.
+    pub(super) fn list_sales(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let List { customer } = ask.fields()?;
+        let views = self.store()?.log.views();
+        let kept = store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
+        let sales = store::sales_of(&views, customer, LIST_MAX)?;
+        Ok(json!({ "bought": bought(&kept.bought), "sales": sales.iter().map(head).collect::<Vec<_>>() }))
+    }
+}
+
+impl New {
+    fn record(self, tx: &mut Tx<'_>) -> Result<Outcome, Refusal> {
+        let customer = self.whose(tx)?;
+        let Self { sold_at, receipt, visit, random, .. } = self;
+        if store::has_receipt(tx, &receipt.register, receipt.day, &receipt.number)? {
+            let message = "this register has recorded a receipt of this number and day already";
+            let field = Some("receipt.number".to_owned());
+            return Err(Refusal { field, ..Refusal::new(RefusalCode::Conflict, message) });
+        }
+        let meta = tx.meta();
+        let sale = SaleId::new(meta.seq, random);
+        let sold_at = sold_at.unwrap_or(Timestamp(meta.at_us));
+        if let Some(customer) = customer {
+            room(tx, customer, (sale, sold_at), (receipt.currency, receipt.total), "receipt.total")?;
+        }
+        let event = StoreEvent::SaleRecorded(Box::new(Sale { sale, customer, visit, sold_at, receipt }));
+        store::emit(tx, &event)?;
+        Ok(Outcome { customer, visit, sale: Some(sale), ..Outcome::default() })
+    }
+
+    /// Whose sale it is: the visit's, which must still stand for whoever is at the counter, or the customer's it names.
+    fn whose(&self, tx: &Tx<'_>) -> Result<Option<CustomerNumber>, Refusal> {
+        let Some(visit) = self.visit else {
+            let known = |customer| store::customer(tx, customer)?.ok_or_else(no_such_customer);
+            return Ok(self.customer.map(known).transpose()?.map(|kept| kept.customer));
+        };
+        let no_such_visit =
+            || Refusal::new(RefusalCode::NotFound, "no visit has this id; name the `customer`");
+        let kept = store::visit(tx, visit)?.ok_or_else(no_such_visit)?;
+        if self.customer.is_some_and(|customer| customer != kept.customer) {
+            return Err(Refusal::field(
+                "customer",
+                "is not the customer of this visit; leave one of the two out",
+            ));
+        }
+        let message = if kept.register != self.receipt.register {
+            "this visit is another register's; say `late` if the sale is this customer's all the same"
+        } else if kept.state != VisitState::Open {
+            "this visit has ended, or another customer came; say `late` if the sale is this customer's all the same"
+        } else {
+            return Ok(Some(kept.customer));
+        };
+        if self.late {
+            return Ok(Some(kept.customer));
+        }
+        let field = Some("visit".to_owned());
+        Err(Refusal { field, ..Refusal::new(RefusalCode::Conflict, message) })
+    }
+}
+
+fn attach(tx: &mut Tx<'_>, sale: SaleId, customer: CustomerNumber) -> Result<Outcome, Refusal> {
+    let kept = store::sale(tx, sale)?.ok_or_else(no_such_sale)?;
+    let Sale { customer: from, sold_at, receipt: Receipt { currency, total, .. }, .. } = kept;
+    if from == Some(customer) {
+        let field = Some("customer".to_owned());
+        let message = "the sale is this customer's already";
+        return Err(Refusal { field, ..Refusal::new(RefusalCode::Conflict, message) });
+    }
+    room(tx, customer, (sale, sold_at), (currency, total), "customer")?;
+    let last_left = from.map(|from| last_but(tx, from, sale)).transpose()?.flatten();
+    store::emit(tx, &StoreEvent::SaleAttached { sale, customer, from, last_left, sold_at, currency, total })?;
+    Ok(Outcome { customer: Some(customer), sale: Some(sale), ..Outcome::default() })
+}
+
+/// Whether a sale fits into its customer's sums.
+fn room(
+    tx: &Tx<'_>,
+    customer: CustomerNumber,
+    (sale, sold_at): (SaleId, Timestamp),
+    (currency, total): (Currency, i64),
+    field: &str,
+) -> Result<(), Refusal> {
+    let kept = store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
+    if kept.bought.with(sale, sold_at, currency, total).is_some() {
+        return Ok(());
+    }
+    let max = purchase::CURRENCIES_MAX;
+    let message = format!("the customer's turnover would pass 2^53-1, or be in more than {max} currencies");
+    Err(Refusal { field: Some(field.to_owned()), ..Refusal::new(RefusalCode::Conflict, message) })
+}
+
+/// The latest sale of a customer that is left when one is taken.
+fn last_but(
+    tx: &(impl Recall + ?Sized),
+    customer: CustomerNumber,
+    sale: SaleId,
+) -> Result<Option<(SaleId, Timestamp)>, Refusal> {
+    let left = store::sales_of(tx, customer, LIST_MAX)?;
+    let left = left.into_iter().filter(|kept| kept.sale != sale);
+    Ok(left.map(|kept| (kept.sale, kept.sold_at)).max_by_key(|(_, sold_at)| *sold_at))
+}
+
+/// The receipt as it may be kept.
+fn checked(given: GivenReceipt, register: RegisterName) -> Result<Receipt, Refusal> {
+    let GivenReceipt { number, day, currency, lines, tenders, total } = given;
+    let other = tenders.iter().position(|tender| tender.currency.is_some_and(|other| other != currency));
+    if let Some(at) = other {
+        let message = "must be the receipt's currency: a receipt is in one currency";
+        return Err(Refusal::field(format!("receipt.tenders[{at}].currency"), message));
+    }
+    let tenders =
+        tenders.into_iter().map(|GivenTender { kind, amount, .. }| Tender { kind, amount }).collect();
+    let receipt = Receipt { register, number, day, currency, lines, tenders, total };
+    let wrong = |(field, message): purchase::Wrong| Refusal::field(format!("receipt.{field}"), message);
+    purchase::check(&receipt).map_err(wrong)?;
+    for (line, at) in receipt.lines.iter().zip(0_usize..) {
+        check_article(line).map_err(|(field, message)| wrong((format!("lines[{at}].{field}"), message)))?;
+    }
+    Ok(receipt)
+}
+
+/// Judges an article's numbers by their own types; what a person may have typed must not hold a payment card.
+fn check_article(line: &Line) -> Result<(), purchase::Wrong> {
+    if line.gtin.as_ref().is_some_and(|gtin| !decode::gs1::gtin_ok(gtin.as_bytes())) {
+        let message = "must be 8, 12, 13 or 14 digits with a right check digit";
+        return Err(("gtin".to_owned(), message.to_owned()));
+    }
+    for (field, text) in [("model", &line.model), ("category", &line.category)] {
+        if text.as_ref().is_some_and(|text| decode::payment::finds_card_number(text)) {
+            let message = "holds what looks like a payment card number; those are never kept";
+            return Err((field.to_owned(), message.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// A sale without its lines.
+fn head(sale: &Sale) -> Value {
+    let Sale { sale, customer, visit, sold_at, receipt } = sale;
+    let money = money(receipt.currency, receipt.total);
+    json!({
+        "sale": sale, "customer": customer, "visit": visit, "sold_at": sold_at.rfc3339(),
+        "register": receipt.register, "number": receipt.number, "day": receipt.day,
+        "total": money, "line_count": receipt.lines.len(),
+    })
+}
+
+/// What a customer bought, in sum.
+pub(super) fn bought(bought: &Bought) -> Value {
+    let turnover: Vec<Value> =
+        bought.turnover.iter().map(|turnover| money(turnover.currency, turnover.minor)).collect();
+    json!({
+        "sales": bought.sales, "turnover": turnover,
+        "last_at": bought.last.map(|(_, at)| at.rfc3339()),
+    })
+}
+
+fn money(currency: Currency, minor: i64) -> Value {
+    json!({ "minor": minor, "currency": currency, "exponent": currency.exponent() })
+}
+
+fn no_such_sale() -> Refusal {
+    Refusal::new(RefusalCode::NotFound, "no such sale; `sale.list` shows a customer's")
+}

@@ -1,0 +1,102 @@
+//! Sales as the views lead to them: a place in the journal, where the receipt lies whole.
+
+use super::{StoreError, value};
+use crate::domain::event::StoreEvent;
+use crate::domain::id::{CustomerNumber, RegisterName, SaleId};
+use crate::domain::purchase::Sale;
+use crate::domain::time::Day;
+use crate::log::{Read, Recall, View};
+
+/// Customer number, then place: every sale a customer has.
+pub(super) const SALES_OF: View = super::neutral(8);
+/// Register, day and number of a receipt → place.
+pub(super) const RECEIPTS: View = super::neutral(9);
+/// Place → whose it is now; only of sales that were attached after they had been recorded.
+pub(super) const SALE_OWNERS: View = super::neutral(10);
+
+/// The places of one customer's sales that are gone through: more than anybody has in a lifetime.
+const SALES_OF_MAX: usize = 100_000;
+
+/// A sale, with whose it is now.
+///
+/// # Errors
+/// [`StoreError`] when views or journal cannot be read.
+pub fn sale(views: &(impl Recall + ?Sized), sale: SaleId) -> Result<Option<Sale>, StoreError> {
+    Ok(at(views, sale.seq())?.filter(|kept| kept.sale == sale))
+}
+
+/// The sale of a receipt, by what stands on it.
+///
+/// # Errors
+/// As [`sale`].
+pub fn sale_of_receipt(
+    views: &(impl Recall + ?Sized),
+    register: &RegisterName,
+    day: Day,
+    number: &str,
+) -> Result<Option<Sale>, StoreError> {
+    let place: Option<u64> = value(views, RECEIPTS, &receipt_key(register, day, number))?;
+    place.map_or(Ok(None), |place| at(views, place))
+}
+
+/// Whether this receipt was recorded.
+///
+/// # Errors
+/// [`StoreError`] when the view cannot be read.
+pub fn has_receipt(
+    views: &(impl Read + ?Sized),
+    register: &RegisterName,
+    day: Day,
+    number: &str,
+) -> Result<bool, StoreError> {
+    Ok(views.get(RECEIPTS, &receipt_key(register, day, number))?.is_some())
+}
+
+/// The sales of a customer, the last recorded first, at most `limit`.
+///
+/// # Errors
+/// As [`sale`].
+pub fn sales_of(
+    views: &(impl Recall + ?Sized),
+    customer: CustomerNumber,
+    limit: usize,
+) -> Result<Vec<Sale>, StoreError> {
+    let mut sales = Vec::new();
+    let kept = views.scan(SALES_OF, customer.0.as_bytes(), SALES_OF_MAX)?;
+    for (key, _) in kept.into_iter().rev().take(limit) {
+        let place = key.get(16..).and_then(|place| <[u8; 8]>::try_from(place).ok());
+        sales.extend(at(views, place.map_or(0, u64::from_be_bytes))?);
+    }
+    Ok(sales)
+}
+
+/// The sale that was recorded in transaction `seq`.
+fn at(views: &(impl Recall + ?Sized), seq: u64) -> Result<Option<Sale>, StoreError> {
+    for event in views.events(seq)?.unwrap_or_default() {
+        if let Ok(StoreEvent::SaleRecorded(kept)) = serde_json::from_slice(&event) {
+            let mut kept = *kept;
+            if let Some(owner) = value(views, SALE_OWNERS, &owner_key(kept.sale))? {
+                kept.customer = Some(owner);
+            }
+            return Ok(Some(kept));
+        }
+    }
+    Ok(None)
+}
+
+pub(super) fn owner_key(sale: SaleId) -> [u8; 8] {
+    sale.seq().to_be_bytes()
+}
+
+pub(super) fn sale_of(customer: CustomerNumber, sale: SaleId) -> [u8; 24] {
+    let mut key = [0; 24];
+    let (left, right) = key.split_at_mut(16);
+    left.copy_from_slice(customer.0.as_bytes());
+    right.copy_from_slice(&sale.seq().to_be_bytes());
+    key
+}
+
+/// Neither a register's name nor a receipt's number holds a space, so no two receipts have one key.
+pub(super) fn receipt_key(register: &RegisterName, day: Day, number: &str) -> Vec<u8> {
+    format!("{register} {day} {number}").into_bytes()
+}
