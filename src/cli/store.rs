@@ -10,7 +10,7 @@ use super::owner::be_owner;
 use crate::config::{self, StoreSettings};
 use crate::daemon;
 use crate::desk::Opened;
-use crate::log::{Fault, Half, OpenError, Refused, Verified};
+use crate::log::{Fault, Half, OpenError, Refused, Torn, Verified};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::io::{self, Write as _};
@@ -76,18 +76,20 @@ fn open(config: &Path) -> anyhow::Result<Opened> {
 }
 
 fn verify(config: &Path, rebuild: bool, asker: &Asker) -> anyhow::Result<()> {
-    let opened = open(config)?;
+    let store = stopped(config)?;
     let reading = Mutex::new(PathBuf::new());
-    let found = opened.log.verify(rebuild, &|file, bytes| {
+    let told_of = |file: &Path, bytes: u64| {
         let mut before = reading.lock().unwrap_or_else(PoisonError::into_inner);
         if *before != file {
             file.clone_into(&mut before);
             // Progress for whoever waits; nothing depends on it.
             writeln!(io::stderr(), "reading {} after {} MiB", file.display(), bytes >> 20).ok();
         }
-    });
-    let found = found.map_err(plain)?;
-    opened.log.close();
+    };
+    let found = daemon::verify_stopped(&store, credentials().as_deref(), rebuild, &told_of);
+    let dir = store.dir.display();
+    let found =
+        found.with_context(|| format!("the store in {dir} cannot be verified; is fichad stopped?"))?;
     asker.say(&told(&found), |_| shown(&found))?;
     if found.faults.is_empty() { Ok(()) } else { Err(Said(1).into()) }
 }
@@ -116,14 +118,26 @@ fn plain(refused: Refused<OpenError>) -> anyhow::Error {
 fn told(found: &Verified) -> Value {
     let fault = |fault: &Fault| json!({ "half": fault.half.name(), "file": fault.file.display().to_string(), "offset": fault.offset, "what": fault.what });
     let faults: Vec<Value> = found.faults.iter().map(fault).collect();
-    json!({ "bytes": found.bytes, "records": found.records, "entries": found.entries, "compared": found.compared, "faults": faults })
+    let torn = |torn: &Torn| json!({ "file": torn.file.display().to_string(), "offset": torn.offset, "bytes": torn.bytes });
+    let torn: Vec<Value> = found.torn.iter().map(torn).collect();
+    json!({ "bytes": found.bytes, "records": found.records, "entries": found.entries, "compared": found.compared, "behind": found.behind, "torn": torn, "faults": faults })
 }
 
 fn shown(found: &Verified) -> String {
-    let Verified { bytes, records, entries, compared, faults } = found;
-    let read = format!(
+    let Verified { bytes, records, entries, compared, behind, torn: _, faults } = found;
+    let mut read = format!(
         "read {records} records ({bytes} bytes) and {entries} entries of views, compared {compared} bytes with the second copy"
     );
+    let torn = |torn: &Torn| {
+        let file = torn.file.display();
+        format!("\n{file} at byte {}: a torn end, never acknowledged; the next start cuts it", torn.offset)
+    };
+    read.extend(found.torn.iter().map(torn));
+    if *behind > 0 {
+        read.push_str(&format!(
+            "\nthe second copy lacks the ends of {behind} segments: the next start copies on"
+        ));
+    }
     let fault =
         |fault: &Fault| format!("\n{} at byte {}: {}", fault.file.display(), fault.offset, fault.what);
     let faults: String = faults.iter().map(fault).collect();

@@ -27,7 +27,7 @@ mod typing;
 mod unlock;
 
 pub use clock::SystemClock;
-pub use open::{OpenStoreError, open_stopped};
+pub use open::{OpenStoreError, open_stopped, verify_stopped};
 pub use restore::{RestoreStoreError, Restored, restore, restore_dry};
 
 use crate::config::{self, Config};

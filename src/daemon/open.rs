@@ -4,7 +4,9 @@ use super::{SystemClock, keys};
 use crate::config::StoreSettings;
 use crate::desk::Opened;
 use crate::domain::time::Clock;
-use crate::log::{Folds, Leftover, Log, OpenError, OpenReport, Settings, UtcUs, is_store, settle_restore};
+use crate::log::{
+    self, Folds, Leftover, Log, OpenError, OpenReport, Settings, UtcUs, Verified, is_store, settle_restore,
+};
 use crate::store::StoreFold;
 use crate::vault::keyring::Keyring;
 use crate::vault::keys::{KeyError, os_random};
@@ -155,6 +157,21 @@ pub fn open_stopped(settings: &StoreSettings, credentials: Option<&Path>) -> Res
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     open(settings, credentials, &clock).map(|(opened, _)| opened)
+}
+
+/// Reads a stopped store whole and puts nothing right, as [`crate::log::verify`]; with `rebuild` the views are compared with
+/// those that the journals give, which takes the vault's key.
+///
+/// # Errors
+/// [`OpenStoreError`].
+pub fn verify_stopped(
+    settings: &StoreSettings,
+    credentials: Option<&Path>,
+    rebuild: bool,
+    progress: &dyn Fn(&Path, u64),
+) -> Result<Verified, OpenStoreError> {
+    let folds = rebuild.then(|| vault(settings, credentials, false)).transpose()?.map(|vault| folds(&vault));
+    log::verify(&log_settings(settings), folds.as_ref(), progress).map_err(OpenStoreError::Log)
 }
 
 /// Syncs the names of the state folder, of the folders above it that it may have been made with, and of all in it: before

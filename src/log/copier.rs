@@ -4,11 +4,12 @@
 //! folder that was away for a day is caught up as one that was away for a moment; nothing waits in memory for a slow disk.
 //! What it has written it syncs once a pass, and a segment that is closed it reads back and compares.
 
+use super::compare::{Alike, alike, attach};
 use super::files::{create_dir, sync_dir, to_u64};
 use super::marker::{Admitted, admit, journal_dir};
 use super::record::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::scan::Place;
-use super::second::{self, Tips};
+use super::second::Tips;
 use super::segment::{Bytes, Segment, damaged, list, segment_path, walk};
 use super::{Half, Halves, OpenError};
 use std::fs::{self, File, OpenOptions};
@@ -44,7 +45,7 @@ impl Copier {
         }
         let mut at = match self.at.take() {
             Some(at) => at,
-            None => second::attach(&self.first, &self.second, tips)?,
+            None => attach(&self.first, &self.second, tips)?,
         };
         // As they are committed: the second copy's neutral half never knows of what its personal half does not have.
         for half in Half::ALL {
@@ -115,9 +116,11 @@ impl Copier {
     fn compare(&self, half: Half, segment: &Segment) -> Result<(), CopyError> {
         let path = segment_path(&journal_dir(&self.second, half), segment.number);
         let broken = |what: String| CopyError::Second(format!("{}: {what}", path.display()));
-        match second::same(&segment.path, &path) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(broken("it does not hold what was written; is the disk failing?".to_owned())),
+        match alike(&segment.path, &path) {
+            Ok(Alike::Whole) => Ok(()),
+            Ok(Alike::Begun | Alike::Not) => {
+                Err(broken("it does not hold what was written; is the disk failing?".to_owned()))
+            }
             Err(error) => Err(broken(error.to_string())),
         }
     }

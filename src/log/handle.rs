@@ -1,17 +1,14 @@
 //! The handle that other rooms hold.
 
-use super::bring::Stop;
 use super::committer::{Aside, Committer, Request, State, Task};
 use super::files::io_error;
 use super::renew::{Renewal, refused};
 use super::scrub::ScrubThread;
 use super::second::{Second, SecondThread};
-use super::verify::{Check, Verified};
 use super::{
     Folds, GROW_BYTES, Half, Health, HealthState, OpenError, OpenReport, Pending, QUEUE_MAX, Refused,
     SecondCopy, Settings, SubmitError, Tx, UtcUs, Views, open,
 };
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -156,29 +153,6 @@ impl Log {
         })
     }
 
-    /// Reads everything and says what is not as it was written: each record of both journals and their chain, each entry
-    /// of the views, the closed segments of the second copy byte for byte; with `rebuild` also whether the views are what
-    /// the journals give, which only holds while nothing is written. `progress` is told which file is read and how many
-    /// bytes of journal were. Works on the calling thread; the log goes on beside it.
-    ///
-    /// # Errors
-    /// As [`Log::renew_views`], where it could not come to its end. What it finds wrong is no error: see [`Verified`].
-    pub fn verify(
-        &self,
-        rebuild: bool,
-        progress: &dyn Fn(&Path, u64),
-    ) -> Result<Verified, Refused<OpenError>> {
-        let shared = &self.shared;
-        let _one_at_a_time = shared.renewing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found = Verified::default();
-        for half in Half::ALL {
-            shared
-                .verify(half, rebuild, progress, &mut found)
-                .map_err(|stop| refused(&shared.settings, half, stop))?;
-        }
-        Ok(found)
-    }
-
     fn queue(&self, request: Request) -> Result<(), SubmitError> {
         if let Some(why) = self.shared.state.read_only() {
             return Err(SubmitError::ReadOnly { why: why.clone() });
@@ -221,35 +195,6 @@ impl Shared {
     fn send(&self, request: Request) -> bool {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         queue.is_some_and(|queue| queue.send(request).is_ok())
-    }
-
-    fn verify(
-        &self,
-        half: Half,
-        rebuild: bool,
-        progress: &dyn Fn(&Path, u64),
-        found: &mut Verified,
-    ) -> Result<(), Stop> {
-        let (reply, answer) = sync_channel(1);
-        if !self.send(Request::Aside(Aside::Place { half, reply })) {
-            return Err(Stop::Closing);
-        }
-        let to = answer.recv().map_err(|_| Stop::Closing)?;
-        let told = |file: &Path, bytes| {
-            progress(file, bytes);
-            !self.closing.load(Ordering::Relaxed)
-        };
-        let check = Check { settings: &self.settings, half, to, progress: &told };
-        check.journal(found)?;
-        check.second(found)?;
-        let Some(table) = self.views.table(half).filter(|_| !self.views.is_behind(half)) else {
-            return Ok(());
-        };
-        check.views(&table, found)?;
-        if rebuild && found.faults.is_empty() {
-            check.rebuilt(self.folds.get(half), &table, found)?;
-        }
-        Ok(())
     }
 
     fn health(&self) -> Health {

@@ -78,7 +78,9 @@ impl Scrub {
                     self.closing.pause(Duration::from_millis(more.saturating_mul(1000).div_ceil(rate)))
                 };
                 let to = *self.state.tips().places.get(half);
-                let check = Check { settings: &self.settings, half, to, progress: &progress };
+                let copying = || self.second.as_ref().is_some_and(|second| second.is_copying());
+                let (to, copying) = (Some(to), &copying);
+                let check = Check { settings: &self.settings, half, to, copying, progress: &progress };
                 let done = check.journal(&mut found).and_then(|()| check.second(&mut found));
                 found.faults.iter().for_each(|fault| self.act(fault));
                 if done.is_err() {

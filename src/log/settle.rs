@@ -35,14 +35,11 @@ pub(super) struct Begin {
 
 /// Reads, judges, repairs.
 pub(super) fn settle(settings: &Settings, begin: &Begin) -> Result<Settled, OpenError> {
-    let dirs = Halves {
-        personal: journal_dir(&settings.dir, Half::Personal),
-        neutral: journal_dir(&settings.dir, Half::Neutral),
-    };
+    let dirs = dirs(&settings.dir);
     let read = |half| begin.read(dirs.get(half), half);
     let neutral = read(Half::Neutral)?;
     let mut personal = read(Half::Personal)?;
-    judge(&dirs, &neutral, &personal, begin)?;
+    judge(&settings.dir, &neutral, &personal, begin)?;
 
     cut(neutral.torn.as_ref())?;
     cut(personal.torn.as_ref())?;
@@ -62,6 +59,10 @@ pub(super) fn settle(settings: &Settings, begin: &Begin) -> Result<Settled, Open
     Ok(Settled { journals, scans: Halves { personal, neutral }, last })
 }
 
+fn dirs(dir: &Path) -> Halves<PathBuf> {
+    Halves { personal: journal_dir(dir, Half::Personal), neutral: journal_dir(dir, Half::Neutral) }
+}
+
 impl Begin {
     fn read(&self, dir: &Path, half: Half) -> Result<Scan, OpenError> {
         let Checkpoint { place, orphans } = self.from.get(half);
@@ -73,7 +74,8 @@ impl Begin {
 }
 
 /// Refuses what no crash of ours can have left behind.
-fn judge(dirs: &Halves<PathBuf>, neutral: &Scan, personal: &Scan, begin: &Begin) -> Result<(), OpenError> {
+pub(super) fn judge(dir: &Path, neutral: &Scan, personal: &Scan, begin: &Begin) -> Result<(), OpenError> {
+    let dirs = dirs(dir);
     let reached = begin.reached;
     for (dir, scan) in [(&dirs.neutral, neutral), (&dirs.personal, personal)] {
         let new = scan.segments.is_empty() && begin.timeline == TIMELINE_FIRST;

@@ -96,6 +96,15 @@ pub(super) fn settle(dir: &Path) -> Result<Option<Leftover>, OpenError> {
     Ok(Some(Leftover::Removed(new)))
 }
 
+/// Whether nothing of a restore is left to be finished.
+pub(super) fn settled(dir: &Path) -> Result<(), OpenError> {
+    let what = || "a restore was cut off at its end: the next start finishes it".to_owned();
+    match Plan::read(dir)? {
+        None => Ok(()),
+        Some(_) => Err(OpenError::Damaged { file: dir.join(PLAN), offset: 0, what: what() }),
+    }
+}
+
 fn finish(dir: &Path, plan: Plan) -> Result<(), OpenError> {
     let kept = dir.join(kept_name(plan.from));
     let own = Marker::read(dir)?;

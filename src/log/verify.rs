@@ -1,14 +1,14 @@
 //! Reads all there is and says what is not as it was written; changes nothing but a folder of its own.
 
 use super::bring::{Bring, Stop, renewed_dir, views_dir};
+use super::compare::{Alike, alike};
 use super::files::{io_error, remove_dir, to_u64};
 use super::marker::{is_copy, journal_dir};
 use super::record::SegmentHeader;
 use super::scan::{Part, Place, scan};
-use super::second::same;
 use super::segment::{Bytes, Segment, damaged, header, list, segment_path, walk};
 use super::table::Table;
-use super::{Fold, Half, OpenError, Settings};
+use super::{Fold, Half, OpenError, Settings, Torn};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -24,8 +24,29 @@ pub struct Verified {
     pub entries: u64,
     /// Bytes compared with the second copy.
     pub compared: u64,
+    /// Closed segments that the second copy does not have to their end yet. Those that it has not at all are not counted.
+    pub behind: u64,
+    /// Ends of journals that a crash left torn: never acknowledged, and cut by the next start.
+    pub torn: Vec<Torn>,
     /// What is not as it was written; empty: all is well.
     pub faults: Vec<Fault>,
+}
+
+impl Verified {
+    /// Takes an error for what was found wrong.
+    pub(super) fn note(&mut self, settings: &Settings, half: Half, error: OpenError) {
+        let unread = matches!(error, OpenError::Io { .. });
+        let (file, offset, what) = match error {
+            OpenError::Damaged { file, offset, what } => (file, offset, what),
+            OpenError::Io { doing, path, source } => (path, 0, format!("could not {doing} it: {source}")),
+            other @ (OpenError::Held { .. }
+            | OpenError::Gone { .. }
+            | OpenError::Format { .. }
+            | OpenError::Views { .. }
+            | OpenError::Fold { .. }) => (journal_dir(&settings.dir, half), 0, other.to_string()),
+        };
+        self.faults.push(Fault { half, file, offset, what, unread });
+    }
 }
 
 /// Something that is not as it was written.
@@ -47,25 +68,27 @@ pub struct Fault {
 pub(super) struct Check<'c> {
     pub(super) settings: &'c Settings,
     pub(super) half: Half,
-    /// Up to where the journal was synced when it was asked for.
-    pub(super) to: Place,
+    /// Up to where the journal was synced when it was asked for; `None`: nobody knows, it is damaged.
+    pub(super) to: Option<Place>,
+    /// Whether the second copy may still be on its way: a sound part of a segment is then no fault.
+    pub(super) copying: &'c dyn Fn() -> bool,
     /// Told what is being read and how far; `false` stops.
     pub(super) progress: &'c dyn Fn(&Path, u64) -> bool,
 }
 
 impl Check<'_> {
+    /// The last segment there is, as far as that is known.
+    fn last_segment(&self) -> u64 {
+        let found = || list(&journal_dir(&self.settings.dir, self.half)).map_or(0, |list| to_u64(list.len()));
+        self.to.map_or_else(found, |to| to.segment)
+    }
+
+    fn upto(&self) -> u64 {
+        self.to.map_or(u64::MAX, |to| to.segment)
+    }
+
     fn fault(&self, found: &mut Verified, error: OpenError) {
-        let unread = matches!(error, OpenError::Io { .. });
-        let (file, offset, what) = match error {
-            OpenError::Damaged { file, offset, what } => (file, offset, what),
-            OpenError::Io { doing, path, source } => (path, 0, format!("could not {doing} it: {source}")),
-            other @ (OpenError::Held { .. }
-            | OpenError::Gone { .. }
-            | OpenError::Format { .. }
-            | OpenError::Views { .. }
-            | OpenError::Fold { .. }) => (journal_dir(&self.settings.dir, self.half), 0, other.to_string()),
-        };
-        found.faults.push(Fault { half: self.half, file, offset, what, unread });
+        found.note(self.settings, self.half, error);
     }
 
     /// Every record of the journal: its checksum, the chain, and that it ends where the committer left off.
@@ -78,12 +101,12 @@ impl Check<'_> {
                 return Ok(());
             }
         };
-        if to_u64(segments.len()) < self.to.segment {
+        if to_u64(segments.len()) < self.last_segment() {
             let missing = segment_path(&dir, to_u64(segments.len()).saturating_add(1));
             self.fault(found, damaged(&missing, 0, "this segment is missing"));
         }
         let mut chain = Some(0);
-        for segment in segments.into_iter().filter(|segment| segment.number <= self.to.segment) {
+        for segment in segments.into_iter().filter(|segment| segment.number <= self.upto()) {
             if !(self.progress)(&segment.path, found.bytes) {
                 return Err(Stop::Closing);
             }
@@ -104,7 +127,7 @@ impl Check<'_> {
         let file = File::open(&segment.path).map_err(io_error("read", &segment.path))?;
         let forgotten = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
         forgotten.map_err(|error| io_error("read", &segment.path)(error.into()))?;
-        let read = Bytes::read(segment, Place::default(), Some(self.to))?;
+        let read = Bytes::read(segment, Place::default(), self.to)?;
         let mut chain = header(segment, &read.header, self.half, chain)?.chain();
         let mut records: u64 = 0;
         let tail = walk(segment, &read, &mut chain, &mut |_, _| {
@@ -113,8 +136,9 @@ impl Check<'_> {
         })?;
         found.records = found.records.saturating_add(records);
         found.bytes = found.bytes.saturating_add(to_u64(read.records.len()));
-        let short = segment.number == self.to.segment && tail.end != self.to.offset;
-        if tail.torn_bytes > 0 || short {
+        let short = self.to.is_some_and(|to| segment.number == to.segment && tail.end != to.offset);
+        let open = self.to.is_none() && segment.number == self.last_segment();
+        if (tail.torn_bytes > 0 && !open) || short {
             return Err(damaged(&segment.path, tail.end, "a record that was written is not there any more"));
         }
         Ok(chain)
@@ -127,7 +151,7 @@ impl Check<'_> {
             return Ok(());
         }
         let (dir, copies) = (journal_dir(&self.settings.dir, self.half), journal_dir(second, self.half));
-        for number in 1..self.to.segment {
+        for number in 1..self.last_segment() {
             let (file, copy) = (segment_path(&dir, number), segment_path(&copies, number));
             if !(self.progress)(&copy, found.bytes.saturating_add(found.compared)) {
                 return Err(Stop::Closing);
@@ -138,9 +162,15 @@ impl Check<'_> {
             }
             let bytes = fs::metadata(&copy).map_or(0, |metadata| metadata.len());
             found.compared = found.compared.saturating_add(bytes);
-            let what = match same(&file, &copy) {
-                Ok(true) => continue,
-                Ok(false) => "it does not hold what the first copy does".to_owned(),
+            // Asked first: what is on its way now may have come before it is compared.
+            let copying = (self.copying)();
+            let what = match alike(&file, &copy) {
+                Ok(Alike::Whole) => continue,
+                Ok(Alike::Begun) if copying => {
+                    found.behind = found.behind.saturating_add(1);
+                    continue;
+                }
+                Ok(Alike::Begun | Alike::Not) => "it does not hold what the first copy does".to_owned(),
                 Err(error) => error.to_string(),
             };
             // Which of the two is right, the first one's own chain says; a read that failed may have been of either.
@@ -187,7 +217,7 @@ impl Check<'_> {
     /// The views against those that the journal gives now, built aside. Nothing may be written meanwhile.
     pub(super) fn rebuilt(&self, fold: &dyn Fold, table: &Table, found: &mut Verified) -> Result<(), Stop> {
         let (settings, half) = (self.settings, self.half);
-        let part = Part { to: Some(self.to), ..Part::default() };
+        let part = Part { to: self.to, ..Part::default() };
         let read = scan(&journal_dir(&settings.dir, half), half, part)?;
         let dir = renewed_dir(settings, half);
         let go_on = || (self.progress)(&dir, found.bytes);

@@ -3,8 +3,7 @@
 use super::second::{copied, until};
 use super::support::*;
 use fichad::log::{
-    Folds, Half, HealthState, Log, Moment, OpenError, Restore, RestoreError, SecondCopy, Settings, Until,
-    moments,
+    Half, HealthState, Log, Moment, OpenError, Restore, RestoreError, SecondCopy, Until, moments,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,11 +17,9 @@ fn state(log: &Log) -> State {
 
 /// Restores the store of `bench` in `dir`, as the command line does.
 fn restore(bench: &Bench, dir: &Path, kept: Option<&str>, until: Until) -> Result<Moment, RestoreError> {
-    let settings = Settings { second_dir: bench.second.clone(), ..Settings::new(dir) };
-    let found = Restore::find(&settings, kept, until)?;
-    let folds = Folds { personal: bench.personal.clone(), neutral: bench.neutral.clone() };
+    let found = Restore::find(&bench.settings(dir), kept, until)?;
     let now_us = bench.now_us.clone();
-    found.build(folds, std::sync::Arc::new(move || now_us.load(Ordering::Relaxed)))?;
+    found.build(bench.folds(), std::sync::Arc::new(move || now_us.load(Ordering::Relaxed)))?;
     let before = found.moment().clone();
     let moment = found.swap_in()?;
     assert_eq!(moment, before, "it does what it said");

@@ -149,14 +149,21 @@ impl Bench {
     pub(super) fn open_at(&self, dir: &Path) -> Result<(Log, OpenReport), OpenError> {
         let now_us = Arc::clone(&self.now_us);
         let clock: UtcUs = Arc::new(move || now_us.fetch_add(1, Ordering::Relaxed));
-        let folds = Folds { personal: self.personal.clone(), neutral: self.neutral.clone() };
+        Log::open(self.settings(dir), self.folds(), clock)
+    }
+
+    pub(super) fn folds(&self) -> Folds {
+        Folds { personal: self.personal.clone(), neutral: self.neutral.clone() }
+    }
+
+    pub(super) fn settings(&self, dir: &Path) -> Settings {
         let mut settings = Settings::new(dir);
         settings.segment_bytes = self.segment_bytes;
         settings.checkpoint_groups = self.checkpoint_groups;
         settings.checkpoint_bytes = self.checkpoint_bytes;
         settings.second_dir = self.second.clone();
         settings.scrub_every = self.scrub_every;
-        Log::open(settings, folds, clock)
+        settings
     }
 
     pub(super) fn open(&self) -> (Log, OpenReport) {

@@ -2,14 +2,16 @@
 
 use super::second::{copied, until};
 use super::support::*;
-use fichad::log::{Fault, Half, HealthState, Log, Verified};
+use fichad::log::{Fault, Half, HealthState, Log, OpenError, Verified};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-fn verify(log: &Log, rebuild: bool) -> Verified {
-    log.verify(rebuild, &|_, _| ()).unwrap()
+/// Verifies the store of `bench`, closed.
+fn verify(bench: &Bench, rebuild: bool) -> Verified {
+    fichad::log::verify(&bench.settings(bench.path()), rebuild.then(|| bench.folds()).as_ref(), &|_, _| ())
+        .unwrap()
 }
 
 /// A store of several segments, with or without a second copy.
@@ -24,24 +26,91 @@ fn filled(bench: &mut Bench) -> Log {
 }
 
 #[test]
-fn a_sound_store_is_read_whole_while_it_runs() {
+fn a_sound_store_is_read_whole() {
     let other = folder();
     let mut bench = Bench::new();
     bench.second = Some(other.path().join("second"));
     filled(&mut bench).close();
-    let (log, report) = bench.open();
-    assert!(report.read_bytes < 10_000);
     let told = AtomicU64::new(0);
     let count = |_: &Path, _| {
         told.fetch_add(1, Ordering::Relaxed);
     };
-    let found = log.verify(true, &count).unwrap();
+    let found = fichad::log::verify(&bench.settings(bench.path()), Some(&bench.folds()), &count).unwrap();
+    let (log, _) = bench.open();
+    let held = fichad::log::verify(&bench.settings(bench.path()), None, &|_, _| ());
+    assert!(matches!(held, Err(OpenError::Held { .. })));
     let entries: u64 = HALVES.into_iter().map(|half| log.views().digest(half).unwrap().entries).sum();
     assert_eq!((found.records, found.entries, found.faults.as_slice()), (160, entries, [].as_slice()));
     assert!(found.bytes > 6_000 && found.compared > 4_000 && told.into_inner() > 10, "{found:?}");
     assert!(!bench.path().join("store/views.renewed").exists());
     put(&log, Half::Neutral, "after", "1");
-    assert_eq!(verify(&log, false).records, 161);
+    log.close();
+    assert_eq!(verify(&bench, false).records, 161);
+}
+
+/// Every file with its bytes, but for sled's own, which it may write again when it is opened.
+fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let (mut found, mut folders) = (Vec::new(), vec![dir.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.ends_with("views") {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                found.push((path.clone(), fs::read(&path).unwrap()))
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn nothing_is_put_right() {
+    let other = folder();
+    let mut bench = Bench::new();
+    bench.second = Some(other.path().join("second"));
+    filled(&mut bench).close();
+    // A torn end, damage that the second copy could heal, and views that are gone.
+    let file = segment(bench.path(), Half::Neutral, 2);
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[400] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let last =
+        (1..).map(|number| segment(bench.path(), Half::Personal, number)).take_while(|file| file.exists());
+    let last = last.last().unwrap();
+    let mut bytes = fs::read(&last).unwrap();
+    let end = *record_offsets(&bytes).last().unwrap();
+    bytes[end..end + 3].copy_from_slice(b"FjR");
+    fs::write(&last, bytes).unwrap();
+    fs::remove_dir_all(bench.path().join("store/views")).unwrap();
+    let before = [files(bench.path()), files(other.path())];
+    let found = verify(&bench, true);
+    assert_eq!((found.faults.len(), found.torn.len()), (1, 1), "{found:?}");
+    assert_eq!((&found.faults[0].file, &found.torn[0].file), (&file, &last));
+    assert!([files(bench.path()), files(other.path())] == before, "a file is not as it was");
+    assert!(!bench.path().join("store/views").exists());
+}
+
+#[test]
+fn a_second_copy_on_its_way_is_behind_and_not_damaged() {
+    let other = folder();
+    let mut bench = Bench::new();
+    let copy = other.path().join("second");
+    bench.second = Some(copy.clone());
+    filled(&mut bench).close();
+    assert_eq!(verify(&bench, false).behind, 0);
+    let file = segment(&copy, Half::Neutral, 2);
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..record_offsets(&whole)[5]]).unwrap();
+    let found = verify(&bench, false);
+    assert_eq!((found.behind, found.faults), (1, vec![]));
+    fs::write(&file, [&whole[..record_offsets(&whole)[5]], b"x"].concat()).unwrap();
+    let found = verify(&bench, false);
+    assert_eq!((found.behind, found.faults.len()), (0, 1));
 }
 
 #[test]
@@ -50,9 +119,7 @@ fn damage_is_named_by_file_and_offset_wherever_it_is() {
     let mut bench = Bench::new();
     let copy = other.path().join("second");
     bench.second = Some(copy.clone());
-    let log = filled(&mut bench);
-    log.close();
-    let (log, _) = bench.open();
+    filled(&mut bench).close();
     let flip = |file: &Path, at: usize| {
         let mut bytes = fs::read(file).unwrap();
         bytes[at] ^= 1;
@@ -64,24 +131,24 @@ fn damage_is_named_by_file_and_offset_wherever_it_is() {
     flip(&next, offsets[1] + 34);
     let other = segment(&copy, Half::Personal, 2);
     flip(&other, 500);
-    let found = verify(&log, false).faults;
+    let found = verify(&bench, false).faults;
     let named: Vec<_> = found.iter().map(|Fault { file, offset, .. }| (file.as_path(), *offset)).collect();
     let at = offsets.map(|offset| u64::try_from(offset).unwrap());
     for want in [(first.as_path(), at[0]), (next.as_path(), at[1]), (other.as_path(), 0)] {
         assert!(named.contains(&want), "{want:?} is not among {found:?}");
     }
     fs::remove_file(&first).unwrap();
-    assert!(verify(&log, false).faults.iter().any(|fault| fault.file == first));
+    assert!(verify(&bench, false).faults.iter().any(|fault| fault.file == first));
 }
 
 #[test]
 fn views_that_another_fold_would_not_give_are_found_by_rebuilding() {
     let mut bench = Bench::new();
-    let log = filled(&mut bench);
-    assert_eq!(verify(&log, true).faults, []);
+    filled(&mut bench).close();
+    assert_eq!(verify(&bench, true).faults, []);
     *bench.neutral.erased.lock().unwrap() = Some("k3".to_owned());
-    assert_eq!(verify(&log, false).faults, []);
-    let faults = verify(&log, true).faults;
+    assert_eq!(verify(&bench, false).faults, []);
+    let faults = verify(&bench, true).faults;
     assert!(
         matches!(&faults[..], [Fault { half: Half::Neutral, file, .. }] if file.ends_with("store/views")),
         "{faults:?}"
