@@ -198,7 +198,11 @@ fn sync_folder(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            sync_folder(&entry.path())?;
+            match sync_folder(&entry.path()) {
+                // Not ours: `lost+found`, where the state folder is a disk of its own.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                synced => synced?,
+            }
         }
     }
     File::open(dir)?.sync_all()

@@ -102,11 +102,13 @@ fn the_rules_have_the_form_of_rules_and_give_nothing_to_everybody() {
         for (key, operator, value) in &parts {
             match (key.as_str(), operator.as_str()) {
                 ("MODE", "=") => assert_eq!(value, "0660", "{rule}"),
+                // Printers belong to the group that all others of them have.
+                ("GROUP", "=") if rule.contains("ATTR{idProduct}") => assert_eq!(value, "lp", "{rule}"),
                 ("GROUP", "=") => assert_eq!(value, "fichad", "{rule}"),
                 ("GOTO", "=") => labels.0.push(value.clone()),
                 ("LABEL", "=") => labels.1.push(value.clone()),
                 ("ACTION" | "SUBSYSTEM" | "KERNEL" | "ENV{DEVTYPE}" | "ENV{FICHAD_ROLE}", "==" | "!=") => {}
-                ("ATTR{idVendor}" | "ATTRS{idVendor}", "==") => {}
+                ("ATTR{idVendor}" | "ATTR{idProduct}" | "ATTRS{idVendor}", "==") => {}
                 ("ATTR{power/control}", "=") => assert_eq!(value, "on"),
                 ("ENV{ID_MM_DEVICE_IGNORE}" | "ENV{ID_MM_PORT_IGNORE}", "=") => assert_eq!(value, "1"),
                 ("IMPORT{program}", "=") => assert!(value.starts_with("/usr/bin/ficha udev-role "), "{rule}"),

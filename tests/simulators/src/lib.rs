@@ -18,6 +18,7 @@ pub mod register;
 pub mod rs232;
 pub mod scenarios;
 pub mod serial;
+pub mod system;
 pub mod trace;
 pub mod usb;
 pub mod vhci;

@@ -23,6 +23,8 @@ pub enum Chip {
     CdcAcm,
     /// FT232R, `ftdi_sio`: `/dev/ttyUSBN`.
     Ftdi,
+    /// `cdc_acm` again, of a maker that no rule of ours names: what a modem looks like.
+    Modem,
 }
 
 /// The line as the host has set it.
@@ -134,6 +136,7 @@ impl Device for SerialScanner {
         match self.chip {
             Chip::CdcAcm => "cdc-acm",
             Chip::Ftdi => "ftdi",
+            Chip::Modem => "modem",
         }
     }
 
@@ -160,8 +163,14 @@ impl Device for SerialScanner {
                 usb::configuration(&[&data([0xff, 0xff, 0xff], 0)]),
                 ["FTDI", "FT232R USB UART"],
             ),
+            // pid.codes' number for tests
+            Chip::Modem => (
+                usb::device_descriptor(0x1209, 0x0001, 64, true),
+                usb::configuration(&[control, &data([10, 0, 0], 1)]),
+                ["Nobody", "Test modem"],
+            ),
         };
-        if let (Chip::CdcAcm, Some(class)) = (self.chip, device.get_mut(4)) {
+        if let (Chip::CdcAcm | Chip::Modem, Some(class)) = (self.chip, device.get_mut(4)) {
             *class = 2; // communications device
         }
         if let (Chip::Ftdi, Some(release)) = (self.chip, device.get_mut(12..14)) {
@@ -174,7 +183,7 @@ impl Device for SerialScanner {
 
     fn control(&mut self, setup: Setup, data: &[u8]) -> Option<Vec<u8>> {
         match self.chip {
-            Chip::CdcAcm => self.acm(setup, data),
+            Chip::CdcAcm | Chip::Modem => self.acm(setup, data),
             Chip::Ftdi => self.ftdi(setup),
         }
     }
@@ -217,7 +226,7 @@ impl Scanner {
     pub fn send(&self, text: &str, within: Duration) -> Result<()> {
         self.plugged.wait("DTR", within, |scanner| scanner.line.dtr.then_some(()))?;
         let head = match self.chip {
-            Chip::CdcAcm => &[][..],
+            Chip::CdcAcm | Chip::Modem => &[][..],
             Chip::Ftdi => &FTDI_STATUS[..],
         };
         let room = PACKET_BYTES - head.len();

@@ -11,11 +11,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Two products: the second scan is not a repeat of the first.
-pub(super) const PRODUCT: &str = "4006381333931";
-pub(super) const OTHER_PRODUCT: &str = "5449000000996";
+pub(crate) const PRODUCT: &str = "4006381333931";
+pub(crate) const OTHER_PRODUCT: &str = "5449000000996";
 
 /// `KEY_*` of linux/input-event-codes.h for the digits of [`PRODUCT`] and Enter.
-pub(super) const PRODUCT_KEYS: [u16; 14] = [5, 11, 11, 7, 4, 9, 2, 4, 4, 4, 10, 4, 2, 28];
+pub(crate) const PRODUCT_KEYS: [u16; 14] = [5, 11, 11, 7, 4, 9, 2, 4, 4, 4, 10, 4, 2, 28];
 
 /// Where each scenario's daemon has its folder: emptied by [`clear`] before the next one.
 const FOLDERS: &str = "/run/vm";
@@ -86,7 +86,7 @@ impl Till {
 
 /// Keys that reach a second reader of a node while a scanner types. Read while it types: an event node holds 64 events, and
 /// a product with its Enter makes 84.
-pub(super) fn keys_typed(scanner: &keyboard::Keyboard, code: &str, node: &mut Node) -> Result<Vec<u16>> {
+pub(crate) fn keys_typed(scanner: &keyboard::Keyboard, code: &str, node: &mut Node) -> Result<Vec<u16>> {
     let count = code.chars().count() + 1;
     std::thread::scope(|scope| {
         let typing = scope.spawn(|| scanner.scan(code, STEP));

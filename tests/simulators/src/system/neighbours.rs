@@ -1,0 +1,46 @@
+//! Other programs that want the same devices. They run on while the devices are tried: each keeps to its own.
+
+use super::host::{LONG, properties, run, try_run};
+use crate::Result;
+use crate::nodes::{self, Kind};
+use crate::printer::{self, Model};
+use crate::scenarios::{STEP, Scenario, expect};
+use crate::serial::{self, Chip};
+use crate::trace::Trace;
+use crate::vhci::Port;
+
+pub(super) const CHECKS: &[Scenario] = &[
+    Scenario { name: "neighbours/modemmanager", play: modemmanager_leaves_readers_alone },
+    Scenario { name: "neighbours/cups", play: cups_has_looked_and_lets_go },
+];
+
+/// A modem beside the scanner is what shows that ModemManager was there and has looked.
+fn modemmanager_leaves_readers_alone(trace: &Trace) -> Result<()> {
+    run("systemctl start ModemManager.service", trace)?;
+    let scanner = serial::plug(Chip::CdcAcm, "SN-MM", Port(1), STEP, trace)?;
+    let known = properties(&nodes::appears(Kind::Tty, Port(1), STEP)?, trace)?;
+    for flag in ["ID_MM_DEVICE_IGNORE=1", "ID_MM_PORT_IGNORE=1"] {
+        expect(flag, &known.contains(&flag.to_owned()), &true)?;
+    }
+    let modem = serial::plug(Chip::Modem, "SN-MODEM", Port(2), STEP, trace)?;
+    let asked = modem.wait("ModemManager's AT command to the modem", LONG, |line| line.received.starts_with(b"AT"));
+    run("journalctl --no-pager --unit=ModemManager.service", trace)?;
+    asked?;
+    let line = scanner.line();
+    expect("how often DTR of the scanner went up", &line.dtr_raised, &0)?;
+    expect("bytes written to the scanner", &line.received, &Vec::new())?;
+    modem.unplug(STEP)?;
+    scanner.unplug(STEP)
+}
+
+/// CUPS takes a printer from usblp for its look, and gives it back.
+fn cups_has_looked_and_lets_go(trace: &Trace) -> Result<()> {
+    run("systemctl start cups.service", trace)?;
+    let printer = printer::plug(Model::Class, "SN-CUPS", Port(3), STEP, trace)?;
+    nodes::appears(Kind::Printer, Port(3), STEP)?;
+    let seen = try_run("lpinfo -v", trace)?;
+    expect("CUPS sees the printer", &seen.text.contains("usb://EPSON/"), &true)?;
+    nodes::appears(Kind::Printer, Port(3), STEP)?;
+    expect("what CUPS printed", &printer.with(|printer| printer.received.clone()), &Vec::new())?;
+    printer.unplug(STEP)
+}
