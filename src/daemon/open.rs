@@ -77,10 +77,10 @@ pub(super) fn open(
     clock: &Arc<dyn Clock>,
 ) -> Result<(Opened, OpenReport), OpenStoreError> {
     let dir = &settings.dir;
-    // Before anything is concluded from what is there: a restore that was cut off moves folders.
-    tidy(dir)?;
     let unmade = |source| OpenStoreError::Dir { dir: dir.clone(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unmade)?;
+    // Before anything is concluded from what is there: a restore that was cut off moves folders.
+    tidy(dir)?;
     let first_start = !dir.join("store").exists();
     // Before a first start makes keys of its own beside another store's copy.
     if let (true, Some(second)) =
