@@ -1,12 +1,16 @@
 //! Brings a half's views to the end of its journal: catches up what they lack, or folds the whole journal anew.
 
 use super::files::{io_error, remove_dir, sync_dir};
-use super::layer::{Base, FoldView, Layer};
+use super::layer::{Base, FoldView, Layer, base};
 use super::marker::journal_dir;
 use super::record::{Record, events};
 use super::scan::{Part, Place, Scan, replay, scan};
+use super::snapshot::Snapshot;
+use super::spill::{Spill, panicked};
 use super::table::{Position, Table};
-use super::{Fold, FoldError, GROUP_MAX, Half, OpenError, Rebuilt, Settings, ViewError, Views, checkpoint};
+use super::{
+    Fold, FoldError, GROUP_MAX, Half, OpenError, Rebuilt, Settings, ViewError, Views, checkpoint, snapshots,
+};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -93,6 +97,13 @@ pub(super) enum Stop {
     Open(OpenError),
 }
 
+/// A snapshot that cannot be read.
+impl From<String> for Stop {
+    fn from(what: String) -> Self {
+        Self::Views(what)
+    }
+}
+
 impl From<OpenError> for Stop {
     fn from(error: OpenError) -> Self {
         Self::Open(error)
@@ -169,7 +180,7 @@ impl Bring<'_> {
         };
         match self.rebuild() {
             Ok((table, records)) => {
-                let said = why.is_some() || records > 0;
+                let said = why.is_some() || self.scan.end.live > 0;
                 let why = why.unwrap_or_else(|| "there were none".to_owned());
                 let rebuilt = said.then_some(Rebuilt { half: self.half, why, records });
                 Ok(Up { table: Some(table), rebuilt, ..Up::default() })
@@ -211,7 +222,7 @@ impl Bring<'_> {
         let mut records: u64 = 0;
         let mut to = from;
         self.each(self.scan, from.seq, &mut |record| {
-            self.fold(record, Some(table), &mut layer)?;
+            self.fold(record, base(Some(table)), &mut layer)?;
             to = Position { seq: record.meta.seq, crc: record.crc, ..to };
             count = count.saturating_add(1);
             records = records.saturating_add(1);
@@ -233,14 +244,22 @@ impl Bring<'_> {
             return Ok((self.build(&dir, &Layer::default())?, 0));
         }
         let new = new_dir(self.settings, self.half);
-        let built = self.aside(&new)?;
+        let snapshot = snapshots::newest(self.settings, self.half, self.fold, &self.scan.end);
+        let built = match self.aside(&new, snapshot.as_ref()) {
+            // What is wrong with a snapshot is not wrong with the journal.
+            Err(Stop::Views(_) | Stop::Open(OpenError::Fold { .. })) if snapshot.is_some() => {
+                self.aside(&new, None)?
+            }
+            built => built?,
+        };
         swap_in(self.settings, self.half, &new)?;
         remove_old(self.settings, self.half)?;
         Ok(built)
     }
 
-    /// Folds the whole journal in memory and writes what it gives sorted into the folder `new`, down to the disk.
-    pub(super) fn aside(&self, new: &Path) -> Result<(Table, u64), Stop> {
+    /// Builds a table in the folder `new`, down to the disk, out of the whole journal; with `snapshot`, out of that and what
+    /// the journal has after it. Holds one segment and [`FOLD_BYTES`](super::spill::FOLD_BYTES) of events at once, whatever the size of the journal.
+    pub(super) fn aside(&self, new: &Path, snapshot: Option<&Snapshot>) -> Result<(Table, u64), Stop> {
         remove_dir(new).map_err(io_error("remove", new))?;
         let whole;
         let all = if self.scan.from == Place::default() {
@@ -250,14 +269,24 @@ impl Bring<'_> {
             whole = scan(&journal_dir(&self.settings.dir, self.half), self.half, part)?;
             &whole
         };
-        let mut layer = Layer::default();
+        let table = Table::open(self.half, new, self.settings.cache_bytes).map_err(Stop::Views)?;
+        let mut spill = Spill { bring: self, table: &table, layer: Layer::default(), bytes: 0, begun: false };
+        let from = snapshot.map_or(0, |snapshot| snapshot.at.place.seq);
+        if let Some(snapshot) = snapshot {
+            spill.load(snapshot)?;
+        }
         let mut records: u64 = 0;
-        self.each(all, 0, &mut |record| {
+        self.each(all, from, &mut |record| {
             records = records.saturating_add(1);
-            self.fold(record, None, &mut layer)
+            spill.fold(record)?;
+            spill.more(
+                record.payload.len(),
+                Position { seq: record.meta.seq, crc: record.crc, fold: self.fold.version() },
+            )
         })?;
-        layer.get_mut(self.half).retain(|_, change| change.value.is_some());
-        Ok((self.build(new, &layer)?, records))
+        spill.write(self.end())?;
+        table.sync_new(new).map_err(Stop::Views)?;
+        Ok((table, records))
     }
 
     /// Writes a new table with all of `layer`, down to the disk.
@@ -269,7 +298,7 @@ impl Bring<'_> {
     }
 
     /// Visits the live records of `scan` after `after`; a `Stop` of `visit` comes back as it is.
-    fn each(
+    pub(super) fn each(
         &self,
         scan: &Scan,
         after: u64,
@@ -287,7 +316,7 @@ impl Bring<'_> {
         stopped.map_or(Ok(()), Err)
     }
 
-    fn fold(&self, record: &Record<'_>, base: Base<'_>, layer: &mut Layer) -> Result<(), Stop> {
+    pub(super) fn fold(&self, record: &Record<'_>, base: Base<'_>, layer: &mut Layer) -> Result<(), Stop> {
         // The layer below a transaction's own: nothing, while there is one transaction at a time.
         let under = Layer::default();
         let mut view = FoldView::new(self.half, &record.meta, base, &under, layer);
@@ -298,18 +327,19 @@ impl Bring<'_> {
             }
             Ok(())
         };
-        let panicked = |_| Err(FoldError::Event { what: "the fold panicked".to_owned() });
         let applied = catch_unwind(AssertUnwindSafe(apply)).unwrap_or_else(panicked);
-        applied.and_then(|()| view.done()).map_err(|error| match error {
+        applied.and_then(|()| view.done()).map_err(|error| self.stop(record.meta.seq, error))
+    }
+
+    pub(super) fn stop(&self, seq: u64, error: FoldError) -> Stop {
+        match error {
             FoldError::Locked => Stop::Locked,
             FoldError::View(ViewError::Damaged { what, .. }) => Stop::Views(what),
             source @ (FoldError::Event { .. }
             | FoldError::View(_)
             | FoldError::TooLarge { .. }
-            | FoldError::TooMuch { .. }) => {
-                OpenError::Fold { half: self.half, seq: record.meta.seq, source }.into()
-            }
-        })
+            | FoldError::TooMuch { .. }) => OpenError::Fold { half: self.half, seq, source }.into(),
+        }
     }
 }
 

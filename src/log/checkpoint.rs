@@ -80,7 +80,7 @@ impl Checkpoint {
         (1..segment).all(|number| link(number).unwrap_or(false)) && place().unwrap_or(false)
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let Place { segment, offset, chain, seq, seq_crc, at_us, live, paired, last_paired } = self.place;
         let skipped = self.orphans.len().saturating_sub(ORPHANS_MAX);
         let orphans = self.orphans.get(skipped..).unwrap_or_default();
@@ -105,7 +105,7 @@ impl Checkpoint {
         bytes
     }
 
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let u64_at = |at| array(bytes, at).map(u64::from_le_bytes);
         let u32_at = |at| array(bytes, at).map(u32::from_le_bytes);
         let i64_at = |at| array(bytes, at).map(i64::from_le_bytes);

@@ -5,10 +5,12 @@ use super::files::io_error;
 use super::renew::{Renewal, refused};
 use super::scrub::ScrubThread;
 use super::second::{Second, SecondThread};
+use super::snapshots::{SnapshotThread, Snapshots};
 use super::{
     Folds, GROW_BYTES, Half, Health, HealthState, OpenError, OpenReport, Pending, QUEUE_MAX, Refused,
     SecondCopy, Settings, SubmitError, Tx, UtcUs, Views, open,
 };
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +32,9 @@ struct Shared {
     thread: Mutex<Option<JoinHandle<()>>>,
     views: Views,
     state: Arc<State>,
+    /// `None` once closed.
+    snapshot_thread: Mutex<Option<SnapshotThread>>,
+    snapshots: Arc<Snapshots>,
     /// `None` once closed.
     scrub: Mutex<Option<ScrubThread>>,
     /// `None` once closed, or with one disk only.
@@ -90,7 +95,13 @@ impl Log {
         let scrub = ScrubThread::start(settings.clone(), Arc::clone(&state), scrubbed);
         let scrub = scrub.map_err(io_error("start a thread for", &settings.dir))?;
         let second_state = second.as_ref().map(|second| Arc::clone(&second.shared));
+        let snapshots = Snapshots::new(settings.clone(), folds.clone(), Arc::clone(&state));
+        let snapshots = Arc::new(snapshots);
+        let snapshot_thread = SnapshotThread::start(Arc::clone(&snapshots));
+        let snapshot_thread = snapshot_thread.map_err(io_error("start a thread for", &settings.dir))?;
         let shared = Shared {
+            snapshot_thread: Mutex::new(Some(snapshot_thread)),
+            snapshots,
             queue,
             thread,
             views: opened.views,
@@ -151,6 +162,17 @@ impl Log {
             Some(why) => Refused::ReadOnly { why: why.clone() },
             None => refused(&shared.settings, half, stop),
         })
+    }
+
+    /// Takes a snapshot of a half as its journal stands now; gives the file, or `None` where the last one already is of
+    /// there. Works on the calling thread; the log goes on beside it, and takes snapshots by itself too.
+    ///
+    /// # Errors
+    /// As [`Log::renew_views`]. The snapshots that there were stay.
+    pub fn snapshot(&self, half: Half) -> Result<Option<PathBuf>, Refused<OpenError>> {
+        let shared = &self.shared;
+        let go_on = || !shared.closing.load(Ordering::Relaxed);
+        shared.snapshots.take(half, &go_on).map_err(|stop| refused(&shared.settings, half, stop))
     }
 
     fn queue(&self, request: Request) -> Result<(), SubmitError> {
@@ -219,6 +241,10 @@ impl Shared {
         };
         if thread.join().is_err() {
             self.state.fail("the committer panicked".to_owned());
+        }
+        let snapshots = self.snapshot_thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(snapshots) = snapshots {
+            snapshots.stop();
         }
         let scrub = self.scrub.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(scrub) = scrub {

@@ -20,7 +20,31 @@ pub(super) type Changes = BTreeMap<Vec<u8>, Change>;
 /// Changes of both halves.
 pub(super) type Layer = Halves<Changes>;
 /// What lies under all layers, of the half that is read; `None` is an empty table.
-pub(super) type Base<'t> = Option<&'t Table>;
+pub(super) type Base<'t> = Option<&'t dyn Under>;
+
+/// What layers lie on. Keys have their view's number in front.
+pub(super) trait Under {
+    /// The value of `key`.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError>;
+    /// The entries whose key begins with `prefix`, in key order.
+    fn entries<'u>(&'u self, prefix: &[u8]) -> Box<dyn Iterator<Item = Result<Entry, ViewError>> + 'u>;
+}
+
+impl Under for Table {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        Self::get(self, key)
+    }
+
+    fn entries<'u>(&'u self, prefix: &[u8]) -> Box<dyn Iterator<Item = Result<Entry, ViewError>> + 'u> {
+        Box::new(Self::entries(self, prefix))
+    }
+}
+
+/// A table, or none, as what layers lie on.
+pub(super) fn base(table: Option<&Table>) -> Base<'_> {
+    let table: &dyn Under = table?;
+    Some(table)
+}
 
 impl Layer {
     /// Lays `top` over this layer.

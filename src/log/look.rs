@@ -3,13 +3,14 @@
 
 use super::bring::{Stop, views_dir};
 use super::checkpoint;
+use super::files::io_error;
 use super::marker::{Marker, journal_dir};
 use super::open::lock;
 use super::scan::{Part, Scan, scan};
 use super::settle::{Begin, judge};
 use super::table::{Position, Table};
 use super::verify::{Check, Verified};
-use super::{Folds, Half, Halves, OpenError, Settings, swap};
+use super::{Folds, Half, Halves, OpenError, Settings, snapshots, swap};
 use std::path::Path;
 
 /// Reads everything and says what is not as it was written: each record of both journals and their chain, each entry of the
@@ -62,6 +63,11 @@ fn views(check: &Check<'_>, folds: Option<&Folds>, found: &mut Verified) -> Resu
     let (settings, half) = (check.settings, check.half);
     check.journal(found)?;
     check.second(found)?;
+    for file in snapshots::files(&settings.dir, half).map_err(io_error("read", &settings.dir))? {
+        if let Err(error) = snapshots::check(&file, half) {
+            found.note(settings, half, error);
+        }
+    }
     let dir = views_dir(settings, half);
     if !dir.exists() {
         return Ok(Position::default());

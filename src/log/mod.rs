@@ -12,6 +12,7 @@
 //! <dir>/store/journal/00000001.seg  neutral half: the truth (record layout: `record.rs`)
 //! <dir>/store/views/              neutral half: sled, can be deleted while stopped, is rebuilt
 //! <dir>/store/views.*/            new ones being built (new, renewed) or old ones being deleted (old)
+//! <dir>/store/snapshots/          what the views held, to build them from: `snapshot.rs`
 //! <dir>/store/CHECKPOINT          up to where the journal was checked and is in the views: where the next start reads on
 //! <dir>/vault/...                 personal half, the same
 //! <dir>/restore.new/, RESTORE, kept-timeline-N/   going back to an earlier moment: `restore.rs`, `swap.rs`
@@ -58,12 +59,16 @@ mod pending;
 mod recall;
 mod record;
 mod renew;
+mod report;
 mod restore;
 mod scan;
 mod scrub;
 mod second;
 mod segment;
 mod settle;
+mod snapshot;
+mod snapshots;
+mod spill;
 mod swap;
 mod table;
 mod tx;
@@ -78,7 +83,9 @@ pub use moments::{Kept, Moments, moments};
 pub use pending::{Committed, Pending};
 pub use recall::Recall;
 pub use record::PAYLOAD_BYTES_MAX;
+pub use report::{Healed, OpenReport, Orphan, Rebuilt, Torn};
 pub use restore::{LeftOut, Moment, Restore, RestoreError, Until, settle_restore};
+pub use snapshots::Taken;
 pub use swap::Leftover;
 pub use tx::Tx;
 pub use verify::{Fault, Verified};
@@ -182,6 +189,24 @@ pub trait Fold: Send + Sync {
 
     /// Applies one event.
     fn apply(&self, meta: &Meta, event: &[u8], views: &mut dyn ReadWrite) -> Result<(), FoldError>;
+
+    /// Whether a view goes into snapshots, in clear. One that does not is never read by [`Self::apply`], and
+    /// [`Self::derive`] gives it anew.
+    fn keeps(&self, _view: View) -> bool {
+        true
+    }
+
+    /// Writes what [`Self::apply`] had written into views that are not kept, beside an entry that a snapshot has. The
+    /// snapshot's other entries can be read.
+    fn derive(
+        &self,
+        _view: View,
+        _key: &[u8],
+        _value: &[u8],
+        _views: &mut dyn ReadWrite,
+    ) -> Result<(), FoldError> {
+        Ok(())
+    }
 }
 
 /// The fold of each half.
@@ -229,6 +254,12 @@ pub struct Settings {
     pub scrub_every: Duration,
     /// How fast it reads, on the average of a segment.
     pub scrub_bytes_per_s: u64,
+    /// Segments of a journal between two snapshots of its half.
+    pub snapshot_segments: u64,
+    /// How often is looked whether it is time for one.
+    pub snapshot_look: Duration,
+    /// How many snapshots of a half are kept, the last ones.
+    pub snapshots_kept: usize,
     /// Bytes of events between two checkpoints: about what a start after a power cut has to read and fold.
     pub checkpoint_bytes: u64,
 }
@@ -249,75 +280,11 @@ impl Settings {
             checkpoint_bytes: 16 << 20,
             scrub_every: Duration::from_secs(6 * 3600),
             scrub_bytes_per_s: 4 << 20,
+            snapshot_segments: 1,
+            snapshot_look: Duration::from_secs(60),
+            snapshots_kept: 2,
         }
     }
-}
-
-/// What opening found and did.
-#[derive(Clone, Debug, Default)]
-pub struct OpenReport {
-    /// Halves whose views were built anew, and why.
-    pub rebuilt: Vec<Rebuilt>,
-    /// Records that views were behind and that were applied to them.
-    pub caught_up: u64,
-    /// Files that were damaged and are put back from the second copy.
-    pub healed: Vec<Healed>,
-    /// Torn tails that were cut: never acknowledged.
-    pub torn: Vec<Torn>,
-    /// Personal records without a neutral one, of this crash and all before: set aside, never folded.
-    pub orphans: Vec<Orphan>,
-    /// Halves that stay behind because their fold is locked: reading them and emitting for them is refused.
-    pub behind: Vec<Half>,
-    /// The last committed transaction.
-    pub last: Option<Meta>,
-    /// Bytes of the journals that were read and checked; what lies before the checkpoints is not.
-    pub read_bytes: u64,
-    /// How long it took.
-    pub took: Duration,
-}
-
-/// A half whose views were rebuilt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rebuilt {
-    /// Which half.
-    pub half: Half,
-    /// Why its views were not good enough.
-    pub why: String,
-    /// Records folded.
-    pub records: u64,
-}
-
-/// A file of the first copy that was put back from the second.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Healed {
-    /// The file.
-    pub file: PathBuf,
-    /// Up to where it was whole.
-    pub offset: u64,
-    /// Where the damaged one is kept; `None`: there was none.
-    pub aside: Option<PathBuf>,
-}
-
-/// A torn tail that was cut.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Torn {
-    /// The segment.
-    pub file: PathBuf,
-    /// Where it was cut.
-    pub offset: u64,
-    /// How many bytes were not zero behind it, up to the last one.
-    pub bytes: u64,
-}
-
-/// A personal record that was never committed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Orphan {
-    /// The sequence it had; the number was given again since.
-    pub meta: Meta,
-    /// The segment it lies in.
-    pub file: PathBuf,
-    /// Where in it.
-    pub offset: u64,
 }
 
 /// How the log is doing.

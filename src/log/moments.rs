@@ -1,9 +1,11 @@
 //! What there is to go back to: told from the files alone, while a daemon may be writing to them. Changes nothing.
 
+use super::files::io_error;
 use super::marker::{self, Marker, journal_dir};
 use super::record::{SegmentHeader, TIMELINE_FIRST};
 use super::scan::Place;
 use super::segment::{Bytes, Segment, list, walk};
+use super::snapshots::{self, Taken};
 use super::swap::new_dir;
 use super::{Half, Meta, OpenError};
 use std::path::{Path, PathBuf};
@@ -17,6 +19,8 @@ pub struct Moments {
     pub begins: Vec<(u32, Meta)>,
     /// The last transaction.
     pub last: Option<Meta>,
+    /// Snapshots of both halves, the newest of each first.
+    pub snapshots: Vec<Taken>,
     /// Timelines that were left, in the state folder and in the second one.
     pub kept: Vec<Kept>,
     /// A folder that a restore has left half-made, or not put in place yet: the next start sees to it.
@@ -54,6 +58,7 @@ pub fn moments(dir: &Path, second: Option<&Path>) -> Result<Moments, OpenError> 
             found.kept.push(Kept { dir, timeline, last });
         }
     }
+    found.snapshots = snapshots::taken(dir).map_err(io_error("read", dir))?;
     found.half_made = Some(new_dir(dir)).filter(|new| new.exists());
     Ok(found)
 }

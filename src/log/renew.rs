@@ -70,7 +70,7 @@ impl Renewal<'_> {
         let found = scan(&journal_dir(&self.settings.dir, self.half), self.half, part)?;
         let Self { settings, half, fold, go_on, .. } = *self;
         let (table, mut records) =
-            Bring { settings, half, fold, scan: &found, go_on }.aside(&renewed_dir(settings, half))?;
+            Bring { settings, half, fold, scan: &found, go_on }.aside(&renewed_dir(settings, half), None)?;
         for _ in 0..ROUNDS_MAX {
             let end = self.place()?;
             if end.live.saturating_sub(at.live) <= SWITCH_RECORDS_MAX {

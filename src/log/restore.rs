@@ -13,7 +13,7 @@ use super::record::{SEGMENT_HEADER_BYTES, SegmentHeader, events};
 use super::scan::{End, Part, Place, Scan, replay, scan};
 use super::segment::{head, segment_path};
 use super::swap::{self, Leftover, Plan};
-use super::{Folds, Half, Halves, Log, Meta, OpenError, OpenReport, Settings, UtcUs};
+use super::{Folds, Half, Halves, Log, Meta, OpenError, OpenReport, Settings, UtcUs, snapshots};
 use nix::fcntl::Flock;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -242,7 +242,8 @@ impl Restore {
         let timeline = self.moment.timeline;
         let header = SegmentHeader { half, timeline, number, first_seq, last_crc: chain };
         journal::create(&segment_path(&to, number), &header)?;
-        sync_dir(&to)
+        sync_dir(&to)?;
+        snapshots::link(&self.source, new, half, self.moment.last.seq)
     }
 }
 

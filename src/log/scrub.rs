@@ -23,18 +23,24 @@ pub(super) struct ScrubThread {
     thread: JoinHandle<()>,
 }
 
+/// Told to a thread that waits.
 #[derive(Default)]
-struct Closing {
+pub(super) struct Closing {
     closing: Mutex<bool>,
     changed: Condvar,
 }
 
 impl Closing {
     /// Waits; `false` when it is time to end.
-    fn pause(&self, time: Duration) -> bool {
+    pub(super) fn pause(&self, time: Duration) -> bool {
         let closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.changed.wait_timeout_while(closing, time, |closing| !*closing);
         !*waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    pub(super) fn close(&self) {
+        *self.closing.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
     }
 }
 
@@ -52,8 +58,7 @@ impl ScrubThread {
 
     /// Ends it within one segment's reading.
     pub(super) fn stop(self) {
-        *self.closing.closing.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.closing.changed.notify_all();
+        self.closing.close();
         // After a panic there is nothing left to end; it only ever read.
         self.thread.join().ok();
     }

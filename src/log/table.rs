@@ -109,7 +109,10 @@ impl Table {
     }
 
     /// Entries from the first with `prefix` on, checked one by one.
-    pub(super) fn entries(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Entry, ViewError>> {
+    pub(super) fn entries<'t>(
+        &'t self,
+        prefix: &[u8],
+    ) -> impl Iterator<Item = Result<Entry, ViewError>> + use<'t> {
         let mut found = self.db.scan_prefix(prefix);
         let mut entry = move || -> Result<Option<Entry>, ViewError> {
             while let Some((key, framed)) = self.caught(|| found.next().transpose())? {

@@ -1,7 +1,7 @@
 //! A decision's view of the world while it is being taken.
 
 use super::committer::Decision;
-use super::layer::{self, FoldView, Layer};
+use super::layer::{self, FoldView, Layer, base};
 use super::record::push_event;
 use super::{Entry, FoldError, Folds, Half, Halves, Meta, Read, View, ViewError, Views};
 
@@ -82,7 +82,7 @@ impl<'g> Tx<'g> {
         }
         *self.emitted.get_mut(half) = true;
         let table = self.views.table(half);
-        let mut view = FoldView::new(half, &self.meta, table.as_deref(), self.group, &mut self.own);
+        let mut view = FoldView::new(half, &self.meta, base(table.as_deref()), self.group, &mut self.own);
         self.folds.get(half).apply(&self.meta, event, &mut view)?;
         view.done()
     }
@@ -95,12 +95,18 @@ impl<'g> Tx<'g> {
 impl Read for Tx<'_> {
     fn get(&self, view: View, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         self.views.check(view.half)?;
-        layer::get(self.views.table(view.half).as_deref(), &[&self.own, self.group], view, key)
+        layer::get(base(self.views.table(view.half).as_deref()), &[&self.own, self.group], view, key)
     }
 
     fn scan(&self, view: View, prefix: &[u8], limit: usize) -> Result<Vec<Entry>, ViewError> {
         self.views.check(view.half)?;
-        layer::scan(self.views.table(view.half).as_deref(), &[&self.own, self.group], view, prefix, limit)
+        layer::scan(
+            base(self.views.table(view.half).as_deref()),
+            &[&self.own, self.group],
+            view,
+            prefix,
+            limit,
+        )
     }
 }
 

@@ -221,7 +221,7 @@ impl Check<'_> {
         let read = scan(&journal_dir(&settings.dir, half), half, part)?;
         let dir = renewed_dir(settings, half);
         let go_on = || (self.progress)(&dir, found.bytes);
-        let built = Bring { settings, half, fold, scan: &read, go_on: &go_on }.aside(&dir);
+        let built = Bring { settings, half, fold, scan: &read, go_on: &go_on }.aside(&dir, None);
         let alike = built.and_then(|(fresh, _)| {
             let mut fresh = fresh.raw();
             for entry in table.raw() {

@@ -1,6 +1,6 @@
 //! The committed views as any thread reads them.
 
-use super::layer;
+use super::layer::{self, base};
 use super::table::Table;
 use super::{Entry, Half, Halves, Read, View, ViewError};
 use nix::fcntl::Flock;
@@ -83,12 +83,12 @@ impl Views {
 impl Read for Views {
     fn get(&self, view: View, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         self.check(view.half)?;
-        layer::get(self.table(view.half).as_deref(), &[], view, key)
+        layer::get(base(self.table(view.half).as_deref()), &[], view, key)
     }
 
     fn scan(&self, view: View, prefix: &[u8], limit: usize) -> Result<Vec<Entry>, ViewError> {
         self.check(view.half)?;
-        layer::scan(self.table(view.half).as_deref(), &[], view, prefix, limit)
+        layer::scan(base(self.table(view.half).as_deref()), &[], view, prefix, limit)
     }
 }
 

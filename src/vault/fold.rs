@@ -10,7 +10,7 @@ use super::{
 use crate::domain::event::VaultEvent;
 use crate::domain::id::{CardId, CustomerNumber};
 use crate::domain::person::fields::Section;
-use crate::log::{Fold, FoldError, Half, Meta, ReadWrite, Tx};
+use crate::log::{Fold, FoldError, Half, Meta, ReadWrite, Tx, View};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::sync::Arc;
@@ -52,6 +52,28 @@ impl Fold for VaultFold {
                 change.apply(&self.0, views).map_err(refused)
             }
         }
+    }
+
+    /// What is sealed, and what says nothing about anybody. Links and indexes are not among it.
+    fn keeps(&self, view: View) -> bool {
+        [KEYS, SECTIONS, SLOTS, ERASED].contains(&view)
+    }
+
+    fn derive(
+        &self,
+        view: View,
+        place: &[u8],
+        kept: &[u8],
+        views: &mut dyn ReadWrite,
+    ) -> Result<(), FoldError> {
+        if view != SECTIONS {
+            return Ok(());
+        }
+        let layout = || unfit("a section's place of another layout");
+        let (customer, section) = place.split_first_chunk::<16>().ok_or_else(layout)?;
+        let customer = CustomerNumber(uuid::Uuid::from_bytes(*customer));
+        let section = std::str::from_utf8(section).map_err(|_| layout())?;
+        Change { customer, section, kept }.derive_again(&self.0, views, place).map_err(refused)
     }
 }
 
@@ -125,6 +147,17 @@ impl Change<'_> {
         }
         views.put(SECTIONS, &place, self.kept);
         Ok(())
+    }
+
+    /// Links and index entries of a section that a snapshot has.
+    fn derive_again(&self, vault: &Vault, views: &mut dyn ReadWrite, place: &[u8]) -> Result<(), VaultError> {
+        match vault.key_of(views, self.customer) {
+            Ok(Some(key)) => self.derive(vault, &key, views, place),
+            Ok(None) => Err(VaultError::Layout { what: "section without a key" }),
+            // Erased: nothing may lead to it.
+            Err(VaultError::Erased) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn derive(

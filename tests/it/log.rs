@@ -8,6 +8,7 @@ mod model;
 mod renew;
 mod restore;
 mod second;
+mod snapshot;
 mod start;
 mod support;
 mod trouble;

@@ -145,9 +145,14 @@ pub(super) fn list(config: &Path, asker: &Asker) -> anyhow::Result<()> {
         .iter()
         .map(|kept| json!({ "timeline": kept.timeline, "folder": kept.dir.display().to_string(), "last": kept.last.as_ref().map(of) }))
         .collect();
+    let snapshots: Vec<Value> = found
+        .snapshots
+        .iter()
+        .map(|taken| json!({ "half": taken.half.name(), "file": taken.file.display().to_string(), "last": taken.last.as_ref().map(of) }))
+        .collect();
     let half_made = found.half_made.as_ref().map(|folder| folder.display().to_string());
     let told = json!({
-        "timeline": found.timeline, "last": found.last.as_ref().map(of), "segments": begins, "kept": kept, "half_made": half_made,
+        "timeline": found.timeline, "last": found.last.as_ref().map(of), "segments": begins, "snapshots": snapshots, "kept": kept, "half_made": half_made,
     });
     asker.say(&told, rows)
 }
@@ -170,6 +175,12 @@ fn rows(told: &Value) -> String {
             say::at(told, "/last/seq"),
             when(told, "/last/at"),
         ]);
+    }
+    for taken in say::rows(told, "/snapshots") {
+        let what = format!("snapshot, {} half", say::at(taken, "/half"));
+        let last = [say::at(taken, "/last/seq"), when(taken, "/last/at")];
+        let [seq, at] = last;
+        rows.push([what, say::NOTHING.to_owned(), seq, at]);
     }
     for kept in say::rows(told, "/kept") {
         rows.push([

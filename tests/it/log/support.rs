@@ -121,6 +121,7 @@ pub(super) struct Bench {
     pub(super) checkpoint_bytes: u64,
     pub(super) second: Option<PathBuf>,
     pub(super) scrub_every: Duration,
+    pub(super) snapshot_look: Duration,
 }
 
 impl Bench {
@@ -139,6 +140,7 @@ impl Bench {
             checkpoint_bytes: 16 << 20,
             second: None,
             scrub_every: Duration::from_secs(3600),
+            snapshot_look: Duration::from_secs(3600),
         }
     }
 
@@ -163,6 +165,7 @@ impl Bench {
         settings.checkpoint_bytes = self.checkpoint_bytes;
         settings.second_dir = self.second.clone();
         settings.scrub_every = self.scrub_every;
+        settings.snapshot_look = self.snapshot_look;
         settings
     }
 

@@ -41,8 +41,8 @@ fn person() -> Value {
 
 /// A customer with everything that can be kept of one.
 pub(super) struct Victim {
-    number: Value,
-    letters: String,
+    pub(super) number: Value,
+    pub(super) letters: String,
     /// The request that linked the imported card, as it was sent.
     alias_request: Value,
     enrol_request: Value,
@@ -69,6 +69,15 @@ impl Victim {
     fn key(&self) -> CardKey {
         let Parsed::Valid(key) = parse(self.letters.as_bytes(), Programme::default()) else { panic!() };
         key
+    }
+
+    /// Everything that must stand nowhere in clear.
+    pub(super) fn secrets(&self, dir: &Path) -> Vec<Vec<u8>> {
+        let mut secrets: Vec<Vec<u8>> = TEXTS.iter().map(|text| text.as_bytes().to_vec()).collect();
+        secrets.extend([self.letters.as_bytes().to_vec(), ALIAS.as_bytes().to_vec(), self.key().0.to_vec()]);
+        let ring = Keyring::open(&dir.join("keyring")).unwrap();
+        secrets.extend(self.hashes(&ring).iter().map(|hash| hash.0.to_vec()));
+        secrets
     }
 
     /// Every index entry and link there could be, by the keys that are left.
@@ -106,7 +115,7 @@ fn dresses(secret: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// In which files any of `secrets` stands, in any dress. One pass a file: dresses are looked up by their first two bytes.
-fn found(dir: &Path, secrets: &[Vec<u8>]) -> Vec<String> {
+pub(super) fn found(dir: &Path, secrets: &[Vec<u8>]) -> Vec<String> {
     let all: Vec<Vec<u8>> = secrets.iter().flat_map(|secret| dresses(secret)).collect();
     let mut table: Vec<Vec<&[u8]>> = vec![Vec::new(); 1 << 16];
     for dress in &all {

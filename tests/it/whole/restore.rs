@@ -1,6 +1,6 @@
 //! Going back to an earlier moment by the command line, and what registers and erased customers notice of it.
 
-use super::erasure::{TABLES, Victim, attack, erase, events, leads_nowhere};
+use super::erasure::{TABLES, Victim, attack, erase, events, found, leads_nowhere};
 use super::rig::*;
 use super::second_copy::ficha_store;
 use fichad::push::client::Client;
@@ -117,6 +117,39 @@ fn a_place_of_the_key_file_is_given_out_once_on_all_timelines() {
 }
 
 #[test]
+fn a_snapshot_of_the_vault_holds_what_is_sealed_and_gives_the_same_views() {
+    let (bench, mut scanner) = (Bench::new(), Scanner::new());
+    bench.configure(&(one_till(&scanner) + TABLES));
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
+    let victim = Victim::enrol(&mut register);
+    let (kept, card, letters) = customer(&mut register);
+    write(&mut register, "card.block", json!({ "customer": kept, "card": card, "reason": "LOST" }));
+    write(&mut register, "card.unblock", json!({ "customer": kept, "card": card }));
+    fichad.stop();
+    let taken = told(&bench, &["snapshot"]);
+    assert_eq!(
+        taken["taken"].as_array().unwrap().iter().filter(|taken| taken["file"].is_string()).count(),
+        2
+    );
+    for half in ["store", "vault"] {
+        let folder = bench.state().join(half);
+        assert_eq!(found(&folder.join("snapshots"), &victim.secrets(&bench.state())), [""; 0], "{half}");
+        fs::remove_dir_all(folder.join("views")).unwrap();
+    }
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
+    scanner.scan(&[&letters, &victim.letters]);
+    assert_eq!(event(&mut register, "identified")["file"]["customer"], kept);
+    assert_eq!(event(&mut register, "identified")["file"]["customer"], victim.number);
+    let log = fichad.stop();
+    assert!(log.contains("records=0"), "the journal was folded, not the snapshot read: {log}");
+    // The views are the very ones that the journal gives: nothing is missing, nothing is left over.
+    let same = ficha_store(&bench, &["verify", "--rebuild"]);
+    assert!(same.status.success(), "{same:?}");
+}
+
+#[test]
 fn who_was_erased_is_not_brought_back_by_any_moment_nor_by_a_rebuild() {
     let (bench, scanner) = (Bench::new(), Scanner::new());
     bench.configure(&(one_till(&scanner) + TABLES));
@@ -126,6 +159,11 @@ fn who_was_erased_is_not_brought_back_by_any_moment_nor_by_a_rebuild() {
     let before = last_seq(&mut register);
     let victim = Victim::enrol(&mut register);
     let with = last_seq(&mut register);
+    fichad.stop();
+    // A snapshot from then, too.
+    out(&ficha_store(&bench, &["snapshot"]));
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
     write(&mut register, "preference.set", json!({ "customer": kept, "name": "receipt", "value": "paper" }));
     erase(&mut register, &victim, true);
     drop(register);

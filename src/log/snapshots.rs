@@ -1,0 +1,262 @@
+//! Snapshots of a half: built aside out of the last one and what the journal has after it, found again, and thrown away.
+//!
+//! They only ever spare folding. One that is damaged, of another fold, or of a journal that was cut since is passed over,
+//! and the journal alone is folded. Nothing is built of a half whose fold is locked.
+
+use super::bring::{Bring, Stop};
+use super::checkpoint::Checkpoint;
+use super::committer::State;
+use super::files::{create_dir, io_error, sync_dir};
+use super::layer::{Base, Layer};
+use super::marker::journal_dir;
+use super::record::Record;
+use super::scan::{Part, Place, scan};
+use super::scrub::Closing;
+use super::snapshot::{Item, Snapshot, Writer};
+use super::spill::FOLD_BYTES;
+use super::{Fold, Folds, Half, Meta, OpenError, Settings, View};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+const ENDING: &str = ".snap";
+/// Where one is being written; the second while the first is read.
+const BUILDING: [&str; 2] = ["building-1.tmp", "building-2.tmp"];
+/// A pause of the background thread after so many bytes of events.
+const PAUSE_BYTES: usize = 1 << 20;
+const PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) fn snapshots_dir(dir: &Path, half: Half) -> PathBuf {
+    dir.join(half.folder()).join("snapshots")
+}
+
+/// The files of a half's snapshots, the newest first: their names begin with the sequence, and end with the time.
+pub(super) fn files(dir: &Path, half: Half) -> io::Result<Vec<PathBuf>> {
+    let folder = snapshots_dir(dir, half);
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        found.extend(name.to_str().filter(|name| name.ends_with(ENDING)).map(|name| folder.join(name)));
+    }
+    found.sort();
+    found.reverse();
+    Ok(found)
+}
+
+fn name(meta: Meta) -> String {
+    let time = jiff::Timestamp::from_microsecond(meta.at_us).unwrap_or_default();
+    format!("{:020}-{}{ENDING}", meta.seq, time.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+/// The newest snapshot that `fold` can go on from towards `end`; `None` where there is none.
+pub(super) fn newest(settings: &Settings, half: Half, fold: &dyn Fold, end: &Place) -> Option<Snapshot> {
+    let journal = journal_dir(&settings.dir, half);
+    let files = files(&settings.dir, half).unwrap_or_default();
+    files.iter().filter_map(|file| Snapshot::open(file, half).ok()).find(|found| {
+        let place = &found.at.place;
+        let within = (place.segment, place.offset) <= (end.segment, end.offset) && place.seq <= end.seq;
+        within && found.fold == fold.version() && found.at.holds(&journal)
+    })
+}
+
+/// A snapshot that a folder has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Its file.
+    pub file: PathBuf,
+    /// Whose.
+    pub half: Half,
+    /// After which transaction, and when that was; `None`: the file is damaged.
+    pub last: Option<Meta>,
+}
+
+/// The snapshots in a state folder, as far as their headers tell.
+pub(super) fn taken(dir: &Path) -> io::Result<Vec<Taken>> {
+    let mut all = Vec::new();
+    for half in Half::ALL {
+        for file in files(dir, half)? {
+            let place = Snapshot::open(&file, half).ok().map(|found| found.at.place);
+            let last = place.map(|place| Meta { seq: place.seq, at_us: place.at_us });
+            all.push(Taken { file, half, last });
+        }
+    }
+    Ok(all)
+}
+
+/// Builds snapshots of an open log.
+pub(super) struct Snapshots {
+    settings: Settings,
+    folds: Folds,
+    state: Arc<State>,
+    /// Held while one is built.
+    building: Mutex<()>,
+}
+
+impl Snapshots {
+    pub(super) fn new(settings: Settings, folds: Folds, state: Arc<State>) -> Self {
+        Self { settings, folds, state, building: Mutex::default() }
+    }
+
+    /// Takes one of `half` as its journal stands; `None` where the last one already is of there. `go_on` is asked now and
+    /// then.
+    pub(super) fn take(&self, half: Half, go_on: &dyn Fn() -> bool) -> Result<Option<PathBuf>, Stop> {
+        let _one_at_a_time = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        let (settings, fold) = (&self.settings, self.folds.get(half));
+        let to = *self.state.tips().places.get(half);
+        let before = newest(settings, half, fold, &to);
+        let from = before.as_ref().map_or_else(Checkpoint::default, |before| before.at.clone());
+        if from.place.seq == to.seq {
+            return Ok(None);
+        }
+        let folder = snapshots_dir(&settings.dir, half);
+        create_dir(&folder).map_err(io_error("create", &folder))?;
+        let part = Part { from: from.place, to: Some(to), want_seq: 0 };
+        let mut found = scan(&journal_dir(&settings.dir, half), half, part)?;
+        found.orphans.splice(0..0, from.orphans);
+        let bring = Bring { settings, half, fold, scan: &found, go_on: &|| true };
+        let mut build =
+            Build { folder: &folder, half, fold, base: before, layer: Layer::default(), bytes: 0, step: 0 };
+        let mut unpaused: usize = 0;
+        bring.each(&found, from.place.seq, &mut |record| {
+            build.fold(&bring, record)?;
+            unpaused = unpaused.saturating_add(record.payload.len());
+            if unpaused >= PAUSE_BYTES {
+                unpaused = 0;
+                if !go_on() {
+                    return Err(Stop::Closing);
+                }
+            }
+            build.more(record.payload.len())
+        })?;
+        let at = Checkpoint { place: found.end, orphans: found.orphans.clone() };
+        let built = build.write(&at)?;
+        let file = folder.join(name(Meta { seq: to.seq, at_us: to.at_us }));
+        let placed = fs::rename(&built, &file).and_then(|()| sync_dir(&folder));
+        placed.map_err(io_error("write", &file))?;
+        self.prune(half).map_err(io_error("tidy", &folder))?;
+        Ok(Some(file))
+    }
+
+    fn prune(&self, half: Half) -> io::Result<()> {
+        let folder = snapshots_dir(&self.settings.dir, half);
+        let old = files(&self.settings.dir, half)?.into_iter().skip(self.settings.snapshots_kept.max(1));
+        for file in old.chain(BUILDING.map(|name| folder.join(name))) {
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        sync_dir(&folder)
+    }
+
+    /// Whether the journal of `half` has gone so far since the last one that it is time.
+    fn is_due(&self, half: Half) -> bool {
+        let to = *self.state.tips().places.get(half);
+        let last = newest(&self.settings, half, self.folds.get(half), &to);
+        let last = last.map_or(1, |last| last.at.place.segment);
+        to.segment.saturating_sub(last) >= self.settings.snapshot_segments.max(1)
+    }
+}
+
+/// One that is being built.
+struct Build<'b> {
+    folder: &'b Path,
+    half: Half,
+    fold: &'b dyn Fold,
+    base: Option<Snapshot>,
+    layer: Layer,
+    bytes: usize,
+    step: usize,
+}
+
+impl Build<'_> {
+    fn fold(&mut self, bring: &Bring<'_>, record: &Record<'_>) -> Result<(), Stop> {
+        let below: Base<'_> = match &self.base {
+            Some(below) => Some(below),
+            None => None,
+        };
+        bring.fold(record, below, &mut self.layer)
+    }
+
+    /// Lays what has come together over what there was, once it is much.
+    fn more(&mut self, bytes: usize) -> Result<(), Stop> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes < FOLD_BYTES {
+            return Ok(());
+        }
+        let built = self.write(&Checkpoint::default())?;
+        self.base = Some(Snapshot::open(&built, self.half)?);
+        Ok(())
+    }
+
+    /// Writes it, and reads it back; gives the file.
+    fn write(&mut self, at: &Checkpoint) -> Result<PathBuf, Stop> {
+        let (half, fold) = (self.half, self.fold);
+        let name = BUILDING.get(self.step & 1).copied().unwrap_or_default();
+        (self.step, self.bytes) = (self.step.saturating_add(1), 0);
+        let file = self.folder.join(name);
+        let keeps = |key: &[u8]| key.first().is_some_and(|number| fold.keeps(View { half, number: *number }));
+        let layer = std::mem::take(&mut self.layer);
+        let writer = Writer::create(&file, half, fold.version(), at).map_err(io_error("write", &file))?;
+        writer.merge(self.base.as_ref(), layer.get(half), &keeps)?;
+        Snapshot::open(&file, half)?.each(&mut |_: Item| Ok::<(), Stop>(()))?;
+        Ok(file)
+    }
+}
+
+/// The thread, and how it is told to end.
+pub(super) struct SnapshotThread {
+    closing: Arc<Closing>,
+    thread: JoinHandle<()>,
+}
+
+impl SnapshotThread {
+    pub(super) fn start(snapshots: Arc<Snapshots>) -> io::Result<Self> {
+        let closing = Arc::new(Closing::default());
+        let inner = Arc::clone(&closing);
+        let run = move || {
+            while inner.pause(snapshots.settings.snapshot_look) {
+                for half in Half::ALL.into_iter().filter(|half| snapshots.is_due(*half)) {
+                    // One that cannot be built is tried again the next time; without it a rebuild takes longer, no more.
+                    snapshots.take(half, &|| inner.pause(PAUSE)).ok();
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("snapshots".to_owned()).spawn(run)?;
+        Ok(Self { closing, thread })
+    }
+
+    /// Ends it, also in the middle of a snapshot.
+    pub(super) fn stop(self) {
+        self.closing.close();
+        // After a panic there is nothing left to end: what it had not put in place is not used.
+        self.thread.join().ok();
+    }
+}
+
+/// Takes along, to the half in `new`, the snapshots that were taken at or before `seq`.
+pub(super) fn link(from: &Path, new: &Path, half: Half, seq: u64) -> io::Result<()> {
+    let to = snapshots_dir(new, half);
+    for file in files(from, half)? {
+        let within = Snapshot::open(&file, half).is_ok_and(|found| found.at.place.seq <= seq);
+        if let (true, Some(name)) = (within, file.file_name()) {
+            create_dir(&to)?;
+            fs::hard_link(&file, to.join(name))?;
+        }
+    }
+    if to.exists() { sync_dir(&to) } else { Ok(()) }
+}
+
+/// Reads all of a snapshot; the error is what is wrong with it.
+pub(super) fn check(file: &Path, half: Half) -> Result<(), OpenError> {
+    let read = Snapshot::open(file, half).and_then(|found| found.each(&mut |_: Item| Ok::<(), String>(())));
+    read.map_err(|what| OpenError::Damaged { file: file.to_path_buf(), offset: 0, what })
+}
