@@ -10,6 +10,9 @@ use super::swap::new_dir;
 use super::{Half, Meta, OpenError};
 use std::path::{Path, PathBuf};
 
+/// So far into a segment its first record surely ends: it may hold 1 MiB.
+const FIRST_BYTES: u64 = 2 << 20;
+
 /// The moments of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moments {
@@ -48,10 +51,11 @@ pub fn moments(dir: &Path, second: Option<&Path>) -> Result<Moments, OpenError> 
     let mut found =
         Moments { timeline: marker.map_or(TIMELINE_FIRST, |marker| marker.timeline), ..Moments::default() };
     for segment in &segments {
-        let (timeline, first, last) = ends(segment)?;
+        let upto = Place { segment: segment.number, offset: FIRST_BYTES, ..Place::default() };
+        let (timeline, first, _) = ends(segment, Some(upto))?;
         found.begins.extend(first.map(|first| (timeline, first)));
-        found.last = last.or(found.last);
     }
+    found.last = last(dir);
     for folder in [Some(dir), second].into_iter().flatten().filter(|folder| folder.is_dir()) {
         for (dir, timeline) in marker::kept(folder)? {
             let last = last(&dir);
@@ -63,15 +67,15 @@ pub fn moments(dir: &Path, second: Option<&Path>) -> Result<Moments, OpenError> 
     Ok(found)
 }
 
-/// The last transaction of a kept journal; `None` where that cannot be told.
+/// The last transaction of a journal; `None` where that cannot be told.
 fn last(dir: &Path) -> Option<Meta> {
     let segments = list(&journal_dir(dir, Half::Neutral)).ok()?;
-    segments.iter().rev().find_map(|segment| ends(segment).ok()?.2)
+    segments.iter().rev().find_map(|segment| ends(segment, None).ok()?.2)
 }
 
-/// The timeline of a segment, its first record and its last. Damage in it is another command's to tell.
-fn ends(segment: &Segment) -> Result<(u32, Option<Meta>, Option<Meta>), OpenError> {
-    let read = Bytes::read(segment, Place::default(), None)?;
+/// The timeline of a segment, its first record and, of what is read, its last. Damage in it is another command's to tell.
+fn ends(segment: &Segment, upto: Option<Place>) -> Result<(u32, Option<Meta>, Option<Meta>), OpenError> {
+    let read = Bytes::read(segment, Place::default(), upto)?;
     let Ok(header) = SegmentHeader::parse(&read.header) else { return Ok((0, None, None)) };
     let (mut first, mut last, mut chain) = (None, None, header.chain());
     let walked = walk(segment, &read, &mut chain, &mut |record, _| {
