@@ -26,6 +26,7 @@ mod preference;
 mod printer;
 mod register;
 mod replay;
+mod retention;
 mod sale;
 mod say;
 pub mod serve;
@@ -86,6 +87,9 @@ enum Command {
     Show(customer::Show),
     /// Forgets a customer for good.
     Erase(erase::Args),
+    /// What is kept too long: how much there is, and letting it go.
+    #[command(subcommand)]
+    Retention(retention::Command),
     /// Cards: list, print, issue, block, unblock, replace.
     #[command(subcommand)]
     Card(card::Command),
@@ -173,6 +177,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Find(args) => args.run(asker),
         Command::Show(args) => args.run(asker),
         Command::Erase(args) => erase::run(&args, asker),
+        Command::Retention(command) => command.run(asker),
         Command::Card(command) => command.run(asker),
         Command::Issue(command) => command.run(asker),
         Command::Sale(command) => command.run(asker),

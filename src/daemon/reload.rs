@@ -24,7 +24,7 @@ impl Parts {
                 warn_of_rules(&config);
                 if needs_restart(&config, &self.started_with) {
                     tracing::warn!(
-                        "`[shop]`, `[store]`, `[vault]`, `[push]`, `[[serial]]`, `[[printer]]` and what is typed stay as they were; restart fichad to take them over"
+                        "`[shop]`, `[retention]`, `[store]`, `[vault]`, `[push]`, `[[serial]]`, `[[printer]]` and what is typed stay as they were; restart fichad to take them over"
                     );
                 }
                 self.states.named(current.named());
@@ -51,8 +51,14 @@ fn needs_restart(config: &Config, started_with: &Config) -> bool {
         let register = config.registers.iter().find(|register| register.types);
         register.map(|register| (register.name.clone(), config.typist.clone()))
     };
-    let shop =
-        |config: &Config| (config.shop.shop.clone(), config.shop.calling_code, config.shop.name_on_card);
+    let shop = |config: &Config| {
+        (
+            config.shop.shop.clone(),
+            config.shop.calling_code,
+            config.shop.name_on_card,
+            config.shop.retention.clone(),
+        )
+    };
     config.store != started_with.store
         || config.push != started_with.push
         || shop(config) != shop(started_with)

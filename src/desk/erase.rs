@@ -52,6 +52,8 @@ impl Desk {
         let opened = self.store()?.clone();
         let before = self.done_before(ask, key)?;
         if before.is_none() {
+            // Its key is not changed meanwhile.
+            let _one_at_a_time = self.key_changes.lock().await;
             self.take_back_jobs(&opened, customer)?;
             let at_us = self.clock.utc().0;
             let (log, vault) = (opened.log.clone(), Arc::clone(&opened.vault));
@@ -88,7 +90,7 @@ impl Desk {
 }
 
 /// What is still to be done, in words.
-fn pending(vault: &Vault) -> Vec<&'static str> {
+pub(super) fn pending(vault: &Vault) -> Vec<&'static str> {
     let unfinished = vault.unfinished();
     let views = (unfinished.views > 0).then_some("views");
     views.into_iter().chain(unfinished.second_copy.then_some("second_copy")).collect()

@@ -18,6 +18,7 @@ pub mod points;
 mod print_job;
 mod refused;
 mod request;
+pub mod retention;
 mod sale;
 pub mod visit;
 
@@ -63,6 +64,7 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("customer.show", DESK),
     ("customer.change", DESK),
     ("customer.erase", MANAGER),
+    ("retention.run", MANAGER),
     ("customer.dismiss", TILL),
     ("file.open", TILL),
     ("card.issue", DESK),
@@ -145,6 +147,8 @@ pub struct Desk {
     settings: Settings,
     searches: Mutex<HashMap<u32, Budget>>,
     told: visit::Told,
+    /// Held while customers' keys are destroyed or changed: one request at a time.
+    key_changes: tokio::sync::Mutex<()>,
 }
 
 impl fmt::Debug for Desk {
@@ -166,6 +170,8 @@ pub struct Settings {
     pub name_on_card: bool,
     /// The points programme. From a table of its own.
     pub points: points::Settings,
+    /// How long each section of a person is kept. From a table of its own.
+    pub retention: retention::Settings,
 }
 
 impl Default for Settings {
@@ -176,6 +182,7 @@ impl Default for Settings {
             rules: Rules::default(),
             name_on_card: true,
             points: points::Settings::default(),
+            retention: retention::Settings::default(),
         }
     }
 }
@@ -195,7 +202,8 @@ impl Desk {
     #[must_use]
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, printers: Arc<dyn Printers>) -> Self {
         let (opened, searches, told) = (OnceLock::new(), Mutex::default(), visit::Told::default());
-        Self { opened, clock, printers, settings, searches, told }
+        let key_changes = tokio::sync::Mutex::default();
+        Self { opened, clock, printers, settings, searches, told, key_changes }
     }
 
     /// Hands the desk its store. Only the first call counts.
@@ -252,6 +260,7 @@ impl Desk {
             "customer.show" => self.show(&ask),
             "customer.change" => self.change_person(&ask).await,
             "customer.erase" => self.erase(&ask).await,
+            "retention.run" => self.run_retention(&ask).await,
             "customer.dismiss" => self.dismiss(&ask).await,
             "file.open" => self.open_file(&ask).await,
             "card.issue" => self.issue_card(&ask).await,

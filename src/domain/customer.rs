@@ -50,6 +50,12 @@ impl Customer {
         }
     }
 
+    /// When the shop last had to do with the customer: what retention counts from.
+    #[must_use]
+    pub fn last_contact(&self) -> Timestamp {
+        self.last_visit.map_or(self.enrolled_at, |(_, at)| at.max(self.enrolled_at))
+    }
+
     /// The card, if it is (still) kept with the customer.
     #[must_use]
     pub fn card(&self, card: CardId) -> Option<&Card> {

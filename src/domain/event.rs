@@ -222,11 +222,18 @@ pub enum VaultEvent {
     SectionSealed {
         /// Whose.
         customer: CustomerNumber,
-        /// Which: `person`, `till`, `card:UUID`, `note:UUID`.
+        /// Which: `person`, `demographic` and the others of the registry, `till`, `card:UUID`, `note:UUID`.
         section: String,
         /// Counts up from 1 for each section.
         rev: u64,
         /// The sealed bytes as the `vault` room writes them, base64.
         sealed: String,
+    },
+    /// A section was let go, or is about to be sealed again under the key that the customer is given next.
+    SectionRemoved {
+        /// Whose.
+        customer: CustomerNumber,
+        /// Which.
+        section: String,
     },
 }

@@ -110,6 +110,35 @@ pub fn customer(
     value(views, CUSTOMERS, customer.0.as_bytes())
 }
 
+/// The customers after one, in the order of their numbers, at most `limit`.
+///
+/// # Errors
+/// [`StoreError`] when the view cannot be read.
+pub fn customers_after(
+    views: &(impl Read + ?Sized),
+    after: Option<CustomerNumber>,
+    limit: usize,
+) -> Result<Vec<Customer>, StoreError> {
+    let first = after.map_or(0, |after| after.0.as_bytes().first().copied().unwrap_or(0));
+    let mut customers = Vec::new();
+    for byte in first..=u8::MAX {
+        // Numbers are random, so the first byte of them is a page.
+        for (key, value) in views.scan(CUSTOMERS, &[byte], CUSTOMERS_OF_PAGE_MAX)? {
+            if after.is_some_and(|after| key.as_slice() <= after.0.as_bytes().as_slice()) {
+                continue;
+            }
+            customers.push(postcard::from_bytes(&value).map_err(StoreError::Layout)?);
+            if customers.len() >= limit {
+                return Ok(customers);
+            }
+        }
+    }
+    Ok(customers)
+}
+
+/// The most customers whose numbers begin with one byte: of some sixty million in all.
+const CUSTOMERS_OF_PAGE_MAX: usize = 250_000;
+
 /// An issue, open or closed.
 ///
 /// # Errors

@@ -10,7 +10,7 @@
 
 use super::keyring::Hash16;
 use super::keys::second::SecondCopy;
-use super::keys::{Dek, KeyError, KeyFile, KeyRef};
+use super::keys::{Dek, KeyError, KeyFile};
 use super::lists::{Erasure, Lists, Stage};
 use super::{ERASED, KEYS, Vault, VaultError, fold};
 use crate::domain::event::VaultEvent;
@@ -52,9 +52,7 @@ impl Vault {
         keep_out: bool,
     ) -> Result<(), VaultError> {
         let keys = self.key_file()?;
-        let place = views.get(KEYS, customer.0.as_bytes())?.ok_or(VaultError::Unknown)?;
-        let layout = VaultError::Layout { what: "key place" };
-        let place: KeyRef = postcard::from_bytes(&place).map_err(|_| layout)?;
+        let place = self.place_of(views, customer)?.ok_or(VaultError::Unknown)?;
         match keys.dek(place) {
             Ok(dek) => {
                 if keep_out {
@@ -67,8 +65,8 @@ impl Vault {
             Err(KeyError::Destroyed | KeyError::Damaged { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        let known = self.lists.erasures().into_iter().find(|erasure| erasure.customer == customer);
-        if known.is_none() {
+        let known = self.lists.erasures().into_iter().find(|erasure| erasure.key == place);
+        if known.is_none_or(|known| known.stage == Stage::Intended) {
             self.lists.note(Erasure { customer, key: place, at_us, stage: Stage::Begun })?;
         }
         destroy(keys.destroy(place))?;
@@ -110,7 +108,8 @@ impl Vault {
     }
 
     pub(super) fn destroy_listed(&self, keys: &KeyFile) -> Result<(), VaultError> {
-        for erasure in self.lists.erasures() {
+        // What is only intended may be the one key that the customer has: the journal tells, see `settle_erasures`.
+        for erasure in self.lists.erasures().into_iter().filter(|erasure| erasure.stage != Stage::Intended) {
             match keys.dek(erasure.key) {
                 Err(KeyError::Destroyed) => {}
                 Ok(_) | Err(_) => destroy(keys.destroy(erasure.key))?,
@@ -129,12 +128,13 @@ impl Vault {
             return Ok(0);
         }
         let views = log.views();
-        let mut count: usize = 0;
+        let mut count = self.settle_intended(&views)?;
         for erasure in self.lists.erasures() {
             let customer = erasure.customer;
             let missing = views.get(ERASED, customer.0.as_bytes())?.is_none();
-            // An older store may not know the customer at all.
-            if (missing && views.get(KEYS, customer.0.as_bytes())?.is_some()) || erasure.stage == Stage::Begun
+            // An older store may not know the customer at all; a later one may know them by another key.
+            if (missing && self.place_of(&views, customer)? == Some(erasure.key))
+                || erasure.stage == Stage::Begun
             {
                 count = count.saturating_add(1);
                 self.journal_again(log, customer)?;
@@ -168,9 +168,8 @@ impl Vault {
             self.lists.erasures().into_iter().filter(|erasure| erasure.stage == Stage::Journalled).collect();
         let renewed = log.renew_views(Half::Personal);
         renewed.map_err(|error| VaultError::Renew { why: said(&error) })?;
-        for erasure in due {
-            self.lists.note(Erasure { stage: Stage::Renewed, ..erasure })?;
-        }
+        let renewed = due.into_iter().map(|erasure| Erasure { stage: Stage::Renewed, ..erasure });
+        self.lists.note_all(&renewed.collect::<Vec<_>>(), &[])?;
         Ok(())
     }
 
@@ -246,7 +245,11 @@ impl Vault {
             return Ok(mac.is_some_and(|mac| self.keyring().body_mac_fits(body, &mac)));
         };
         match customer.map(|customer| self.key_of(views, customer)).transpose() {
-            Ok(Some(Some(key))) => Ok(bound_mac(&key.dek, body).hex() == bound),
+            // A hash made under a key that the customer had before is nobody's to make again either.
+            Ok(Some(Some(key))) => {
+                let former = || customer.is_some_and(|customer| self.lists.knows(customer));
+                Ok(bound_mac(&key.dek, body).hex() == bound || former())
+            }
             Ok(Some(None) | None) | Err(VaultError::Locked | VaultError::Erased) => Ok(true),
             Err(error) => Err(error),
         }
@@ -293,7 +296,7 @@ impl Vault {
 const BOUND: char = 'k'; // no hexadecimal digit
 
 /// A file so old that it lacks the slot has nothing to destroy in it.
-fn destroy(done: Result<(), KeyError>) -> Result<(), KeyError> {
+pub(super) fn destroy(done: Result<(), KeyError>) -> Result<(), KeyError> {
     if matches!(done, Err(KeyError::Damaged { .. })) { Ok(()) } else { done }
 }
 

@@ -43,6 +43,9 @@ impl Fold for VaultFold {
                 Ok(())
             }
             VaultEvent::CustomerErased { customer } => forget(&self.0, customer, views).map_err(refused),
+            VaultEvent::SectionRemoved { customer, section } => {
+                remove(&self.0, customer, &section, views).map_err(refused)
+            }
             VaultEvent::SectionSealed { customer, section, rev, sealed } => {
                 let sealed = BASE64.decode(sealed);
                 let sealed = sealed.map_err(|_| unfit("a sealed section is not base64"))?;
@@ -123,6 +126,25 @@ fn forget(vault: &Vault, customer: CustomerNumber, views: &mut dyn ReadWrite) ->
         }
     }
     views.put(ERASED, customer.0.as_bytes(), &[]);
+    Ok(())
+}
+
+/// Takes a section out of the views, and what leads to the customer by it.
+fn remove(
+    vault: &Vault,
+    customer: CustomerNumber,
+    section: &str,
+    views: &mut dyn ReadWrite,
+) -> Result<(), VaultError> {
+    let place = section_key(customer, section);
+    let Some(kept) = views.get(SECTIONS, &place)? else { return Ok(()) };
+    match vault.key_of(views, customer) {
+        Ok(Some(key)) => Change { customer, section, kept: &kept }.underive(vault, &key, views)?,
+        // In a rebuild after the key was destroyed nothing was derived.
+        Ok(None) | Err(VaultError::Erased) => {}
+        Err(error) => return Err(error),
+    }
+    views.remove(SECTIONS, &place);
     Ok(())
 }
 

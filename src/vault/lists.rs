@@ -25,9 +25,12 @@ pub enum Stage {
     Journalled,
     /// The views were made anew: no file holds what they held.
     Renewed,
+    /// The customer is about to be given another key. Once the journal has that, this one is destroyed; until then it is
+    /// the only one.
+    Intended,
 }
 
-/// One erasure.
+/// The end of one data key: an erasure, or a customer who was given another key so that a part could be let go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasure {
     /// Whose.
@@ -78,12 +81,27 @@ impl Lists {
         self.erasures.lock().1.clone()
     }
 
-    /// Notes an erasure, durably, or how far it is.
+    /// Notes the end of a key, durably, or how far it is. Keys are told apart by their places, none of which is used twice.
     pub(super) fn note(&self, erasure: Erasure) -> Result<(), KeyError> {
-        self.erasures.change(|list| match list.iter_mut().find(|kept| kept.customer == erasure.customer) {
-            Some(kept) => *kept = erasure,
-            None => list.push(erasure),
+        self.note_all(&[erasure], &[])
+    }
+
+    /// Notes several at once, and takes back what was intended and did not happen.
+    pub(super) fn note_all(&self, erasures: &[Erasure], not_done: &[KeyRef]) -> Result<(), KeyError> {
+        self.erasures.change(|list| {
+            for erasure in erasures {
+                match list.iter_mut().find(|kept| kept.key == erasure.key) {
+                    Some(kept) => *kept = *erasure,
+                    None => list.push(*erasure),
+                }
+            }
+            list.retain(|kept| kept.stage != Stage::Intended || !not_done.contains(&kept.key));
         })
+    }
+
+    /// Whether a key of this customer has come to its end.
+    pub(super) fn knows(&self, customer: CustomerNumber) -> bool {
+        self.erasures.lock().1.iter().any(|kept| kept.customer == customer)
     }
 
     /// Notes marks, durably.
@@ -119,8 +137,8 @@ impl Lists {
 fn merge_erasures(list: Vec<Erasure>, more: Vec<Erasure>) -> Vec<Erasure> {
     let mut merged: Vec<Erasure> = list;
     for erasure in more {
-        match merged.iter_mut().find(|kept| kept.customer == erasure.customer) {
-            // What one copy says is still to be done is done again.
+        match merged.iter_mut().find(|kept| kept.key == erasure.key) {
+            // What one copy says is still to be done is done again; an intention that the other saw done is none any more.
             Some(kept) => kept.stage = kept.stage.min(erasure.stage),
             None => merged.push(erasure),
         }
@@ -170,7 +188,8 @@ mod tests {
 
     fn erasure(number: u128, stage: Stage) -> Erasure {
         let customer = CustomerNumber(Uuid::from_u128(number));
-        Erasure { customer, key: KeyRef { slot: 1, generation: 1 }, at_us: 5, stage }
+        let slot = u32::try_from(number).unwrap();
+        Erasure { customer, key: KeyRef { slot, generation: 1 }, at_us: 5, stage }
     }
 
     #[test]

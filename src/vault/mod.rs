@@ -23,10 +23,12 @@ mod write;
 mod erasure;
 mod find;
 mod fold;
+mod let_go;
 
 pub use erasure::{RENEW_WITHIN_US, Unfinished};
 pub use find::FOUND_MAX;
 pub use fold::{VaultFold, slots_named};
+pub use let_go::Kept;
 pub use settings::Settings;
 
 use crate::domain::id::{CardId, CustomerNumber, IssueId};
@@ -84,7 +86,7 @@ pub fn section_of(section: Section) -> Option<&'static str> {
 }
 
 /// The first letters of the sections that hold notes; a UUID version 7 follows, so that they stand in the order they were kept.
-const NOTES: &str = "note:";
+pub const NOTES: &str = "note:";
 
 /// The most notes kept with a customer: years of a busy desk, and quickly read.
 pub const NOTES_MAX: usize = 200;
@@ -253,11 +255,27 @@ impl Vault {
         customer: CustomerNumber,
     ) -> Result<Option<CustomerKey>, VaultError> {
         let keys = self.key_file()?;
-        let Some(place) = views.get(KEYS, customer.0.as_bytes())? else { return Ok(None) };
-        let layout = VaultError::Layout { what: "key place" };
-        let place: KeyRef = postcard::from_bytes(&place).map_err(|_| layout)?;
-        let dek = keys.dek(place)?;
-        Ok(Some(CustomerKey { customer, dek }))
+        let Some(place) = self.place_of(views, customer)? else { return Ok(None) };
+        match keys.dek(place) {
+            Ok(dek) => Ok(Some(CustomerKey { customer, dek })),
+            Err(KeyError::Destroyed) => {
+                // Or the customer was given another key a moment ago, and this place is the old one's.
+                let now = self.place_of(views, customer)?;
+                let dek = now.filter(|now| *now != place).map(|now| keys.dek(now)).transpose()?;
+                dek.map(|dek| Some(CustomerKey { customer, dek })).ok_or(VaultError::Erased)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn place_of(
+        &self,
+        views: &(impl Read + ?Sized),
+        customer: CustomerNumber,
+    ) -> Result<Option<KeyRef>, VaultError> {
+        let place = views.get(KEYS, customer.0.as_bytes())?;
+        let place = place.map(|place| postcard::from_bytes(&place)).transpose();
+        place.map_err(|_| VaultError::Layout { what: "key place" })
     }
 
     /// Opens a section with a key fetched before; gives its revision and plaintext.
@@ -273,8 +291,15 @@ impl Vault {
         let Some(kept) = views.get(SECTIONS, &section_key(key.customer, section))? else { return Ok(None) };
         let (rev, sealed) = parse_kept(&kept)?;
         let aad = Aad { customer: key.customer, section, rev };
-        let plaintext = seal::open(&key.dek, &aad, &sealed).map_err(VaultError::Seal)?;
-        Ok(Some((rev, plaintext)))
+        let plaintext = match seal::open(&key.dek, &aad, &sealed) {
+            // The customer may have been given another key since this one was fetched.
+            Err(SealError::NotThis) => {
+                let now = self.key_of(views, key.customer)?.ok_or(VaultError::Unknown)?;
+                seal::open(&now.dek, &aad, &sealed)
+            }
+            opened => opened,
+        };
+        Ok(Some((rev, plaintext.map_err(VaultError::Seal)?)))
     }
 
     /// The person.

@@ -12,8 +12,8 @@ use super::files;
 use super::keys::KeyError;
 use std::path::{Path, PathBuf};
 
-/// The longest body. An erasure takes 40 bytes, so this is a hundred thousand of them.
-pub(super) const BODY_BYTES_MAX: u64 = 4 << 20;
+/// The longest body. The end of a key takes some 35 bytes, so this is well over a million of them.
+pub(super) const BODY_BYTES_MAX: u64 = 64 << 20;
 
 const HEAD_BYTES: usize = 8 + 8 + 4;
 

@@ -110,10 +110,10 @@ fn shop_in(dir: &Path, locked: bool) -> Shop {
         shop: Some("Casa Prueba".to_owned()),
         calling_code: "34".parse().ok(),
         rules: read_text("[[alias]]\nname = 'old-cards'\nprefix = '29'\nlength = 13", Rules::read).unwrap().0,
-        name_on_card: true,
         points: read_text("expire_months = 1\nhold_minutes = 15\nearn_max = 10000", points::Settings::read)
             .unwrap()
             .0,
+        ..Settings::default()
     };
     let clock = Arc::new(TestClock::default());
     let desk = Desk::new(settings, clock.clone(), tray.clone());

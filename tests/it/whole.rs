@@ -8,6 +8,7 @@ mod erasure;
 mod keys;
 mod restarts;
 mod restore;
+mod retention;
 pub(crate) mod rig;
 mod routes;
 mod search;

@@ -5,7 +5,7 @@ use crate::log::{Entry, View, ViewError};
 use crate::vault::files::cut;
 use crate::vault::kek::{KEY_BYTES, Kek};
 use crate::vault::keyring::Keyring;
-use crate::vault::keys::{KeyFile, os_random};
+use crate::vault::keys::{KeyFile, KeyRef, os_random};
 use crate::vault::seal::{Aad, seal};
 use crate::vault::{PERSON, SECTIONS, section_key};
 use std::collections::BTreeMap;
