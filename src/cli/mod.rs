@@ -15,6 +15,7 @@ mod doctor;
 mod erase;
 mod event;
 mod file;
+mod history;
 mod identify;
 mod input;
 mod issue;
@@ -85,6 +86,10 @@ enum Command {
     Find(customer::Find),
     /// Shows everything that the desk may see of a customer.
     Show(customer::Show),
+    /// Shows the versions of a customer: when, who, which fields.
+    History(history::History),
+    /// Brings an earlier version of a customer back.
+    Revert(history::Revert),
     /// Forgets a customer for good.
     Erase(erase::Args),
     /// What is kept too long: how much there is, and letting it go.
@@ -176,6 +181,8 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Enrol(args) => args.run(asker),
         Command::Find(args) => args.run(asker),
         Command::Show(args) => args.run(asker),
+        Command::History(args) => args.run(asker),
+        Command::Revert(args) => args.run(asker),
         Command::Erase(args) => erase::run(&args, asker),
         Command::Retention(command) => command.run(asker),
         Command::Card(command) => command.run(asker),

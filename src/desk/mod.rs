@@ -11,6 +11,7 @@ pub mod compose;
 mod erase;
 pub mod file;
 mod find;
+mod history;
 mod issue;
 mod note;
 mod person;
@@ -63,6 +64,8 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("customer.enrol", TILL),
     ("customer.show", DESK),
     ("customer.change", DESK),
+    ("customer.history", DESK),
+    ("customer.revert", DESK),
     ("customer.erase", MANAGER),
     ("retention.run", MANAGER),
     ("customer.dismiss", TILL),
@@ -149,6 +152,8 @@ pub struct Desk {
     told: visit::Told,
     /// Held while customers' keys are destroyed or changed: one request at a time.
     key_changes: tokio::sync::Mutex<()>,
+    /// Held while a journal is read for a history: one at a time.
+    histories: tokio::sync::Mutex<()>,
 }
 
 impl fmt::Debug for Desk {
@@ -202,8 +207,8 @@ impl Desk {
     #[must_use]
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, printers: Arc<dyn Printers>) -> Self {
         let (opened, searches, told) = (OnceLock::new(), Mutex::default(), visit::Told::default());
-        let key_changes = tokio::sync::Mutex::default();
-        Self { opened, clock, printers, settings, searches, told, key_changes }
+        let (key_changes, histories) = Default::default();
+        Self { opened, clock, printers, settings, searches, told, key_changes, histories }
     }
 
     /// Hands the desk its store. Only the first call counts.
@@ -259,6 +264,8 @@ impl Desk {
             "customer.enrol" => self.enrol(&ask).await,
             "customer.show" => self.show(&ask),
             "customer.change" => self.change_person(&ask).await,
+            "customer.history" => self.history(&ask).await,
+            "customer.revert" => self.revert(&ask).await,
             "customer.erase" => self.erase(&ask).await,
             "retention.run" => self.run_retention(&ask).await,
             "customer.dismiss" => self.dismiss(&ask).await,

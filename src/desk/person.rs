@@ -24,7 +24,7 @@ const KEY_WITHIN: Duration = Duration::from_secs(2);
 const NOTES_SHOWN_MAX: usize = 50;
 
 /// A section that says nothing.
-const NOTHING: &[u8] = b"{}";
+pub(super) const NOTHING: &[u8] = b"{}";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,11 +56,11 @@ struct Sealable {
 }
 
 /// A section of a form as it is kept, with the randomness that sealing it takes. No `Debug`.
-struct Sealed {
-    name: &'static str,
+pub(super) struct Sealed {
+    pub(super) name: &'static str,
     /// Empty where the form says nothing of it.
-    plaintext: Zeroizing<Vec<u8>>,
-    nonce: [u8; 24],
+    pub(super) plaintext: Zeroizing<Vec<u8>>,
+    pub(super) nonce: [u8; 24],
 }
 
 impl Desk {
@@ -166,7 +166,7 @@ impl Desk {
 }
 
 /// Seals the sections of a form that are not as they are kept already.
-fn write_sections(
+pub(super) fn write_sections(
     tx: &mut Tx<'_>,
     vault: &Vault,
     data_key: &CustomerKey,

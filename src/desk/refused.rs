@@ -31,6 +31,13 @@ impl From<VaultError> for Refusal {
         if matches!(error, VaultError::Renew { .. }) {
             return Self::new(RefusalCode::ReadOnly, error.to_string());
         }
+        if matches!(error, VaultError::Journal { .. }) {
+            tracing::error!(%error, "a history could not be read");
+            return Self::new(
+                RefusalCode::Busy,
+                "the journal cannot be read now; `ficha store verify` says why if it stays so",
+            );
+        }
         internal(&error)
     }
 }

@@ -95,14 +95,14 @@ impl Desk {
         F: FnOnce(&mut Tx<'_>) -> Result<Outcome, Refusal> + Send + 'static,
     {
         let Opened { log, vault } = self.store()?;
-        let (body, vault) = (ask.canonical()?, Arc::clone(vault));
+        let (body, vault, by) = (ask.canonical()?, Arc::clone(vault), Some(ask.who.uid));
         commit(log, move |tx| {
             if let Some(done) = store::request(tx, key)? {
                 return same_request(tx, &vault, &done, &body).map(|outcome| (outcome, true));
             }
             let outcome = decide(tx)?;
             let body = vault.body_mac(tx, outcome.customer, &body)?;
-            store::emit(tx, &StoreEvent::RequestDone(RequestDone { key, body, outcome }))?;
+            store::emit(tx, &StoreEvent::RequestDone(RequestDone { key, body, outcome, by }))?;
             Ok((outcome, false))
         })
         .await

@@ -169,6 +169,9 @@ pub struct RequestDone {
     pub body: String,
     /// What came to be.
     pub outcome: Outcome,
+    /// The user id of whoever asked; absent in records of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<u32>,
 }
 
 /// References to what a request made.

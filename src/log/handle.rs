@@ -1,13 +1,17 @@
 //! The handle that other rooms hold.
 
+use super::bring::Stop;
 use super::committer::{Aside, Committer, Request, State, Task};
 use super::files::io_error;
+use super::marker::journal_dir;
+use super::record::events;
 use super::renew::{Renewal, refused};
+use super::scan::{Part, replay, scan};
 use super::scrub::ScrubThread;
 use super::second::{Second, SecondThread};
 use super::snapshots::{SnapshotThread, Snapshots};
 use super::{
-    Folds, GROW_BYTES, Half, Health, HealthState, OpenError, OpenReport, Pending, QUEUE_MAX, Refused,
+    Folds, GROW_BYTES, Half, Health, HealthState, Meta, OpenError, OpenReport, Pending, QUEUE_MAX, Refused,
     SecondCopy, Settings, SubmitError, Tx, UtcUs, Views, open,
 };
 use std::path::PathBuf;
@@ -175,6 +179,17 @@ impl Log {
         shared.snapshots.take(half, &go_on).map_err(|stop| refused(&shared.settings, half, stop))
     }
 
+    /// Goes once more through what was committed to a half, the oldest first, event by event. Reads and checks the whole journal
+    /// up to now on the calling thread: a second or so for each hundred MB. One caller at a time.
+    ///
+    /// # Errors
+    /// As [`Log::renew_views`], where the journal cannot be read to its end.
+    pub fn past(&self, half: Half, visit: &mut dyn FnMut(&Meta, &[u8])) -> Result<(), Refused<OpenError>> {
+        let shared = &self.shared;
+        let _one_at_a_time = shared.renewing.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.past(half, visit).map_err(|stop| refused(&shared.settings, half, stop))
+    }
+
     fn queue(&self, request: Request) -> Result<(), SubmitError> {
         if let Some(why) = self.shared.state.read_only() {
             return Err(SubmitError::ReadOnly { why: why.clone() });
@@ -217,6 +232,21 @@ impl Shared {
     fn send(&self, request: Request) -> bool {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         queue.is_some_and(|queue| queue.send(request).is_ok())
+    }
+
+    fn past(&self, half: Half, visit: &mut dyn FnMut(&Meta, &[u8])) -> Result<(), Stop> {
+        let (reply, answer) = sync_channel(1);
+        if !self.send(Request::Aside(Aside::Place { half, reply })) {
+            return Err(Stop::Closing);
+        }
+        let to = answer.recv().map_err(|_| Stop::Closing)?;
+        let part = Part { to: Some(to), ..Part::default() };
+        let found = scan(&journal_dir(&self.settings.dir, half), half, part)?;
+        replay(&found, 0, &mut |record, _| {
+            events(record.payload).flatten().for_each(|event| visit(&record.meta, event));
+            Ok(())
+        })?;
+        Ok(())
     }
 
     fn health(&self) -> Health {

@@ -75,7 +75,8 @@ impl KeptRequest {
             points,
             sale: sale.map(SaleId),
         };
-        RequestDone { key, body: self.body, outcome }
+        // Who asked is in the journal alone.
+        RequestDone { key, body: self.body, outcome, by: None }
     }
 }
 

@@ -300,7 +300,7 @@ pub(super) fn destroy(done: Result<(), KeyError>) -> Result<(), KeyError> {
     if matches!(done, Err(KeyError::Damaged { .. })) { Ok(()) } else { done }
 }
 
-fn said(error: &Refused<OpenError>) -> String {
+pub(super) fn said(error: &Refused<OpenError>) -> String {
     if let Refused::Refusal(cause) = error { cause.to_string() } else { error.to_string() }
 }
 

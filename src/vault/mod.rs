@@ -23,11 +23,14 @@ mod write;
 mod erasure;
 mod find;
 mod fold;
+mod history;
 mod let_go;
+mod notes;
 
 pub use erasure::{RENEW_WITHIN_US, Unfinished};
 pub use find::FOUND_MAX;
 pub use fold::{VaultFold, slots_named};
+pub use history::{Held, History, Writing};
 pub use let_go::Kept;
 pub use settings::Settings;
 
@@ -110,6 +113,12 @@ pub enum VaultError {
     /// The views could not be made anew, or the journal takes nothing: erasures wait.
     #[error("an erasure waits: {why}")]
     Renew {
+        /// What failed.
+        why: String,
+    },
+    /// The journal could not be read to its end.
+    #[error("the journal cannot be read now: {why}")]
+    Journal {
         /// What failed.
         why: String,
     },
@@ -338,39 +347,6 @@ impl Vault {
     pub fn till(&self, views: &(impl Read + ?Sized), key: &CustomerKey) -> Result<Till, VaultError> {
         let Some((_, plaintext)) = self.section(views, key, TILL)? else { return Ok(Till::default()) };
         serde_json::from_slice(&plaintext).map_err(|_| VaultError::Layout { what: "till" })
-    }
-
-    /// How many notes are kept with a customer.
-    ///
-    /// # Errors
-    /// As [`Self::section`].
-    pub fn notes_kept(&self, views: &(impl Read + ?Sized), key: &CustomerKey) -> Result<usize, VaultError> {
-        Ok(views.scan(SECTIONS, &section_key(key.customer, NOTES), NOTES_MAX)?.len())
-    }
-
-    /// The notes kept with a customer, newest first, at most `limit`.
-    ///
-    /// # Errors
-    /// As [`Self::section`].
-    pub fn notes(
-        &self,
-        views: &(impl Read + ?Sized),
-        key: &CustomerKey,
-        limit: usize,
-    ) -> Result<Vec<Zeroizing<String>>, VaultError> {
-        let mut notes = Vec::new();
-        // A note's name begins with when it was made, so the last is the newest.
-        let kept = views.scan(SECTIONS, &section_key(key.customer, NOTES), NOTES_MAX)?;
-        for (place, kept) in kept.into_iter().rev().take(limit) {
-            let name = place.get(16..).and_then(|name| std::str::from_utf8(name).ok());
-            let section = name.ok_or(VaultError::Layout { what: "section name" })?;
-            let (rev, sealed) = parse_kept(&kept)?;
-            let aad = Aad { customer: key.customer, section, rev };
-            let plaintext = seal::open(&key.dek, &aad, &sealed).map_err(VaultError::Seal)?;
-            let text = std::str::from_utf8(&plaintext).map_err(|_| VaultError::Layout { what: "note" })?;
-            notes.push(Zeroizing::new(text.to_owned()));
-        }
-        Ok(notes)
     }
 }
 

@@ -5,6 +5,7 @@
 mod answers;
 mod cards;
 mod erasure;
+mod history;
 mod keys;
 mod restarts;
 mod restore;

@@ -1,0 +1,224 @@
+//! The versions of one customer: who changed what when, and bringing an earlier one back as a new one.
+//!
+//! Journals are read on a thread that may wait. Values are shown to a manager alone; every reading is in the log with who
+//! asked. What no key opens any more is said to be so, and cannot be brought back.
+
+use super::access::Role;
+use super::person::{NOTHING, Sealed, no_such_customer, write_sections};
+use super::request::Ask;
+use super::{Desk, Opened, issue, random, waiting};
+use crate::domain::event::{Outcome, StoreEvent};
+use crate::domain::id::CustomerNumber;
+use crate::domain::person::Person;
+use crate::domain::person::fields::Section;
+use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::time::Timestamp;
+use crate::log::Half;
+use crate::store;
+use crate::vault::{self, Held, History, TILL, VaultError};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// The most versions that an answer holds, the newest.
+const VERSIONS_MAX: usize = 100;
+
+/// The same with the values of each.
+const VERSIONS_WITH_VALUES_MAX: usize = 20;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Versions {
+    customer: CustomerNumber,
+    /// Whether each version comes with the person as it was.
+    #[serde(default)]
+    values: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Revert {
+    key: Uuid,
+    customer: CustomerNumber,
+    version: u64,
+}
+
+/// The fields of every section at one time; `None`: no key opens it.
+type State = BTreeMap<String, Option<Map<String, Value>>>;
+
+impl Desk {
+    /// `customer.history`.
+    pub(super) async fn history(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let Versions { customer, values } = ask.fields()?;
+        if values && !ask.who.has_any(&[Role::Manager]) {
+            let field = Some("values".to_owned());
+            let message = "what a version held is shown to a manager alone; leave `values` out";
+            return Err(Refusal { field, ..Refusal::new(RefusalCode::Forbidden, message) });
+        }
+        let opened = self.store()?.clone();
+        store::customer(&opened.log.views(), customer)?.ok_or_else(no_such_customer)?;
+        tracing::info!(%customer, who = ask.who.uid, values, "a customer's history was read");
+        let _one_at_a_time = self.one_history()?;
+        waiting(move || {
+            let history = opened.vault.history(&opened.log, customer)?;
+            let by = who_asked(&opened, customer)?;
+            Ok(told(&history, &by, values))
+        })
+        .await
+    }
+
+    /// `customer.revert`: the person as a version left it, written as a new one. Notes, hints, preferences and cards stay.
+    pub(super) async fn revert(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let Revert { key, customer, version } = ask.fields()?;
+        if self.done_before(ask, key)?.is_some() {
+            return Ok(json!({ "customer": customer, "version": version, "repeated": true }));
+        }
+        let Opened { log, vault } = self.store()?.clone();
+        store::customer(&log.views(), customer)?.ok_or_else(no_such_customer)?;
+        let (reader, journal) = (Arc::clone(&vault), log.clone());
+        let one_at_a_time = self.one_history()?;
+        let (sections, name) = waiting(move || {
+            let history = reader.history(&journal, customer)?;
+            sections_at(&history, version)
+        })
+        .await?;
+        drop(one_at_a_time);
+        let nonce = random()?;
+        let done = self
+            .write(ask, key, move |tx| {
+                let data_key = vault.key_of(tx, customer)?.ok_or_else(no_such_customer)?;
+                write_sections(tx, &vault, &data_key, sections)?;
+                issue::change_till(tx, &vault, customer, nonce, |till| till.name = name)?;
+                Ok(Outcome { customer: Some(customer), ..Outcome::default() })
+            })
+            .await?;
+        tracing::info!(%customer, version, who = ask.who.uid, "an earlier version of a customer was brought back");
+        Ok(json!({ "customer": customer, "version": version, "repeated": done.repeated }))
+    }
+
+    /// Each reads a journal whole.
+    fn one_history(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, Refusal> {
+        let busy =
+            |_| Refusal::new(RefusalCode::Busy, "another history is being read; try again in a moment");
+        self.histories.try_lock().map_err(busy)
+    }
+}
+
+/// Who asked for each transaction about a customer.
+fn who_asked(opened: &Opened, customer: CustomerNumber) -> Result<BTreeMap<u64, u32>, Refusal> {
+    let mut by = BTreeMap::new();
+    let number = customer.to_string();
+    let read = opened.log.past(Half::Neutral, &mut |meta, event| {
+        if std::str::from_utf8(event).is_ok_and(|text| text.contains(&number))
+            && let Ok(StoreEvent::RequestDone(done)) = serde_json::from_slice(event)
+            && let Some(uid) = done.by.filter(|_| done.outcome.customer == Some(customer))
+        {
+            by.insert(meta.seq, uid);
+        }
+    });
+    read.map_err(|error| VaultError::Journal { why: error.to_string() })?;
+    Ok(by)
+}
+
+/// The section of the registry that is sealed under a name; of others what they are.
+fn word(sealed: &str) -> &str {
+    let of_form = Section::OF_FORM.into_iter().find(|section| vault::section_of(*section) == Some(sealed));
+    match of_form {
+        Some(section) => section.word(),
+        None if sealed == TILL => "till",
+        None if sealed.starts_with(vault::NOTES) => Section::Notes.word(),
+        None => "cards",
+    }
+}
+
+fn told(history: &History, by: &BTreeMap<u64, u32>, values: bool) -> Value {
+    let mut state = State::new();
+    let mut versions: Vec<Value> = Vec::new();
+    for writings in history.writings.chunk_by(|one, other| one.meta.seq == other.meta.seq) {
+        let Some(meta) = writings.first().map(|writing| writing.meta) else { continue };
+        let mut changes = Vec::new();
+        let mut readable = true;
+        for writing in writings {
+            let now = writing.held.fields();
+            let has_fields =
+                word(&writing.section) != "cards" && word(&writing.section) != Section::Notes.word();
+            readable = readable && (now.is_some() || !has_fields && matches!(writing.held, Held::Text(_)));
+            let fields = match (state.get(&writing.section), &now) {
+                (_, None) | (Some(None), _) => None,
+                (before, Some(now)) => Some(changed(before.and_then(Option::as_ref), now)),
+            };
+            if !has_fields {
+                changes.push(json!({ "section": word(&writing.section), "fields": null }));
+            } else if fields.as_ref().is_none_or(|fields| !fields.is_empty()) {
+                changes.push(json!({ "section": word(&writing.section), "fields": fields }));
+            }
+            state.insert(writing.section.clone(), now);
+        }
+        let mut version = json!({
+            "version": meta.seq, "at": Timestamp(meta.at_us).rfc3339(), "by": by.get(&meta.seq),
+            "readable": readable, "changes": changes,
+        });
+        if let Some(version) = version.as_object_mut().filter(|_| values) {
+            version.insert("person".to_owned(), json!(person_of(&state)));
+        }
+        versions.push(version);
+    }
+    let most = if values { VERSIONS_WITH_VALUES_MAX } else { VERSIONS_MAX };
+    let more = history.more || versions.len() > most;
+    versions.reverse();
+    versions.truncate(most);
+    json!({ "versions": versions, "more": more })
+}
+
+/// Names of the fields that differ.
+fn changed(before: Option<&Map<String, Value>>, now: &Map<String, Value>) -> BTreeSet<String> {
+    let nothing = Map::new();
+    let before = before.unwrap_or(&nothing);
+    let names = before.keys().chain(now.keys());
+    names.filter(|name| before.get(*name) != now.get(*name)).cloned().collect()
+}
+
+/// The person of a state, all sections in one; `None` if one of them cannot be read.
+fn person_of(state: &State) -> Option<Map<String, Value>> {
+    let mut person = Map::new();
+    for section in Section::OF_FORM {
+        if let Some(fields) = vault::section_of(section).and_then(|name| state.get(name)) {
+            person.extend(fields.clone()?);
+        }
+    }
+    Some(person)
+}
+
+/// The sections of the person as a version left them, and how the till greeted.
+fn sections_at(history: &History, version: u64) -> Result<(Vec<Sealed>, Option<String>), Refusal> {
+    let known = history.writings.iter().any(|writing| writing.meta.seq == version);
+    let field = || Some("version".to_owned());
+    if !known {
+        let message = "this customer has no such version; `customer.history` lists them";
+        return Err(Refusal { field: field(), ..Refusal::new(RefusalCode::NotFound, message) });
+    }
+    let (mut sections, mut name) = (Vec::new(), None);
+    for section in Section::OF_FORM {
+        let Some(sealed) = vault::section_of(section) else { continue };
+        let mut writings = history.writings.iter().filter(|writing| writing.meta.seq <= version);
+        let last = writings.rfind(|writing| writing.section == sealed);
+        let plaintext = match last.map(|last| &last.held) {
+            Some(Held::Text(text)) => text.clone(),
+            Some(Held::Nothing) | None => Zeroizing::new(NOTHING.to_vec()),
+            Some(Held::Unreadable) => {
+                let message = "the key of this version was destroyed, by an erasure or by retention: it cannot be brought back";
+                return Err(Refusal { field: field(), ..Refusal::new(RefusalCode::Conflict, message) });
+            }
+        };
+        if section == Section::Basic {
+            let person: Result<Person, _> = serde_json::from_slice(&plaintext);
+            let person = person.map_err(|_| VaultError::Layout { what: "person" })?;
+            name = Some(person.greeting_name()).filter(|name| !name.is_empty());
+        }
+        sections.push(Sealed { name: sealed, plaintext, nonce: random()? });
+    }
+    Ok((sections, name))
+}
