@@ -59,6 +59,7 @@ fn reader_advice(reader: &Value) -> String {
 pub(super) fn advice(condition: &str) -> &'static str {
     match condition.split(':').next().unwrap_or_default() {
         "ready" => NOTHING,
+        "unknown" => "it has said nothing yet: print a card, and look at the paper",
         "paper_out" => "put in a new roll",
         "paper_near_end" => "have a new roll ready",
         "cover_open" => "close the cover",
@@ -96,6 +97,7 @@ mod tests {
     #[test]
     fn there_is_advice_for_every_condition() {
         for condition in [
+            Condition::Unknown,
             Condition::PaperOut,
             Condition::PaperNearEnd,
             Condition::CoverOpen,

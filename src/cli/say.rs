@@ -14,6 +14,11 @@ use std::io::{self, Write as _};
 #[error("standard output is closed")]
 pub(super) struct ReaderGone;
 
+/// Columns where nobody says how many there are.
+const COLUMNS_DEFAULT: u16 = 100;
+/// Longer lines are not read to their end.
+const COLUMNS_MAX: u16 = 120;
+
 /// Characters that draw nothing and change how others are drawn: controls, and marks of reading direction, line and
 /// paragraph (Unicode 16, sections 23.1 and 23.2).
 fn is_unsafe(character: char) -> bool {
@@ -89,16 +94,24 @@ pub(super) fn table<const N: usize>(
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header);
+    fit(&mut table);
     for row in rows {
         table.add_row(row.map(|cell| safe(&cell).into_owned()));
     }
     table.trim_fmt()
 }
 
+/// As wide as the terminal, and no wider than can be read; a file or a pipe has no width of its own.
+fn fit(table: &mut Table) {
+    let width = table.width().unwrap_or(COLUMNS_DEFAULT).min(COLUMNS_MAX);
+    table.set_width(width);
+}
+
 /// Names and values, one a line; what has no value is left out.
 pub(super) fn fields<const N: usize>(rows: [(&str, String); N]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    fit(&mut table);
     for (name, value) in rows {
         if value != NOTHING {
             table.add_row([name.to_owned(), safe(&value).into_owned()]);

@@ -124,6 +124,22 @@ pub const PROFILES: &[Profile] = &[
     },
 ];
 
+/// Readers with a laser or a line of pixels, which see bars and no QR code: Debian's usb.ids and the makers' manuals.
+const BARS_ALONE: [(u16, u16); 6] = [
+    (0x05e0, 0x0700), // Symbol CS1504
+    (0x0c2e, 0x0007), // Metrologic MS7120, in each of its modes
+    (0x0c2e, 0x0200),
+    (0x0c2e, 0x0204),
+    (0x0c2e, 0x0700),
+    (0x0c2e, 0x0720),
+];
+
+/// Whether a device of these ids is known to see bars and no QR code.
+#[must_use]
+pub fn sees_bars_alone(vendor: u16, product: u16) -> bool {
+    BARS_ALONE.contains(&(vendor, product))
+}
+
 /// The family of a device, and the mode that its product id means, if that is known.
 #[must_use]
 pub fn find(vendor: u16, product: u16) -> Option<(&'static Profile, Option<Mode>)> {

@@ -17,6 +17,8 @@ pub const FONT_A_DOTS: u16 = 12;
 pub const TEXT_LINES_MAX: usize = 3;
 /// Wanted size of a QR module in micrometres: ¾ mm reads from 20 cm with a hand-held imager and survives a folded receipt.
 const QR_MODULE_UM: u32 = 750;
+/// Digits of a card's code, as its bars hold them ([`crate::domain::code::Digits`]).
+const CARD_DIGITS: u16 = 28;
 /// Wanted height of the bars in micrometres.
 const BARS_HEIGHT_UM: u32 = 10_000;
 
@@ -47,6 +49,20 @@ pub struct PaperProfile {
     pub qr: QrMode,
     /// The printer has a cutter.
     pub cut: bool,
+}
+
+impl PaperProfile {
+    /// Whether a card of ours gets bars besides its QR code.
+    #[must_use]
+    pub fn has_room_for_bars(&self) -> bool {
+        self.bars_module(CARD_DIGITS) >= code128::MODULE_DOTS_MIN
+    }
+
+    /// Dots of a module of so many digits' bars.
+    fn bars_module(&self, digits: u16) -> u16 {
+        let modules = code128::modules(digits).saturating_add(code128::QUIET_MODULES.saturating_mul(2));
+        self.width_dots.div_euclid(modules).min(3)
+    }
 }
 
 impl Default for PaperProfile {
@@ -184,9 +200,7 @@ impl Layout {
             bold: true,
             scale: u8::try_from(scale).unwrap_or(1),
         }));
-        let digits = u16::try_from(face.digits.len()).unwrap_or(u16::MAX);
-        let modules = code128::modules(digits).saturating_add(code128::QUIET_MODULES.saturating_mul(2));
-        let module = paper.width_dots.div_euclid(modules).min(3);
+        let module = paper.bars_module(u16::try_from(face.digits.len()).unwrap_or(u16::MAX));
         omitted.bars = module < code128::MODULE_DOTS_MIN;
         if !omitted.bars {
             ops.extend([

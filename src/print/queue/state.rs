@@ -64,8 +64,10 @@ impl FailReason {
 /// How the printer is, as last seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PrinterCondition {
-    /// It can print, or nothing else is known yet.
+    /// It has not been asked yet, or never answered: cards go to it, and nobody knows whether they come out.
     #[default]
+    Unknown,
+    /// It says that it can print.
     Ready,
     /// No paper.
     PaperOut,
@@ -88,6 +90,7 @@ impl PrinterCondition {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
+            Self::Unknown => "unknown",
             Self::Ready => "ready",
             Self::PaperOut => "paper_out",
             Self::PaperNearEnd => "paper_near_end",
@@ -102,7 +105,7 @@ impl PrinterCondition {
     /// Whether a card can be printed.
     #[must_use]
     pub fn prints(self) -> bool {
-        matches!(self, Self::Ready | Self::PaperNearEnd)
+        matches!(self, Self::Unknown | Self::Ready | Self::PaperNearEnd)
     }
 }
 

@@ -1,0 +1,166 @@
+//! What the running daemon says of itself.
+
+use super::super::devices::advice;
+use super::super::say::{NOTHING, at, get, rows};
+use super::{Finding, store};
+use crate::config::StoreSettings;
+use crate::push::client::{Client, ClientError};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// What the daemon answers: `hello`, and `status` for whoever may ask for it.
+pub(super) type Answer = Result<(Value, Option<Value>), ClientError>;
+
+/// The config that the running daemon was started with.
+pub(super) fn runs_on(answer: &Answer) -> Option<PathBuf> {
+    let (_, status) = answer.as_ref().ok()?;
+    get(status.as_ref()?, "config").as_str().map(PathBuf::from)
+}
+
+/// Whether it answers, and how it says that its parts are.
+pub(super) fn findings(socket: &Path, answer: Answer, settings: &StoreSettings) -> Vec<Finding> {
+    match answer {
+        Ok((hello, status)) => {
+            let mut findings = vec![roles(socket, &hello)];
+            findings.extend(status.iter().flat_map(|status| parts(status, settings)));
+            findings
+        }
+        Err(error) => vec![no_answer(socket, &error)],
+    }
+}
+
+pub(super) fn ask(socket: &Path) -> Answer {
+    let mut client = Client::connect(socket)?;
+    let hello = client.call("hello", json!({ "client": "ficha doctor" }))?;
+    match client.call("status", json!({})) {
+        Ok(status) => Ok((hello, Some(status))),
+        Err(ClientError::Refused { reason, .. }) if reason == "forbidden" => Ok((hello, None)),
+        Err(error) => Err(error),
+    }
+}
+
+fn no_answer(socket: &Path, error: &ClientError) -> Finding {
+    let mend = match error {
+        ClientError::NoPermission { .. } => {
+            "sudo usermod --append --groups fichad-register USER, then log in again"
+        }
+        ClientError::NoDaemon { .. } => "sudo systemctl start fichad",
+        ClientError::Closed
+        | ClientError::Broken { .. }
+        | ClientError::Silent
+        | ClientError::TooLong
+        | ClientError::TooManyEvents
+        | ClientError::NotOurs { .. }
+        | ClientError::Params { .. }
+        | ClientError::Refused { .. } => "journalctl --unit fichad",
+    };
+    Finding::wrong("daemon", format!("{}: {error}", socket.display()), mend)
+}
+
+fn roles(socket: &Path, hello: &Value) -> Finding {
+    let roles: Vec<&str> = rows(hello, "/roles").iter().filter_map(Value::as_str).collect();
+    if roles.is_empty() {
+        let mend = "sudo usermod --append --groups fichad-register USER, then log in again";
+        return Finding::wrong("daemon", "it answers, but this user has no role", mend);
+    }
+    let found =
+        format!("{} answers at {}; roles: {}", at(hello, "/version"), socket.display(), roles.join(", "));
+    Finding::ok("daemon", found)
+}
+
+/// What `status` tells, as findings.
+fn parts(status: &Value, settings: &StoreSettings) -> Vec<Finding> {
+    let why = at(status, "/store/why");
+    let opened = match status.pointer("/store/state").and_then(Value::as_str).unwrap_or_default() {
+        "open" => Finding::ok("store", "open"),
+        "opening" => Finding::note("store", "still opening; products pass", "ficha status"),
+        "read_only" => {
+            Finding::wrong("store", format!("takes no writes: {why}"), "df -h; sudo systemctl restart fichad")
+        }
+        state => Finding::wrong("store", format!("{state}: {why}"), "journalctl --unit fichad"),
+    };
+    let why = at(status, "/store/second_copy_why");
+    let copy = match status.pointer("/store/second_copy").and_then(Value::as_str).unwrap_or_default() {
+        "ok" => Some(Finding::ok("second copy", "has every write")),
+        "behind" => Some(Finding::note("second copy", "is behind, and catching up", "ficha status")),
+        "absent" => Some(Finding::wrong("second copy", format!("is not kept now: {why}"), "mount its disk")),
+        // `copies` has said it.
+        _ => None,
+    };
+    let vault = match get(status, "vault").as_str().unwrap_or_default() {
+        "open" => Finding::ok("vault", "open"),
+        "locked" => Finding::wrong("vault", "locked: the till works, without names", store::unlock(settings)),
+        state => Finding::note("vault", format!("{state}: the store is not open"), "ficha status"),
+    };
+    let reader = |reader: &Value| {
+        let name = at(reader, "/reader");
+        if *get(reader, "state") == "reading" {
+            return Finding::ok("reader", format!("{name} is read"));
+        }
+        let found = match at(reader, "/why").as_str() {
+            NOTHING => format!("{name} is not plugged in"),
+            why => format!("{name} is away: {why}"),
+        };
+        Finding::wrong("reader", found, "check cable and power; `ficha watch` shows when it is back")
+    };
+    let printer = |printer: &Value| {
+        let (name, condition) = (at(printer, "/printer"), at(printer, "/condition"));
+        let found = format!("{name}: {condition}");
+        match condition.split(':').next().unwrap_or_default() {
+            "ready" => Finding::ok("printer", found),
+            "paper_near_end" | "unknown" => Finding::note("printer", found, advice(&condition)),
+            _ => Finding::wrong("printer", found, advice(&condition)),
+        }
+    };
+    let mut findings = vec![opened, vault];
+    findings.extend(copy);
+    let (readers, printers) = (rows(status, "/readers"), rows(status, "/printers"));
+    if readers.is_empty() {
+        let mend = "plug one in, or add a `[[serial]]` to the config";
+        findings.push(Finding::note("reader", "no reader is known", mend));
+    }
+    findings.extend(readers.iter().map(reader));
+    findings.extend(printers.iter().map(printer));
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+
+    fn wrong(findings: &[Finding]) -> Vec<&str> {
+        let wrong = findings.iter().filter(|finding| finding.level == Level::Wrong);
+        wrong.map(|finding| finding.check).collect()
+    }
+
+    #[test]
+    fn what_is_wrong_is_found_and_has_its_cure() {
+        let bad = json!({
+            "store": { "state": "read_only", "why": "disk full", "second_copy": "absent" }, "vault": "locked",
+            "readers": [{ "reader": "a", "state": "away", "why": "no such device" }, { "reader": "b", "state": "reading" }],
+            "printers": [{ "printer": "x", "condition": "paper_out" }, { "printer": "y", "condition": "paper_near_end" }],
+        });
+        let findings = parts(&bad, &StoreSettings::default());
+        assert_eq!(wrong(&findings), ["store", "vault", "second copy", "reader", "printer"]);
+        assert!(findings.iter().all(|finding| finding.mend.is_some() || finding.level == Level::Ok));
+        let good = json!({ "store": { "state": "open" }, "vault": "open", "readers": [], "printers": [] });
+        assert_eq!(wrong(&parts(&good, &StoreSettings::default())), [""; 0]);
+    }
+
+    #[test]
+    fn the_running_daemon_says_what_it_runs_on() {
+        let status = |config: Value| Ok((json!({}), Some(json!({ "config": config }))));
+        assert_eq!(runs_on(&status(json!("/x/y.toml"))), Some(PathBuf::from("/x/y.toml")));
+        assert_eq!(runs_on(&status(Value::Null)), None);
+    }
+
+    #[test]
+    fn a_user_without_a_role_is_told_so() {
+        assert_eq!(roles(Path::new("/x"), &json!({ "roles": [] })).level, Level::Wrong);
+        assert_eq!(
+            roles(Path::new("/x"), &json!({ "roles": ["register"], "version": "1" })).level,
+            Level::Ok
+        );
+    }
+}
