@@ -43,7 +43,7 @@ fn reader_advice(reader: &Value) -> String {
     let what = match get(reader, "state").as_str() {
         Some("away") => at(reader, "/why"),
         Some("candidate") if get(reader, "taken_by_itself") == &json!(true) => {
-            "no permission yet: install udev/70-fichad.rules, then replug it".to_owned()
+            "no permission yet: `ficha doctor` has the command that gives it".to_owned()
         }
         Some("candidate") => format!("yours? `ficha identify --adopt {}`", at(reader, "/reader")),
         _ => NOTHING.to_owned(),

@@ -41,7 +41,7 @@ pub enum Answer {
 #[non_exhaustive]
 pub enum OpenError {
     /// Wait for udev; a retry cannot help.
-    #[error("no permission for {}: install udev/70-fichad.rules, then replug it", .node.display())]
+    #[error("no permission for {}: `ficha doctor` has the command that gives it", .node.display())]
     Permission {
         /// The device node.
         node: PathBuf,
