@@ -286,6 +286,7 @@ impl Parts {
                     desk.open(opened);
                     runtime.spawn(points::keep_current(Arc::clone(&desk)));
                     states.store_opened(locked);
+                    states.store_health(&ours.log.health(), clock.utc());
                     keys::look_after(&settings, &ours, &*clock, &states);
                 }
                 Err(error) => {
@@ -337,7 +338,7 @@ impl Parts {
     fn look_after(&self) {
         self.shared.recordings.forget_old(self.clock.uptime());
         let Some(opened) = self.shared.desk.opened() else { return };
-        self.states.store_health(&opened.log.health());
+        self.states.store_health(&opened.log.health(), self.clock.utc());
         let (opened, states) = (opened.clone(), Arc::clone(&self.states));
         let (settings, clock) = (self.started_with.store.clone(), Arc::clone(&self.clock));
         // A comparison of both copies takes as long as their disks do; the next tick is soon enough.

@@ -43,7 +43,7 @@ type Layouts = Arc<Mutex<HashMap<(String, String), Arc<Layout>>>>;
 #[derive(Clone)]
 pub(super) struct Nudge {
     wake: Arc<EventFd>,
-    ended: SyncSender<(ReaderName, PathBuf)>,
+    ended: SyncSender<(ReaderName, u64)>,
 }
 
 impl Nudge {
@@ -53,9 +53,9 @@ impl Nudge {
         self.wake.write(1).ok();
     }
 
-    /// The thread that read `name` at this place has ended.
-    fn ended(&self, name: &ReaderName, sysfs: PathBuf) {
-        if self.ended.try_send((name.clone(), sysfs)).is_err() {
+    /// The thread of this number, which read `name`, has ended.
+    fn ended(&self, name: &ReaderName, number: u64) {
+        if self.ended.try_send((name.clone(), number)).is_err() {
             tracing::warn!(reader = %name, "the end of a reader is not heard at once; the next scan of devices finds out");
         }
         self.nudge();
@@ -69,14 +69,18 @@ pub(super) struct Supervisor {
     hotplug: Hotplug,
     watch: Option<Watch>,
     wake: Arc<EventFd>,
-    ended: Receiver<(ReaderName, PathBuf)>,
+    ended: Receiver<(ReaderName, u64)>,
     nudge: Nudge,
     running: HashMap<ReaderName, Running>,
+    /// Threads that were started.
+    started: u64,
     layouts: Layouts,
 }
 
 /// A reader that is open, or is being opened.
 struct Running {
+    /// Of its thread, in the order in which they were started.
+    number: u64,
     sysfs: PathBuf,
     how: How,
     /// Lets it go, and no other.
@@ -125,6 +129,7 @@ impl Supervisor {
             ended,
             nudge: nudge.clone(),
             running: HashMap::new(),
+            started: 0,
             layouts: Layouts::default(),
         };
         let thread = std::thread::Builder::new().name("hotplug".to_owned());
@@ -160,9 +165,9 @@ impl Supervisor {
         }
         // Nothing to read is the usual case.
         self.wake.read().ok();
-        while let Ok((name, sysfs)) = self.ended.try_recv() {
-            // One that was plugged in again may be read by the next thread already.
-            if self.running.get(&name).is_some_and(|running| running.sysfs == sysfs) {
+        while let Ok((name, number)) = self.ended.try_recv() {
+            // One that was plugged in again, at the same place too, may be read by the next thread already.
+            if self.running.get(&name).is_some_and(|running| running.number == number) {
                 self.running.remove(&name);
                 self.hotplug.forget(&name, now);
             }
@@ -205,11 +210,13 @@ impl Supervisor {
             }
             let nudge = self.nudge.clone();
             let sysfs = found.sysfs.clone();
+            self.started = self.started.saturating_add(1);
+            let number = self.started;
             let device = Device { found: found.clone(), reader, layouts: Arc::clone(&self.layouts) };
             let started = StopSignal::new().and_then(|stop| {
-                let (at, own) = (sysfs.clone(), stop.clone());
-                let thread = self.starter.spawn(device, own, move |name| nudge.ended(name, at))?;
-                Ok(Running { sysfs, how, stop, thread })
+                let own = stop.clone();
+                let thread = self.starter.spawn(device, own, move |name| nudge.ended(name, number))?;
+                Ok(Running { number, sysfs, how, stop, thread })
             });
             match started {
                 Ok(running) => drop(self.running.insert(found.name.clone(), running)),

@@ -144,7 +144,7 @@ impl Front {
     fn status(&self) -> Value {
         let health = self.desk.opened().map(|opened| opened.log.health());
         if let Some(health) = &health {
-            self.states.store_health(health);
+            self.states.store_health(health, self.clock.utc());
         }
         let mut all = self.states.all();
         if let (Some(health), Some(store)) = (health, all.get_mut("store").and_then(Value::as_object_mut)) {

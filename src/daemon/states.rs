@@ -1,6 +1,7 @@
 //! How store, vault, readers and printers are: told to registers when it changes, and to whoever asks.
 
 use crate::domain::id::ReaderName;
+use crate::domain::time::Timestamp;
 use crate::log::{self, Health, HealthState};
 use crate::push::Hub;
 use crate::vault::Unfinished;
@@ -14,6 +15,9 @@ use std::time::Duration;
 
 /// A state is news for this long; who connects later reads it in the answer to `hello`.
 const NEWS_LIFETIME: Duration = Duration::from_secs(5);
+
+/// A clock that is so far behind the last write was set back; less is how clocks are kept right.
+const CLOCK_BEHIND_US: i64 = 60_000_000;
 
 /// No second folder is set.
 const ONE_DISK: (&str, Option<String>) = ("one_disk_only", None);
@@ -68,6 +72,8 @@ enum Store {
         read_only: Option<String>,
         /// How the journals' second copy is: a word, and why.
         second: (&'static str, Option<String>),
+        /// Since when the clock is behind the last write, as the last write's time in microseconds.
+        clock_behind: Option<i64>,
     },
     Failed(String),
 }
@@ -88,13 +94,14 @@ impl States {
 
     pub(super) fn store_opened(&self, locked: bool) {
         self.change(|now| {
-            now.store = Store::Open { locked, read_only: None, second: ONE_DISK };
+            now.store = Store::Open { locked, read_only: None, second: ONE_DISK, clock_behind: None };
             true
         });
     }
 
-    /// Notes why an open store takes no writes any more, if so, and how its second copy is; says so only when it changed.
-    pub(super) fn store_health(&self, health: &Health) {
+    /// Notes why an open store takes no writes any more, if so, how its second copy is, and whether the clock was set back;
+    /// says so only when it changed.
+    pub(super) fn store_health(&self, health: &Health, at: Timestamp) {
         let why = match &health.state {
             HealthState::Ok => None,
             HealthState::ReadOnly { why } => Some(why.clone()),
@@ -105,9 +112,23 @@ impl States {
             log::SecondCopy::Behind { .. } => ("behind", None),
             log::SecondCopy::Absent { why } => ("absent", Some(why.clone())),
         };
+        let behind = health.last_at_us.saturating_sub(at.0) > CLOCK_BEHIND_US;
+        let behind = behind.then_some(health.last_at_us);
         self.change(|now| {
-            let Store::Open { read_only, second, .. } = &mut now.store else { return false };
+            let Store::Open { read_only, second, clock_behind, .. } = &mut now.store else { return false };
             let (stopped, moved) = (*read_only != why, *second != copy);
+            let clock = clock_behind.is_some() != behind.is_some();
+            if clock {
+                let last = behind.map(|last| Timestamp(last).rfc3339());
+                match &last {
+                    Some(last) => tracing::warn!(
+                        last,
+                        "the clock is behind the last write: what is written is dated by that; set the clock"
+                    ),
+                    None => tracing::info!("the clock has come to the last write"),
+                }
+            }
+            *clock_behind = behind;
             if let (true, Some(why)) = (stopped, &why) {
                 tracing::error!(why, "the store takes no writes any more; cards are known, products pass");
             }
@@ -119,7 +140,7 @@ impl States {
                 (state, _) => tracing::info!(state, "the journals' second copy"),
             }
             (*read_only, *second) = (why, copy);
-            stopped || moved
+            stopped || moved || clock
         });
     }
 
@@ -248,7 +269,10 @@ impl States {
         };
         let mut row = Map::from_iter([("state".to_owned(), json!(state))]);
         row.extend(why.map(|why| ("why".to_owned(), json!(why))));
-        if let Store::Open { second: (word, why), .. } = &self.lock().store {
+        if let Store::Open { second: (word, why), clock_behind, .. } = &self.lock().store {
+            row.extend(
+                clock_behind.map(|last| ("clock_behind".to_owned(), json!(Timestamp(last).rfc3339()))),
+            );
             row.insert("second_copy".to_owned(), json!(word));
             row.extend(why.iter().map(|why| ("second_copy_why".to_owned(), json!(why))));
         }
@@ -346,25 +370,25 @@ mod tests {
         let stream = StreamId(uuid::Uuid::nil());
         let hub = Hub::new(Settings::default(), stream, Arc::new(SystemClock::start()), policy);
         let states = States::new(Arc::clone(&hub));
-        let health = |state, second| Health { state, last_seq: 0, behind: vec![], second };
+        let health = |state, second| Health { state, last_seq: 0, last_at_us: 0, behind: vec![], second };
         let fine = health(HealthState::Ok, log::SecondCopy::OneDiskOnly);
         let no_space = HealthState::ReadOnly { why: "no space".to_owned() };
         let full = health(no_space.clone(), log::SecondCopy::OneDiskOnly);
-        states.store_health(&full);
+        states.store_health(&full, Timestamp(0));
         assert_eq!(count(&hub, &till), 1, "a store that is not open yet has no health");
         states.store_opened(false);
-        states.store_health(&fine);
+        states.store_health(&fine, Timestamp(0));
         assert_eq!(count(&hub, &till), 3, "healthy is no news");
-        states.store_health(&full);
-        states.store_health(&full);
+        states.store_health(&full, Timestamp(0));
+        states.store_health(&full, Timestamp(0));
         assert_eq!(count(&hub, &till), 5, "told once");
         assert_eq!(
             Value::Object(states.store()),
             json!({ "state": RefusalCode::ReadOnly.word(), "why": "no space", "second_copy": "one_disk_only" })
         );
         let away = log::SecondCopy::Absent { why: "not mounted".to_owned() };
-        states.store_health(&health(no_space.clone(), away.clone()));
-        states.store_health(&health(no_space, away));
+        states.store_health(&health(no_space.clone(), away.clone()), Timestamp(0));
+        states.store_health(&health(no_space, away), Timestamp(0));
         assert_eq!(count(&hub, &till), 7, "a copy that went away is told once");
         assert_eq!(states.store().get("second_copy_why"), Some(&json!("not mounted")));
         assert_eq!(states.vault(), "open");

@@ -15,7 +15,7 @@ use super::tx::{Decided, Tx};
 use super::{FoldError, Folds, GROUP_MAX, Half, Halves, Meta, OpenError, Refused, Settings, UtcUs, Views};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::oneshot;
@@ -25,6 +25,8 @@ use tokio::sync::oneshot;
 pub(super) struct State {
     read_only: OnceLock<String>,
     pub(super) last_seq: AtomicU64,
+    /// When that was committed, in microseconds since 1970 UTC.
+    pub(super) last_at_us: AtomicI64,
     /// Where the journals end on the disk.
     tips: Mutex<Tips>,
 }
@@ -328,6 +330,7 @@ impl Committer {
             }
             *self.applied.get_mut(half) = to;
         }
+        self.state.last_at_us.store(self.last.at_us, Ordering::Release);
         self.state.last_seq.store(self.last.seq, Ordering::Release);
     }
 

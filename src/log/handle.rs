@@ -63,6 +63,7 @@ impl Log {
         let mut report = opened.report;
         let state = Arc::new(State::default());
         state.last_seq.store(opened.last.seq, Ordering::Release);
+        state.last_at_us.store(opened.last.at_us, Ordering::Release);
         let (queue, requests) = sync_channel(QUEUE_MAX);
         let mut committer = Committer {
             settings: settings.clone(),
@@ -256,9 +257,10 @@ impl Shared {
         };
         let behind = Half::ALL.into_iter().filter(|half| self.views.is_behind(*half)).collect();
         let last_seq = self.state.last_seq.load(Ordering::Acquire);
+        let last_at_us = self.state.last_at_us.load(Ordering::Acquire);
         let second = self.second_state.as_ref();
         let second = second.map_or(SecondCopy::OneDiskOnly, |second| second.state((self.utc_us)()));
-        Health { state, last_seq, behind, second }
+        Health { state, last_seq, last_at_us, behind, second }
     }
 
     fn stop(&self) {

@@ -294,6 +294,8 @@ pub struct Health {
     pub state: HealthState,
     /// The last committed sequence that the views show.
     pub last_seq: u64,
+    /// When it was committed, in microseconds since 1970 UTC; later than now where the clock was set back. 0 in an empty log.
+    pub last_at_us: i64,
     /// Halves left behind at open because their fold was locked.
     pub behind: Vec<Half>,
     /// How the second copy is.

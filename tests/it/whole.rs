@@ -6,6 +6,7 @@ mod answers;
 mod cards;
 mod erasure;
 mod history;
+mod hindered;
 mod keys;
 mod restarts;
 mod restore;

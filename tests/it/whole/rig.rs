@@ -60,8 +60,13 @@ impl Bench {
 
     /// Starts the daemon; what it says goes to a file.
     pub(crate) fn start_logging(&self, filter: &str) -> Fichad {
+        self.start_by(Command::new(env!("CARGO_BIN_EXE_fichad")), filter)
+    }
+
+    /// Starts the daemon by a command that may be somebody else's.
+    pub(crate) fn start_by(&self, mut command: Command, filter: &str) -> Fichad {
         let log = self.folder.path().join(format!("log-{}", Uuid::new_v4()));
-        let child = Command::new(env!("CARGO_BIN_EXE_fichad"))
+        let child = command
             .arg("--config")
             .arg(self.folder.path().join("fichad.toml"))
             .env("FICHAD_LOG", filter)
@@ -198,6 +203,11 @@ impl Scanner {
     pub(crate) fn table(&self, name: &str, register: &str, more: &str) -> String {
         let path = self.path.display();
         format!("[[serial]]\npath = \"{path}\"\nname = \"{name}\"\nregister = \"{register}\"\n{more}\n")
+    }
+
+    /// The device that the daemon opens.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Sends each code with a CR behind it, all in one go.

@@ -11,10 +11,15 @@ use std::time::{Duration, Instant};
 const FIRST_PRODUCT_MAX: Duration = Duration::from_secs(2);
 
 /// Starts the daemon on a store that does not open: a product passes, the card is `unavailable`, and `status` says why.
-fn products_pass(bench: &Bench, scanner: &mut Scanner, card: &str, why: &str) -> Fichad {
+pub(super) fn products_pass(bench: &Bench, scanner: &mut Scanner, card: &str, why: &str) -> Fichad {
     #[expect(clippy::disallowed_methods, reason = "the time from a process's start is measured")]
     let started = Instant::now();
     let fichad = bench.start();
+    pass(fichad, scanner, card, why, started)
+}
+
+/// As [`products_pass`], of a daemon that was just started.
+pub(super) fn pass(fichad: Fichad, scanner: &mut Scanner, card: &str, why: &str, started: Instant) -> Fichad {
     let mut register = fichad.register("till-1");
     scanner.scan(&[PRODUCT]);
     assert_eq!(event(&mut register, "scan")["scan_data"], PRODUCT);
@@ -26,6 +31,8 @@ fn products_pass(bench: &Bench, scanner: &mut Scanner, card: &str, why: &str) ->
     assert_eq!((&status["store"]["state"], &status["vault"]), (&json!("failed"), &json!("unknown")));
     let said = status["store"]["why"].as_str().unwrap();
     assert!(said.contains(why), "{said}");
+    let hello = register.call("hello", json!({})).unwrap();
+    assert_eq!(hello["states"]["store"], status["store"], "who connects now is told the same");
     scanner.scan(&[card, PRODUCT]);
     let unavailable = event(&mut register, "unavailable");
     assert!(!unavailable.to_string().contains(card));
@@ -36,7 +43,7 @@ fn products_pass(bench: &Bench, scanner: &mut Scanner, card: &str, why: &str) ->
 }
 
 /// A daemon that has a customer, stopped; and the customer's code.
-fn with_customer(bench: &Bench, scanner: &Scanner) -> String {
+pub(super) fn with_customer(bench: &Bench, scanner: &Scanner) -> String {
     let (fichad, mut register) = bench.one_till(scanner);
     let (.., letters) = customer(&mut register);
     fichad.stop();
@@ -185,7 +192,7 @@ fn a_store_that_is_still_opening_does_not_hold_up_the_stop() {
     assert!(fichad.stop().contains("still opening"));
 }
 
-fn reason(result: Result<Value, fichad::push::client::ClientError>) -> String {
+pub(super) fn reason(result: Result<Value, fichad::push::client::ClientError>) -> String {
     let error = result.unwrap_err();
     let fichad::push::client::ClientError::Refused { reason, .. } = error else { panic!("{error}") };
     reason
