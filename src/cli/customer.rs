@@ -27,8 +27,13 @@ impl Enrol {
             } else {
                 ""
             };
+            let known = if get(answer, "known").as_bool() == Some(true) {
+                "\na telephone number or address is another customer's too: `ficha find` shows whose"
+            } else {
+                ""
+            };
             format!(
-                "customer {customer} enrolled{opted_out}\nprint a card with `ficha card print {customer}`"
+                "customer {customer} enrolled{known}{opted_out}\nprint a card with `ficha card print {customer}`"
             )
         })
     }

@@ -2,14 +2,15 @@
 
 use super::issue::change_till;
 use super::request::Ask;
-use super::{Desk, compose, random};
+use super::{Desk, Opened, compose, random};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::CustomerNumber;
 use crate::domain::person::fields::Section;
 use crate::domain::person::{Form, Person};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::log::{Tx, Views};
-use crate::vault::{self, CustomerKey, Vault};
+use crate::vault::keyring::IndexField;
+use crate::vault::{self, CustomerKey, Vault, lookup};
 use crate::{decode, store};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -68,12 +69,16 @@ impl Desk {
     pub(super) async fn enrol(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Enrol { key, person } = ask.fields()?;
         if let Some(Outcome { customer, .. }) = self.done_before(ask, key)? {
-            let opted_out = self.store()?.vault.opted_out(&self.sealable(&person)?.person);
-            return Ok(json!({ "customer": customer, "opted_out": opted_out, "repeated": true }));
+            let person = self.sealable(&person)?.person;
+            let opted_out = self.store()?.vault.opted_out(&person);
+            let known = self.is_known(&person, customer)?;
+            return Ok(
+                json!({ "customer": customer, "known": known, "opted_out": opted_out, "repeated": true }),
+            );
         }
         let vault = self.store()?.vault.clone();
         let Sealable { sections, name, person } = self.sealable(&person)?;
-        let opted_out = vault.opted_out(&person);
+        let (opted_out, known) = (vault.opted_out(&person), self.is_known(&person, None)?);
         let ready = tokio::time::timeout(KEY_WITHIN, vault.key_file()?.take_soon()).await;
         let reserved = ready.map_err(|_| {
             Refusal::new(RefusalCode::Busy, "no key is ready for a new customer; try again in a moment")
@@ -90,7 +95,21 @@ impl Desk {
             })
             .await?;
         let (customer, repeated) = (done.outcome.customer, done.repeated);
-        Ok(json!({ "customer": customer, "opted_out": opted_out, "repeated": repeated }))
+        Ok(json!({ "customer": customer, "known": known, "opted_out": opted_out, "repeated": repeated }))
+    }
+
+    /// Whether one of a person's telephone numbers or addresses is another customer's too: a hint to look before a second
+    /// file is kept of one person. No refusal, for a household shares its telephone.
+    fn is_known(&self, person: &Person, but: Option<CustomerNumber>) -> Result<bool, Refusal> {
+        let Opened { log, vault } = self.store()?;
+        let terms = lookup::terms(person).into_iter();
+        for term in terms.filter(|(field, _)| matches!(field, IndexField::Phone | IndexField::Email)) {
+            let (found, _) = vault.find(&log.views(), &[vec![term]])?;
+            if found.into_iter().any(|customer| Some(customer) != but) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// `customer.change`: the person, written anew whole.

@@ -78,3 +78,24 @@ fn names_are_found_by_sound_slip_birthday_and_postcode_and_stand_in_no_file() {
         }
     }
 }
+
+#[test]
+fn an_enrolment_says_that_a_telephone_number_is_known_and_is_done_all_the_same() {
+    let (bench, scanner) = (Bench::new(), Scanner::new());
+    bench.configure(&one_till(&scanner));
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
+    let mut known = |person: Value| {
+        let request = json!({ "key": uuid::Uuid::new_v4(), "person": person });
+        let answer = register.call("customer.enrol", request.clone()).unwrap();
+        let again = register.call("customer.enrol", request).unwrap();
+        assert_eq!(again["known"], answer["known"], "a retry does not find itself");
+        answer["known"].clone()
+    };
+    let phone = json!([{ "e164": "+34600123457" }]);
+    assert_eq!(known(json!({ "givenName": "Ana", "telephone": phone })), false);
+    assert_eq!(known(json!({ "givenName": "Eva", "email": [{ "addr": "eva@example.org" }] })), false);
+    assert_eq!(known(json!({ "givenName": "Luis", "telephone": phone })), true);
+    assert_eq!(known(json!({ "givenName": "Eva", "email": [{ "addr": "EVA@example.org" }] })), true);
+    assert_eq!(known(json!({ "givenName": "Ana" })), false);
+}
