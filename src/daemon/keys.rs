@@ -9,15 +9,13 @@ use crate::desk::Opened;
 use crate::domain::time::Clock;
 use crate::vault::Vault;
 use crate::vault::kek::{Kek, KeySource, create_key_file};
+pub(super) use crate::vault::keys::KEY_FILE;
 use crate::vault::keys::second::{Healed, restore_first};
 use crate::vault::keys::{KeyError, KeyFile, os_random};
 use crate::vault::rotate::current_key;
 use crate::vault::ways::Ways;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The data keys of all customers, below the state folder, and under the same name in the folder of second copies.
-pub(super) const KEY_FILE: &str = "keys";
 
 /// The folder of the hash keys, below the state folder.
 pub(super) const KEYRING: &str = "keyring";
@@ -113,14 +111,18 @@ pub(super) fn look_after(settings: &StoreSettings, opened: &Opened, clock: &dyn 
             Ok(Healed { first, second }) => {
                 tracing::warn!(first, second, "slots of the key file's copies were brought in step");
                 // A disk that was away may have brought back what was destroyed meanwhile.
-                if first > 0
-                    && let Err(error) = vault.destroy_again()
-                {
-                    tracing::error!(%error, "keys that were erased may be in the key file again");
+                if first > 0 {
+                    vault.destroy_later();
                 }
             }
             Err(error) => tracing::error!(%error, "the key file cannot be compared with its second copy"),
         }
+    }
+    // Until it has gone well: tried again each time.
+    if vault.must_destroy()
+        && let Err(error) = vault.destroy_again()
+    {
+        tracing::error!(%error, "keys that were erased may be in the key file again");
     }
     states.keys(keys.second_copy(), vault.unfinished());
 }

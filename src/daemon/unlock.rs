@@ -70,16 +70,18 @@ impl Unlock {
         };
         let opened = self.desk.opened();
         let opened = opened.ok_or_else(|| Refusal::new(RefusalCode::ReadOnly, "the store is not open"))?;
-        if opened.vault.is_locked() {
+        let locked = opened.vault.is_locked();
+        if locked || trying.half_done {
+            // Also for the rest of one that was cut short: whoever finishes it shows that they may.
             let secret = secret(passphrase, phrase)?;
             if secret.is_some() {
                 trying.spend(self.clock.uptime())?;
             }
             let keys = self.keys(secret)?;
-            opened.vault.unlock(keys)?;
-            trying.half_done = true;
-        }
-        if trying.half_done {
+            if locked {
+                opened.vault.unlock(keys)?;
+                trying.half_done = true;
+            }
             self.finish(opened)?;
             trying.half_done = false;
         }

@@ -21,6 +21,7 @@ use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use zeroize::Zeroizing;
 
 /// So long the views may hold what was erased, in places that nothing reads any more, before they are made anew.
@@ -104,7 +105,21 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Locked`], or a failing key file.
     pub fn destroy_again(&self) -> Result<(), VaultError> {
-        self.destroy_listed(self.key_file()?)
+        self.destroy_later();
+        self.destroy_listed(self.key_file()?)?;
+        self.again.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Notes that [`Self::destroy_again`] is due: slots of the key file came from another copy.
+    pub fn destroy_later(&self) {
+        self.again.store(true, Ordering::Release);
+    }
+
+    /// Whether [`Self::destroy_again`] is due, or failed the last time.
+    #[must_use]
+    pub fn must_destroy(&self) -> bool {
+        self.again.load(Ordering::Acquire)
     }
 
     pub(super) fn destroy_listed(&self, keys: &KeyFile) -> Result<(), VaultError> {

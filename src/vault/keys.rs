@@ -38,6 +38,9 @@ pub use error::KeyError;
 use second::Copies;
 use slot::{HEADER_BYTES, SLOT_BYTES, SlotBytes, State};
 
+/// The name of the key file, in the state folder and in the folder of second copies.
+pub const KEY_FILE: &str = "keys";
+
 /// Keys written ahead: as many as one group of the log can enrol. A crash loses at most these slots (32 KiB).
 pub const RESERVED_MAX: usize = 256;
 

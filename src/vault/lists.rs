@@ -54,7 +54,10 @@ pub struct Lists {
 #[derive(Debug)]
 struct Kept<T> {
     twin: Twin,
-    now: Mutex<(u64, T)>,
+    /// The counter of the file as it is; held while that is written and synced.
+    writing: Mutex<u64>,
+    /// What the file holds; held for moments, so that nobody who only asks waits for a disk.
+    now: Mutex<T>,
 }
 
 impl Lists {
@@ -78,7 +81,7 @@ impl Lists {
     /// Every erasure there ever was.
     #[must_use]
     pub fn erasures(&self) -> Vec<Erasure> {
-        self.erasures.lock().1.clone()
+        self.erasures.lock().clone()
     }
 
     /// Notes the end of a key, durably, or how far it is. Keys are told apart by their places, none of which is used twice.
@@ -101,7 +104,7 @@ impl Lists {
 
     /// Whether a key of this customer has come to its end.
     pub(super) fn knows(&self, customer: CustomerNumber) -> bool {
-        self.erasures.lock().1.iter().any(|kept| kept.customer == customer)
+        self.erasures.lock().iter().any(|kept| kept.customer == customer)
     }
 
     /// Notes marks, durably.
@@ -129,7 +132,7 @@ impl Lists {
 
     /// Whether any of `marks` is kept.
     pub(super) fn any_marked(&self, marks: &[Hash16]) -> bool {
-        let kept = &self.marks.lock().1;
+        let kept = self.marks.lock();
         marks.iter().any(|mark| kept.contains(mark))
     }
 }
@@ -158,7 +161,7 @@ where
             lists.push(postcard::from_bytes::<T>(body).map_err(damaged)?);
         }
         let merged = lists.into_iter().reduce(merge).unwrap_or_default();
-        let kept = Self { twin, now: Mutex::new((found.counter, merged)) };
+        let kept = Self { twin, writing: Mutex::new(found.counter), now: Mutex::new(merged) };
         if found.uneven {
             kept.change(|_| {})?;
         }
@@ -166,17 +169,18 @@ where
     }
 
     fn change(&self, change: impl FnOnce(&mut T)) -> Result<(), KeyError> {
-        let mut now = self.lock();
-        let mut list = now.1.clone();
+        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut list = self.lock().clone();
         change(&mut list);
-        let counter = now.0.saturating_add(1);
+        let counter = writing.saturating_add(1);
         let full = |_| KeyError::Full { path: self.twin.path().to_owned() };
         self.twin.store(counter, &postcard::to_stdvec(&list).map_err(full)?)?;
-        *now = (counter, list);
+        *writing = counter;
+        *self.lock() = list;
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, (u64, T)> {
+    fn lock(&self) -> MutexGuard<'_, T> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

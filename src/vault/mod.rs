@@ -46,6 +46,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock};
 use zeroize::Zeroizing;
 
@@ -201,6 +202,8 @@ pub struct Vault {
     erasing: Mutex<HashMap<CustomerNumber, Dek>>,
     /// Held while views are made anew because it is time.
     renewing: Mutex<()>,
+    /// Whether destroyed keys may be in the key file again.
+    again: AtomicBool,
 }
 
 impl Vault {
@@ -208,7 +211,8 @@ impl Vault {
     #[must_use]
     pub fn new(keys: Option<KeyFile>, keyring: Keyring, lists: Lists) -> Self {
         let keys = keys.map_or_else(OnceLock::new, OnceLock::from);
-        Self { keys, keyring, lists, erasing: Mutex::default(), renewing: Mutex::default() }
+        let (erasing, renewing, again) = Default::default();
+        Self { keys, keyring, lists, erasing, renewing, again }
     }
 
     /// Whether names and texts are out of reach.

@@ -9,7 +9,8 @@
 //! written is lost to an older copy.
 
 use super::files;
-use super::keys::KeyError;
+use super::keys::second::is_bare;
+use super::keys::{KEY_FILE, KeyError};
 use std::path::{Path, PathBuf};
 
 /// The longest body. The end of a key takes some 35 bytes, so this is well over a million of them.
@@ -75,8 +76,8 @@ impl Twin {
         Ok(Found { counter, bodies, uneven })
     }
 
-    /// Puts `body` into both places. A second place that cannot be written is left as it is: it is brought up by the
-    /// next replacement, or the next start.
+    /// Puts `body` into both places. A second place that cannot be written, or is only the folder below a disk that is not
+    /// mounted, is left as it is: it is brought up by the next replacement, or the next start.
     ///
     /// # Errors
     /// [`KeyError::Full`] over [`BODY_BYTES_MAX`]; [`KeyError::Io`] of the first place.
@@ -90,8 +91,10 @@ impl Twin {
         let sum = crc32fast::hash(&bytes);
         bytes.extend_from_slice(&sum.to_le_bytes());
         files::replace(&self.first, 0o600, &bytes)?;
-        if let Some(second) = &self.second
-            && second.parent().is_some_and(Path::is_dir)
+        if let (Some(second), Some(folder)) = (&self.second, self.first.parent())
+            && second
+                .parent()
+                .is_some_and(|second| second.is_dir() && !is_bare(&folder.join(KEY_FILE), second))
         {
             drop(files::replace(second, 0o600, &bytes));
         }
@@ -153,6 +156,23 @@ mod tests {
         }
         fs::write(a.join("list"), b"short").unwrap();
         assert!(matches!(twin.load(), Err(KeyError::HeaderDamaged { .. })));
+    }
+
+    #[test]
+    fn the_folder_below_an_unmounted_disk_is_not_taken_for_the_disk() {
+        let root = tempfile::tempdir().unwrap();
+        let (a, b) = (root.path().join("a"), root.path().join("b"));
+        fs::create_dir(&a).unwrap();
+        fs::create_dir(&b).unwrap();
+        let twin = Twin::new(*b"FICHATST", "list", &a, Some(&b));
+        // The key file has a second copy, and it is not here.
+        fs::write(a.join("keys.second"), b"").unwrap();
+        twin.store(1, b"one").unwrap();
+        assert_eq!(fs::read_dir(&b).unwrap().count(), 0);
+        assert!(twin.load().unwrap().uneven);
+        fs::write(b.join("keys"), b"").unwrap();
+        twin.store(2, b"two").unwrap();
+        assert!(!twin.load().unwrap().uneven);
     }
 
     #[test]

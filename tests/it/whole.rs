@@ -5,8 +5,8 @@
 mod answers;
 mod cards;
 mod erasure;
-mod history;
 mod hindered;
+mod history;
 mod keys;
 mod restarts;
 mod restore;

@@ -128,6 +128,12 @@ fn marker(first: &Path) -> PathBuf {
     beside(first, ".second")
 }
 
+/// Whether `folder` lacks the second copy of the key file at `first` although one was made: the folder below a disk that is
+/// not mounted.
+pub(in crate::vault) fn is_bare(first: &Path, folder: &Path) -> bool {
+    marker(first).exists() && !second_path(first, folder).exists()
+}
+
 /// Brings back a first copy that is missing or damaged at its head from the second copy in `folder`, if `kek` opens
 /// that one. Gives whether it did; the slots are compared once the file is open.
 ///
