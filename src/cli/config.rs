@@ -2,10 +2,13 @@
 
 use super::ask::{Asker, Said};
 use super::{EX_USAGE, say, serve};
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, FileMistake};
+use crate::device::keymap;
 use crate::domain::id::RegisterName;
+use crate::domain::settings::Mistake;
+use nix::unistd::User;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -14,13 +17,21 @@ pub(super) enum Command {
         /// The file.
         #[arg(default_value = config::DEFAULT_PATH)]
         file: PathBuf,
+        /// The same, as other commands name it.
+        #[arg(long = "config", value_name = "FILE", conflicts_with = "file")]
+        named: Option<PathBuf>,
     },
 }
 
 impl Command {
     pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
-        let Self::Check { file } = self;
-        let error = match config::load(file) {
+        let Self::Check { file, named } = self;
+        let file = named.as_ref().unwrap_or(file);
+        let checked = config::load(file).and_then(|config| {
+            let mistakes = on_this_host(&config, file, &|user| matches!(User::from_name(user), Ok(Some(_))));
+            if mistakes.is_empty() { Ok(config) } else { Err(ConfigError::Wrong { mistakes }) }
+        });
+        let error = match checked {
             Ok(config) => {
                 let (file, means) = (file.display().to_string(), meaning(&config, &serve::host_name()));
                 let good = json!({ "ok": true, "file": file, "mistakes": [], "means": means });
@@ -37,6 +48,32 @@ impl Command {
         )?;
         Err(Said(EX_USAGE).into())
     }
+}
+
+/// What can only be told where fichad is to run: layouts and users that this host does not know. Their file is not known.
+fn on_this_host(config: &Config, file: &Path, has_user: &dyn Fn(&str) -> bool) -> Vec<FileMistake> {
+    let mistake = |key: String, problem: String| FileMistake {
+        file: file.to_owned(),
+        mistake: Mistake { key, problem },
+    };
+    let unknown = |layout: &str, variant: &str| {
+        keymap::load(layout, variant)
+            .err()
+            .map(|error| format!("`{layout}`: {:#}", anyhow::Error::new(error)))
+    };
+    let typist = unknown(&config.typist.layout, &config.typist.variant);
+    let typist = typist.map(|problem| mistake("typist.layout".to_owned(), problem));
+    let readers = config.readers.readers.iter().filter_map(|reader| {
+        let problem = unknown(&reader.layout, &reader.variant)?;
+        Some(mistake(format!("reader `{}` layout", reader.name), problem))
+    });
+    let users = config.registers.iter().flat_map(|register| {
+        let missing = register.users.iter().filter(|user| !has_user(user));
+        missing.map(|user| {
+            mistake(format!("register `{}` users", register.name), format!("this host has no user `{user}`"))
+        })
+    });
+    typist.into_iter().chain(readers).chain(users).collect()
 }
 
 fn mistakes(error: &ConfigError) -> Vec<Value> {
@@ -103,5 +140,16 @@ mod tests {
         for part in ["registers `a`, `b`", "of their own: 2", "printers `p`"] {
             assert!(means.contains(part), "{part} is not in\n{means}");
         }
+    }
+
+    #[test]
+    fn what_this_host_does_not_know_is_a_mistake() {
+        let text = "[typist]\nlayout = 'xq'\n[[reader]]\nname = 'k'\nlayout = 'de'\n[[reader]]\nname = 'l'\nlayout = 'qq'\n\
+                    [[register]]\nname = 'a'\nusers = ['ana', 'bea']\n";
+        let config = config::parse(text).unwrap();
+        let mistakes = on_this_host(&config, Path::new("f"), &|user| user == "ana");
+        let keys: Vec<&str> = mistakes.iter().map(|mistake| mistake.mistake.key.as_str()).collect();
+        assert_eq!(keys, ["typist.layout", "reader `l` layout", "register `a` users"]);
+        assert!(on_this_host(&config::parse("").unwrap(), Path::new("f"), &|_| false).is_empty());
     }
 }

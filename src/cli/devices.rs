@@ -1,7 +1,7 @@
 //! `ficha devices`: readers and printers in one table.
 
 use super::ask::Asker;
-use super::say::{NOTHING, at, get, rows, table};
+use super::say::{NOTHING, at, get, plain, rows, table};
 use serde_json::{Value, json};
 
 /// Asks for readers and printers, and shows both.
@@ -22,19 +22,33 @@ fn shown(both: &Value) -> String {
             .to_owned();
     }
     let reader = |reader: &Value| {
-        let kind = match reader.get("class") {
-            Some(_) => at(reader, "/class"),
-            None => "serial".to_owned(),
-        };
-        [at(reader, "/reader"), kind, at(reader, "/state"), at(reader, "/register"), reader_advice(reader)]
+        [at(reader, "/reader"), kind(reader), plain(&at(reader, "/state")), at(reader, "/register")]
     };
     let printer = |printer: &Value| {
-        let condition = at(printer, "/condition");
-        let advice = advice(&condition).to_owned();
-        [at(printer, "/printer"), "printer".to_owned(), condition, NOTHING.to_owned(), advice]
+        let condition = plain(&at(printer, "/condition"));
+        [at(printer, "/printer"), "printer".to_owned(), condition, NOTHING.to_owned()]
     };
-    let rows = readers.iter().map(reader).chain(printers.iter().map(printer));
-    table(["IDENTITY", "KIND", "STATE", "ROUTE", "WHAT TO DO"], rows)
+    let table = table(
+        ["IDENTITY", "KIND", "STATE", "ROUTE"],
+        readers.iter().map(reader).chain(printers.iter().map(printer)),
+    );
+    let of_reader = |reader: &Value| (at(reader, "/reader"), reader_advice(reader));
+    let of_printer =
+        |printer: &Value| (at(printer, "/printer"), advice(&at(printer, "/condition")).to_owned());
+    let advice = readers.iter().map(of_reader).chain(printers.iter().map(of_printer));
+    let lines: String =
+        advice.filter(|(_, what)| what != NOTHING).map(|(name, what)| format!("\n{name}: {what}")).collect();
+    if lines.is_empty() { table } else { format!("{table}\n{lines}") }
+}
+
+/// What a reader is, for people.
+pub(super) fn kind(reader: &Value) -> String {
+    match get(reader, "class").as_str() {
+        Some("hidpos") => "HID POS scanner".to_owned(),
+        Some("msr") => "magstripe reader".to_owned(),
+        Some(class) => class.to_owned(),
+        None => "serial".to_owned(),
+    }
 }
 
 /// What to do about a reader: why it is not read, how it gets its permission, or how it becomes ours.

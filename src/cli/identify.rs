@@ -3,7 +3,10 @@
 //! Writes one file in the folder of drop-ins beside the config, has the daemon read its config again, and waits for a scan. A file that
 //! would be a mistake is taken away again.
 
+mod layout;
+
 use super::ask::{Asker, Usage};
+use super::devices::kind;
 use super::say::{self, NOTHING, at, get, rows, table};
 use crate::config;
 use crate::device::keymap;
@@ -21,6 +24,9 @@ pub(super) struct Args {
     /// Takes this device as a reader, as the list names it; root writes the config.
     #[arg(long, value_name = "NAME")]
     adopt: Option<String>,
+    /// Adopts it although it is not plugged in now.
+    #[arg(long, requires = "adopt")]
+    unplugged: bool,
     /// The register that gets its scans.
     #[arg(long, value_name = "NAME", requires = "adopt")]
     register: Option<String>,
@@ -30,6 +36,9 @@ pub(super) struct Args {
     /// The config; the drop-in is written to the folder FILE.d.
     #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH)]
     config: PathBuf,
+    /// Shows a test code to scan, and says whether the reader's layout is right, and which one is.
+    #[arg(long, conflicts_with = "adopt")]
+    test: bool,
     /// How long to wait for a scan; 0 does not wait.
     #[arg(long, value_name = "N", default_value_t = 30)]
     seconds: u64,
@@ -37,8 +46,18 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
-        let written = self.adopt.as_deref().map(|name| self.adopt(name)).transpose()?;
         let mut client = asker.connect()?;
+        let silence = Duration::from_secs(self.seconds);
+        if self.test {
+            return layout::test(asker, &mut client, &self.config, silence);
+        }
+        let written = match &self.adopt {
+            Some(name) => {
+                self.is_plugged_in(name, &client.call("reader.list", json!({}))?)?;
+                Some(self.adopt(name)?)
+            }
+            None => None,
+        };
         if let Some(file) = &written {
             client.call("config.reload", json!({})).with_context(|| {
                 format!(
@@ -59,7 +78,6 @@ impl Args {
         }
         client.call("subscribe", json!({ "register": "*" }))?;
         say::aside(&format!("scan something now, within {} s", self.seconds));
-        let silence = Duration::from_secs(self.seconds);
         while let Some(event) = client.next_event(silence)? {
             if get(&event, "reader").is_string() {
                 let said = json!({ "reader": get(&event, "reader"), "register": get(&event, "register") });
@@ -71,6 +89,21 @@ impl Args {
         anyhow::bail!(
             "nothing was scanned, or by no reader of ours: a candidate is taken with `ficha identify --adopt NAME`"
         )
+    }
+
+    /// A name that nothing has is a slip of the pen, and would be found out at the till.
+    fn is_plugged_in(&self, name: &str, readers: &Value) -> anyhow::Result<()> {
+        // What only the config names has no class.
+        let there = rows(readers, "/readers").iter().filter(|row| row.get("class").is_some());
+        let names: Vec<String> = there.map(|row| at(row, "/reader")).collect();
+        if self.unplugged || names.iter().any(|there| there == name) {
+            return Ok(());
+        }
+        let list = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        let problem = format!(
+            "--adopt: {name} is not plugged in; there is {list}. With --unplugged it is adopted all the same"
+        );
+        Err(Usage(problem).into())
     }
 
     /// Writes the drop-in, unless the config would have mistakes with it.
@@ -153,9 +186,9 @@ fn listed(answer: &Value) -> String {
     let row = |reader: &Value| {
         let made = format!("{} {}", at(reader, "/maker"), at(reader, "/product"));
         let made = made.replace(NOTHING, "").trim().to_owned();
-        [at(reader, "/reader"), at(reader, "/class"), made, at(reader, "/state"), at(reader, "/register")]
+        [at(reader, "/reader"), kind(reader), made, at(reader, "/state"), at(reader, "/register")]
     };
-    table(["IDENTITY", "CLASS", "MADE BY", "STATE", "ROUTE"], readers.iter().map(row))
+    table(["IDENTITY", "KIND", "MADE BY", "STATE", "ROUTE"], readers.iter().map(row))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::ask::Asker;
 use super::devices::advice;
-use super::say::{at, rows, table};
+use super::say::{at, plain, rows, table};
 use serde_json::{Value, json};
 
 #[derive(Debug, clap::Subcommand)]
@@ -22,7 +22,7 @@ impl Command {
             let row = |printer: &Value| {
                 let condition = at(printer, "/condition");
                 let advice = advice(&condition).to_owned();
-                [at(printer, "/printer"), condition, advice]
+                [at(printer, "/printer"), plain(&condition), advice]
             };
             table(["PRINTER", "CONDITION", "WHAT TO DO"], printers.iter().map(row))
         })

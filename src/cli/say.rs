@@ -188,6 +188,16 @@ pub(super) fn aside(line: &str) {
     eprintln!("{}", safe(line));
 }
 
+/// Lines for a person on standard error.
+pub(super) fn aside_block(text: &str) {
+    text.lines().for_each(aside);
+}
+
+/// A word of the protocol as people read it.
+pub(super) fn plain(word: &str) -> String {
+    word.replace('_', " ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! `ficha status`.
 
 use super::ask::Asker;
-use super::say::{NOTHING, at, rows, table};
+use super::say::{NOTHING, at, plain, rows, table};
 use serde_json::{Value, json};
 
 /// Asks how everything is, and shows it.
@@ -30,7 +30,7 @@ fn shown(status: &Value) -> String {
         let (word, why) = condition.split_once(": ").unwrap_or((&condition, NOTHING));
         lines.push([format!("printer {}", at(printer, "/printer")), word.to_owned(), why.to_owned()]);
     }
-    table(["PART", "STATE", "WHY"], lines)
+    table(["PART", "STATE", "WHY"], lines.into_iter().map(|[part, state, why]| [part, plain(&state), why]))
 }
 
 #[cfg(test)]

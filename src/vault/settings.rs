@@ -32,7 +32,7 @@ impl Settings {
             keys.refuse("key_file", "give one of this, `key_credential` and `key_passphrase`");
         }
         let second_dir = keys.text("second_dir").map(PathBuf::from);
-        if second_dir.as_deref().is_some_and(|second| second.is_relative() || second == dir) {
+        if second_dir.as_deref().is_some_and(|second| second.is_relative() || second.starts_with(dir)) {
             keys.refuse(
                 "second_dir",
                 "must be the whole path of a folder on another disk, such as `/mnt/second/ficha-keys`",

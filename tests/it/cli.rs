@@ -279,7 +279,7 @@ fn devices_and_states_are_told() {
 #[test]
 fn a_scan_is_watched_and_never_reaches_the_terminal_raw() {
     let mut shop = Shop::open();
-    let (mut program, mut lines, _errors) = shop.watch(&["--json"]);
+    let (mut program, mut lines, errors) = shop.watch(&["--json"]);
     let (mut person, mut shown, _more) = shop.watch(&[]);
     shop.scan("]d2010400638133393110A1\u{1d}21S7");
     let mut line = String::new();
@@ -295,8 +295,16 @@ fn a_scan_is_watched_and_never_reaches_the_terminal_raw() {
     // Like `ficha watch | head -1`: who has seen enough is no failure.
     drop(shown);
     assert_eq!(person.wait().unwrap().code(), Some(0));
-    drop(shop);
-    assert_eq!(program.wait().unwrap().code(), Some(69), "the daemon is gone");
+    // A daemon that comes back is followed on.
+    shop.daemon.kill().unwrap();
+    shop.restart();
+    let mut asides = BufReader::new(errors).lines().map(Result::unwrap);
+    assert!(asides.any(|line| line.contains("fichad is back")));
+    shop.scan("4006381333931");
+    let told = lines.by_ref().lines().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    told.take_while(|event| event["scan_data"] != "4006381333931").for_each(drop);
+    drop(lines);
+    assert_eq!(program.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -45,9 +45,15 @@ fn an_adoption_is_written_checked_and_read() {
     let config = bench.state().with_file_name("fichad.toml");
     let config = config.to_str().unwrap();
     let adopt = |name: &str, more: &[&str]| {
-        let args = ["--json", "identify", "--config", config, "--seconds", "0", "--adopt", name];
+        let args =
+            ["--json", "identify", "--config", config, "--seconds", "0", "--unplugged", "--adopt", name];
         run(socket, &[&args, more].concat())
     };
+    // A slip of the pen in a name is no adoption.
+    let slip = ["identify", "--config", config, "--seconds", "0", "--adopt", "usb:05e0:1200:S42"];
+    let (code, _, err) = run(socket, &slip);
+    assert!(code == 64 && err.contains("not plugged in"), "{code} {err}");
+    assert!(!Path::new(&format!("{config}.d")).exists(), "nothing is written");
     let (code, out, err) = adopt("usb:05e0:1200:S42", &["--register", "till-1", "--layout", "de"]);
     assert_eq!(code, 0, "{err}");
     let said: Value = serde_json::from_str(&out).unwrap();
