@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The register of every scenario.
@@ -23,6 +24,9 @@ const BACKLOG_MAX: usize = 256;
 
 /// Pause between two questions about something that no event tells of (a device that is no reader, a printer's paper).
 const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// Idempotency keys given out so far, of all sessions.
+static KEYS: AtomicU64 = AtomicU64::new(1);
+
 /// A session with the daemon.
 #[derive(Debug)]
 pub struct Register {
@@ -267,7 +271,7 @@ impl Register {
     /// # Errors
     /// When the daemon refuses.
     pub fn enrol(&mut self, given_name: &str, within: Duration) -> Result<String> {
-        let params = json!({ "key": self.key(), "person": { "givenName": given_name } });
+        let params = json!({ "key": Self::key(), "person": { "givenName": given_name } });
         let enrolled = self.request("customer.enrol", &params, within)?;
         text(&enrolled, "/customer")
     }
@@ -277,7 +281,7 @@ impl Register {
     /// # Errors
     /// When the daemon refuses.
     pub fn issue_card(&mut self, customer: &str, within: Duration) -> Result<Card> {
-        let params = json!({ "key": self.key(), "customer": customer });
+        let params = json!({ "key": Self::key(), "customer": customer });
         let card = self.request("card.issue", &params, within)?;
         Ok(Card {
             id: text(&card, "/card")?,
@@ -300,7 +304,7 @@ impl Register {
     /// # Errors
     /// When the daemon refuses.
     pub fn begin_card(&mut self, customer: &str, printer: &str, within: Duration) -> Result<String> {
-        let params = json!({ "key": self.key(), "customer": customer, "printer": printer });
+        let params = json!({ "key": Self::key(), "customer": customer, "printer": printer });
         let queued = self.request("card.print", &params, within)?;
         text(&queued, "/job")
     }
@@ -332,9 +336,9 @@ impl Register {
         self.job(&job, "printed", within)
     }
 
-    /// An idempotency key that this session has not used; a scenario has a store of its own.
-    fn key(&self) -> String {
-        format!("0199aaaa-0000-7000-8000-{:012}", self.next_id)
+    /// An idempotency key that nobody here has used.
+    fn key() -> String {
+        format!("0199aaaa-0000-7000-8000-{:012}", KEYS.fetch_add(1, Ordering::Relaxed))
     }
 
     fn keep(&mut self, message: Value) {

@@ -70,7 +70,7 @@ fn doctor_has_the_command_for_a_foreign_tty(trace: &Trace) -> Result<()> {
     restart(trace)?;
     wait_owner(Path::new(rs232::HOST_PORT), "0660 root:dialout")?;
     let command = "usermod --append --groups dialout fichad";
-    expect("doctor's advice", &try_run("ficha doctor", trace)?.text.contains("dialout fichad"), &true)?;
+    expect("doctor's advice", &try_run("ficha doctor", trace)?.text.contains(command), &true)?;
     run(command, trace)?;
     restart(trace)?.wait_reader("rs232", true, STEP)
 }

@@ -36,7 +36,8 @@ fn debian_is_up(trace: &Trace) -> Result<()> {
 }
 
 fn the_package_is_installed(trace: &Trace) -> Result<()> {
-    run(&format!("dpkg -i {}", package(1)), trace)?;
+    run(&format!("dpkg --unpack {}", package(1)), trace)?;
+    run("dpkg --configure fichad", trace)?;
     let status = run("dpkg-query --show --showformat=${db:Status-Status} fichad", trace)?;
     expect("state of the package", &status.as_str(), &"installed")?;
     let listed = run(&format!("dpkg-deb --contents {}", package(1)), trace)?;

@@ -8,22 +8,30 @@ use crate::scenarios::{STEP, Scenario, expect};
 use crate::serial::{self, Chip};
 use crate::trace::Trace;
 use crate::vhci::Port;
+use std::fs;
 
 pub(super) const CHECKS: &[Scenario] = &[
     Scenario { name: "neighbours/modemmanager", play: modemmanager_leaves_readers_alone },
     Scenario { name: "neighbours/cups", play: cups_has_looked_and_lets_go },
 ];
 
+/// ModemManager as eager as it was made for years: it asks every tty that nobody told it to leave alone.
+const EAGER: &str = "[Service]\nExecStart=\nExecStart=/usr/sbin/ModemManager --filter-policy=legacy\n";
+
 /// A modem beside the scanner is what shows that ModemManager was there and has looked.
 fn modemmanager_leaves_readers_alone(trace: &Trace) -> Result<()> {
-    run("systemctl start ModemManager.service", trace)?;
+    fs::create_dir_all("/run/systemd/system/ModemManager.service.d")?;
+    fs::write("/run/systemd/system/ModemManager.service.d/eager.conf", EAGER)?;
+    run("systemctl daemon-reload", trace)?;
+    run("systemctl restart ModemManager.service", trace)?;
     let scanner = serial::plug(Chip::CdcAcm, "SN-MM", Port(1), STEP, trace)?;
     let known = properties(&nodes::appears(Kind::Tty, Port(1), STEP)?, trace)?;
     for flag in ["ID_MM_DEVICE_IGNORE=1", "ID_MM_PORT_IGNORE=1"] {
         expect(flag, &known.contains(&flag.to_owned()), &true)?;
     }
     let modem = serial::plug(Chip::Modem, "SN-MODEM", Port(2), STEP, trace)?;
-    let asked = modem.wait("ModemManager's AT command to the modem", LONG, |line| line.received.starts_with(b"AT"));
+    let asked =
+        modem.wait("ModemManager's AT command to the modem", LONG, |line| line.received.starts_with(b"AT"));
     run("journalctl --no-pager --unit=ModemManager.service", trace)?;
     asked?;
     let line = scanner.line();
