@@ -18,9 +18,9 @@
 //! <dir>/restore.new/, RESTORE, kept-timeline-N/   going back to an earlier moment: `restore.rs`, `swap.rs`
 //! <second>/STORE, store/journal/, vault/journal/   the second copy: the same bytes, within a second: `copier.rs`
 //!
-//! a view entry in sled      key:   | view number u8 | key |
-//!                           value: | seq u64 | crc32 u32 (key, seq, form, value) | form u8 | value |
-//! a value over 3 KiB        form 1, value: | length u32 |, its parts under | 80 | view number | key | seq | index |
+//! a block of view entries   key:   the least key it may hold: | view number u8 | key |
+//!                           value: | seq u64 | crc32 u32 (key, seq, entries) | entries, see `block.rs` |
+//! a value over 3 KiB        in parts, in the same frame, under | 80 | view number | key | seq | index |
 //! the position, key FF 'a'  value: the same frame around | seq u64 | record crc u32 | fold version u32 | format u32 |
 //! ```
 //!
@@ -40,6 +40,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod block;
 mod bring;
 mod checkpoint;
 mod committer;
@@ -99,7 +100,7 @@ pub const QUEUE_MAX: usize = 1024;
 pub const VIEW_NUMBER_MAX: u8 = 31;
 /// The longest key of a view entry, so that a few always fit one page of the view store.
 pub const KEY_BYTES_MAX: usize = 512;
-/// The longest value of a view entry. From 3 KiB on it lies in several sled entries; whoever reads it sees it whole.
+/// The longest value of a view entry. From 3 KiB on it lies in sled entries of its own; whoever reads it sees it whole.
 pub const VALUE_BYTES_MAX: usize = 256 << 10;
 
 /// The two halves that commit together: personal is written first, neutral last, and neutral is the commit point.

@@ -1,30 +1,34 @@
-//! One half's views in sled: framed and checked entries, and the position they have reached.
+//! One half's views in sled: entries in framed and checked blocks, and the position they have reached.
+//!
+//! A block lies under the least key that it may hold, and holds what there is up to the next block. [`put`] writes them.
 //!
 //! sled is written by plain inserts from the committer alone. It may panic on a damaged file, so every call into it
 //! is caught; it may open short or empty without a word, so it is believed only together with the journal.
 
+use super::block::{self, Found, Item, Value};
 use super::files::sync_tree;
-use super::layer::{Change, Changes};
+use super::layer::Changes;
 use super::record::array;
 use super::{Entry, Half, VALUE_BYTES_MAX, ViewError};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+mod put;
+
 /// Layout of entries and position; another number on disk has the views rebuilt.
-const VIEWS_FORMAT: u32 = 1;
+const VIEWS_FORMAT: u32 = 2;
 /// Where the views are: written after everything they hold.
 const APPLIED: &[u8] = &[0xff, b'a'];
 /// Where the views will be: written before a group's first entry. Unlike [`APPLIED`] only when a crash cut a group in two.
 const BEGUN: &[u8] = &[0xff, b'b'];
-const FRAME_BYTES: usize = 13;
-const WHOLE: u8 = 0;
-const PARTS: u8 = 1;
+const FRAME_BYTES: usize = 12;
 /// First key byte of the parts of long values, above every view number.
 const PART_KEY: u8 = 0x80;
-/// The longest value in one entry. With frame and key it stays below the 4 KiB or so from which sled writes blob files,
-/// which it never syncs.
+/// The longest value in a block, and the longest part of a longer one. A leaf of sled, sixteen blocks, so stays below the 128 KiB
+/// from which sled writes blob files, which it never syncs.
 const PART_BYTES: usize = 3 << 10;
 /// A long value replaced this often while it is read is taken for a damaged one.
 const PARTS_TRIES: u32 = 16;
@@ -50,6 +54,8 @@ pub(super) struct Table {
     /// sled's file, to sync it.
     file: File,
     half: Half,
+    /// Counted up before and after entries move from one block to another: odd while they do.
+    moves: AtomicU64,
 }
 
 impl Table {
@@ -61,7 +67,7 @@ impl Table {
             match caught(|| config.open()) {
                 Ok(db) => {
                     let file = File::open(dir.join("db")).map_err(|error| error.to_string())?;
-                    return Ok(Self { db, file, half });
+                    return Ok(Self { db, file, half, moves: AtomicU64::new(0) });
                 }
                 Err(what) if what.contains("could not acquire lock") && tries < LOCK_TRIES => {
                     tries = tries.saturating_add(1);
@@ -74,8 +80,8 @@ impl Table {
 
     /// The position; `None` for a table without one. The error says why the table cannot be believed.
     pub(super) fn position(&self) -> Result<Option<Position>, String> {
-        let applied = self.get(APPLIED).map_err(|error| error.to_string())?;
-        let begun = self.get(BEGUN).map_err(|error| error.to_string())?;
+        let applied = self.mark(APPLIED).map_err(|error| error.to_string())?;
+        let begun = self.mark(BEGUN).map_err(|error| error.to_string())?;
         if applied != begun {
             return Err("a crash cut a group of entries in two".to_owned());
         }
@@ -86,7 +92,7 @@ impl Table {
     /// The highest sequence that any readable mark names, also in a table that is no good otherwise.
     pub(super) fn reached(&self) -> u64 {
         let mark = |key| {
-            self.get(key).ok().flatten().and_then(|bytes| array(&bytes, 0)).map_or(0, u64::from_le_bytes)
+            self.mark(key).ok().flatten().and_then(|bytes| array(&bytes, 0)).map_or(0, u64::from_le_bytes)
         };
         mark(APPLIED).max(mark(BEGUN))
     }
@@ -95,10 +101,10 @@ impl Table {
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         let mut seen = None;
         for _ in 0..PARTS_TRIES {
-            let Some(framed) = self.caught(|| self.db.get(key))? else { return Ok(None) };
-            match self.unframe(key, &framed)? {
-                Stored::Whole(value) => return Ok(Some(value.to_vec())),
-                Stored::Parts { seq, bytes } => match self.joined(key, seq, bytes)? {
+            match self.stored(key)? {
+                None => return Ok(None),
+                Some(Stored::Here(value)) => return Ok(Some(value)),
+                Some(Stored::Parts { seq, bytes }) => match self.joined(key, seq, bytes)? {
                     Some(value) => return Ok(Some(value)),
                     None if seen == Some(seq) => break,
                     None => seen = Some(seq),
@@ -108,49 +114,110 @@ impl Table {
         Err(self.damaged("a part of a long value is missing".to_owned()))
     }
 
+    /// What `key` has in its block. While blocks are split, an entry can be missed on its way from one to the other: then it
+    /// is looked for again.
+    fn stored(&self, key: &[u8]) -> Result<Option<Stored>, ViewError> {
+        loop {
+            let moves = self.moves.load(Ordering::Acquire);
+            let block = self.caught(|| self.db.range(..=key).next_back().transpose())?;
+            if let Some((begin, framed)) = block {
+                let payload = self.unframe(&begin, &framed)?;
+                match block::find(payload, key).ok_or_else(|| self.no_block())? {
+                    Some(Found::Here(value)) => return Ok(Some(Stored::Here(value.to_vec()))),
+                    Some(Found::Parts { seq, bytes }) => return Ok(Some(Stored::Parts { seq, bytes })),
+                    None => {}
+                }
+            }
+            if moves.is_multiple_of(2) && self.moves.load(Ordering::Acquire) == moves {
+                return Ok(None);
+            }
+            std::hint::spin_loop();
+        }
+    }
+
     /// Entries from the first with `prefix` on, checked one by one.
     pub(super) fn entries<'t>(
         &'t self,
         prefix: &[u8],
     ) -> impl Iterator<Item = Result<Entry, ViewError>> + use<'t> {
-        let mut found = self.db.scan_prefix(prefix);
-        let mut entry = move || -> Result<Option<Entry>, ViewError> {
-            while let Some((key, framed)) = self.caught(|| found.next().transpose())? {
-                let value = match self.unframe(&key, &framed)? {
-                    Stored::Whole(value) => Some(value.to_vec()),
-                    Stored::Parts { .. } => self.get(&key)?,
+        let prefix = prefix.to_vec();
+        let mut items = self.items(&prefix);
+        let mut next = move || -> Result<Option<Entry>, ViewError> {
+            while let Some(Item { key, value, .. }) = items.next().transpose()? {
+                if !key.starts_with(&prefix) {
+                    return Ok(None);
+                }
+                let value = match value {
+                    Value::Here(value) => Some(value),
+                    Value::Parts(_) => self.get(&key)?,
                 };
                 // A long value may have been removed since the scan came by.
                 if let Some(value) = value {
-                    return Ok(Some((key.to_vec(), value)));
+                    return Ok(Some((key, value)));
                 }
             }
             Ok(None)
         };
-        std::iter::from_fn(move || entry().transpose())
+        std::iter::from_fn(move || next().transpose())
     }
 
-    /// Every entry of every view as stored, parts too, in key order; the position left out.
+    /// Every entry of every view in key order: its key, and the sequence that wrote it (8 bytes) before its value.
     pub(super) fn raw(&self) -> impl Iterator<Item = Result<Entry, ViewError>> {
-        let mut found = self.db.range(..APPLIED);
-        let mut entry = move || -> Result<Option<Entry>, ViewError> {
-            let Some((key, framed)) = self.caught(|| found.next().transpose())? else { return Ok(None) };
-            self.unframe(&key, &framed)?;
-            Ok(Some((key.to_vec(), framed.to_vec())))
+        self.items(&[]).map(|item| {
+            let Item { key, seq, value } = item?;
+            let mut raw = seq.to_le_bytes().to_vec();
+            match value {
+                Value::Here(value) => raw.extend_from_slice(&value),
+                Value::Parts(bytes) => {
+                    let value = self.joined(&key, seq, bytes)?;
+                    let missing = || self.damaged("a part of a long value is missing".to_owned());
+                    raw.extend_from_slice(&value.ok_or_else(missing)?);
+                }
+            }
+            Ok((key, raw))
+        })
+    }
+
+    /// The entries from `from` on, block by block. A block that is split while it is passed gives none of its entries twice.
+    fn items<'t>(&'t self, from: &[u8]) -> impl Iterator<Item = Result<Item, ViewError>> + use<'t> {
+        let (mut after, mut first) = (from.to_vec(), true);
+        let mut waiting = Vec::new().into_iter();
+        // Views end below the parts.
+        let mut blocks = None;
+        let mut next = move || -> Result<Option<Item>, ViewError> {
+            loop {
+                if let Some(item) = waiting.next() {
+                    let item: Item = item;
+                    let fresh = if first { item.key >= after } else { item.key > after };
+                    if fresh {
+                        (first, after) = (false, item.key.clone());
+                        return Ok(Some(item));
+                    }
+                    continue;
+                }
+                let begun = match &mut blocks {
+                    Some(blocks) => blocks,
+                    none => {
+                        let begin =
+                            self.caught(|| self.db.range(..=after.as_slice()).next_back().transpose())?;
+                        let begin = begin.map_or(after.clone(), |(begin, _)| begin.to_vec());
+                        none.insert(self.db.range(begin..vec![PART_KEY]))
+                    }
+                };
+                let Some((begin, framed)) = self.caught(|| begun.next().transpose())? else {
+                    return Ok(None);
+                };
+                let items = block::decode(self.unframe(&begin, &framed)?).ok_or_else(|| self.no_block())?;
+                waiting = items.into_iter();
+            }
         };
-        std::iter::from_fn(move || entry().transpose())
+        std::iter::from_fn(move || next().transpose())
     }
 
     /// Writes `changes`, then the position they lead to.
     pub(super) fn apply(&self, changes: &Changes, to: Position) -> Result<(), String> {
         self.insert(BEGUN, to.seq, &to.encode())?;
-        for (key, change) in changes {
-            let old = match &change.value {
-                Some(value) => self.put(key, change.seq, value)?,
-                None => caught(|| self.db.remove(key))?,
-            };
-            self.remove_parts(key, change, old.as_deref())?;
-        }
+        put::put(self, changes)?;
         self.insert(APPLIED, to.seq, &to.encode())
     }
 
@@ -166,24 +233,19 @@ impl Table {
         sync_tree(dir).map_err(|error| error.to_string())
     }
 
-    fn insert(&self, key: &[u8], seq: u64, value: &[u8]) -> Result<(), String> {
-        caught(|| self.db.insert(key, frame(key, seq, WHOLE, value))).map(drop)
+    fn insert(&self, key: &[u8], seq: u64, payload: &[u8]) -> Result<(), String> {
+        caught(|| self.db.insert(key, frame(key, seq, payload))).map(drop)
     }
 
-    /// Writes a value, a long one part by part and its own entry last; gives what was there before.
-    fn put(&self, key: &[u8], seq: u64, value: &[u8]) -> Result<Option<sled::IVec>, String> {
-        if value.len() <= PART_BYTES {
-            return caught(|| self.db.insert(key, frame(key, seq, WHOLE, value)));
-        }
-        for (part, index) in value.chunks(PART_BYTES).zip(0..) {
-            self.insert(&part_key(key, seq, index), seq, part)?;
-        }
-        let bytes = u32::try_from(value.len()).map_err(|_| "a value is too long".to_owned())?;
-        caught(|| self.db.insert(key, frame(key, seq, PARTS, &bytes.to_le_bytes())))
+    /// Where the views are, or will be, as one of the two marks says.
+    fn mark(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        let Some(framed) = self.caught(|| self.db.get(key))? else { return Ok(None) };
+        self.unframe(key, &framed).map(|payload| Some(payload.to_vec()))
     }
 
     /// Reads the parts of a long value; `None` when one is missing, as when it was just replaced.
-    fn joined(&self, key: &[u8], seq: u64, bytes: usize) -> Result<Option<Vec<u8>>, ViewError> {
+    fn joined(&self, key: &[u8], seq: u64, bytes: u32) -> Result<Option<Vec<u8>>, ViewError> {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         let mut value = Vec::with_capacity(bytes.min(VALUE_BYTES_MAX));
         for index in 0..=u16::MAX {
             if value.len() >= bytes {
@@ -192,29 +254,19 @@ impl Table {
             let key = part_key(key, seq, index);
             let Some(framed) = self.caught(|| self.db.get(&key))? else { return Ok(None) };
             match self.unframe(&key, &framed)? {
-                Stored::Whole(part) if !part.is_empty() => value.extend_from_slice(part),
-                Stored::Whole(_) | Stored::Parts { .. } => return Ok(None),
+                [] => return Ok(None),
+                part => value.extend_from_slice(part),
             }
         }
         Ok(Some(value).filter(|value| value.len() == bytes))
     }
 
-    /// Removes the parts of a long value that `change` replaced.
-    fn remove_parts(&self, key: &[u8], change: &Change, old: Option<&[u8]>) -> Result<(), String> {
-        let Some(Stored::Parts { seq, .. }) = old.and_then(|old| stored(key, old)) else { return Ok(()) };
-        if change.value.is_some() && seq == change.seq {
-            return Ok(());
-        }
-        for index in 0..=u16::MAX {
-            if caught(|| self.db.remove(part_key(key, seq, index)))?.is_none() {
-                break;
-            }
-        }
-        Ok(())
+    fn unframe<'f>(&self, key: &[u8], framed: &'f [u8]) -> Result<&'f [u8], ViewError> {
+        payload(key, framed).ok_or_else(|| self.damaged("an entry does not match its checksum".to_owned()))
     }
 
-    fn unframe<'f>(&self, key: &[u8], framed: &'f [u8]) -> Result<Stored<'f>, ViewError> {
-        stored(key, framed).ok_or_else(|| self.damaged("an entry does not match its checksum".to_owned()))
+    fn no_block(&self) -> ViewError {
+        self.damaged("a block of entries does not hold together".to_owned())
     }
 
     fn caught<T>(&self, call: impl FnOnce() -> sled::Result<T>) -> Result<T, ViewError> {
@@ -245,42 +297,29 @@ impl Position {
     }
 }
 
-/// An entry as it lies in sled.
-enum Stored<'f> {
-    Whole(&'f [u8]),
+/// A value as its block has it.
+enum Stored {
+    Here(Vec<u8>),
     /// A value of `bytes` in entries of their own.
     Parts {
         seq: u64,
-        bytes: usize,
+        bytes: u32,
     },
 }
 
-/// `seq u64 | crc u32 | form u8 | value`; the crc covers the key too, so that no entry passes for another.
-fn frame(key: &[u8], seq: u64, form: u8, value: &[u8]) -> Vec<u8> {
-    let mut framed = Vec::with_capacity(value.len().saturating_add(FRAME_BYTES));
+/// `seq u64 | crc u32 | payload`; the crc covers the key too, so that no entry passes for another.
+fn frame(key: &[u8], seq: u64, payload: &[u8]) -> Vec<u8> {
+    let mut framed = Vec::with_capacity(payload.len().saturating_add(FRAME_BYTES));
     framed.extend_from_slice(&seq.to_le_bytes());
-    framed.extend_from_slice(&[0; 4]);
-    framed.push(form);
-    framed.extend_from_slice(value);
-    let crc = checksum(key, &framed).unwrap_or_default();
-    framed.splice(8..12, crc.to_le_bytes());
+    framed.extend_from_slice(&checksum(key, seq, payload).to_le_bytes());
+    framed.extend_from_slice(payload);
     framed
 }
 
-fn stored<'f>(key: &[u8], framed: &'f [u8]) -> Option<Stored<'f>> {
-    let seq = u64::from_le_bytes(array(framed, 0)?);
-    if checksum(key, framed)? != u32::from_le_bytes(array(framed, 8)?) {
-        return None;
-    }
-    let value = framed.get(FRAME_BYTES..)?;
-    match framed.get(12) {
-        Some(&WHOLE) => Some(Stored::Whole(value)),
-        Some(&PARTS) => {
-            let bytes = usize::try_from(u32::from_le_bytes(array(value, 0)?)).ok()?;
-            Some(Stored::Parts { seq, bytes })
-        }
-        _ => None,
-    }
+/// What is in a frame, if it is whole and of this key.
+fn payload<'f>(key: &[u8], framed: &'f [u8]) -> Option<&'f [u8]> {
+    let (seq, crc) = (u64::from_le_bytes(array(framed, 0)?), u32::from_le_bytes(array(framed, 8)?));
+    framed.get(FRAME_BYTES..).filter(|payload| checksum(key, seq, payload) == crc)
 }
 
 /// The key of one part: out of every view's range, and another for each sequence, so that parts are never overwritten.
@@ -293,12 +332,12 @@ fn part_key(key: &[u8], seq: u64, index: u16) -> Vec<u8> {
     out
 }
 
-fn checksum(key: &[u8], framed: &[u8]) -> Option<u32> {
+fn checksum(key: &[u8], seq: u64, payload: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(key);
-    crc.update(framed.get(..8)?);
-    crc.update(framed.get(12..)?);
-    Some(crc.finalize())
+    crc.update(&seq.to_le_bytes());
+    crc.update(payload);
+    crc.finalize()
 }
 
 /// Runs a call into sled; its error, or its panic, as a text.
@@ -311,6 +350,7 @@ fn caught<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layer::Change;
     use super::*;
 
     fn change(seq: u64, value: &[u8]) -> Change {
@@ -329,7 +369,7 @@ mod tests {
         table.apply(&Changes::from([(vec![0, 1], change(5, b"a"))]), at(5)).unwrap();
         assert_eq!(table.position(), Ok(Some(at(5))));
         table.insert(BEGUN, 6, &at(6).encode()).unwrap();
-        table.put(&[0, 1], 6, b"b").unwrap();
+        put::put(&table, &Changes::from([(vec![0, 1], change(6, b"b"))])).unwrap();
         table.sync().unwrap();
         drop(table);
         let table = Table::open(Half::Neutral, dir.path(), 1 << 20).unwrap();
@@ -344,17 +384,18 @@ mod tests {
         let long = vec![3; PART_BYTES + 1];
         let changes = Changes::from([(vec![0, 1], change(5, b"a")), (vec![0, 2], change(5, &long))]);
         table.apply(&changes, at(5)).unwrap();
-        let whole = table.db.get([0, 1]).unwrap().unwrap().to_vec();
+        let (begin, whole) = table.db.range(..=[0, 1]).next_back().unwrap().unwrap();
         for bit in 0..whole.len() * 8 {
-            let mut bad = whole.clone();
+            let mut bad = whole.to_vec();
             bad[bit / 8] ^= 1 << (bit % 8);
-            table.db.insert([0, 1], bad).unwrap();
+            table.db.insert(&begin, bad).unwrap();
             assert!(table.get(&[0, 1]).is_err(), "bit {bit}");
             assert!(
                 table.entries(&[0]).any(|entry| entry.is_err()) && table.raw().any(|entry| entry.is_err())
             );
         }
-        // A sound entry under another key is no better.
+        // A sound block under another key is no better.
+        table.db.insert(&begin, &whole).unwrap();
         table.db.insert([0, 3], whole).unwrap();
         assert!(table.get(&[0, 3]).is_err());
         assert_eq!(table.get(&[0, 2]).unwrap(), Some(long));

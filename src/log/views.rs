@@ -1,5 +1,6 @@
 //! The committed views as any thread reads them.
 
+use super::files::to_u64;
 use super::layer::{self, base};
 use super::table::Table;
 use super::{Entry, Half, Halves, Read, View, ViewError};
@@ -67,16 +68,19 @@ impl Views {
     pub fn digest(&self, half: Half) -> Result<Digest, ViewError> {
         self.check(half)?;
         let mut crc = crc32fast::Hasher::new();
-        let mut entries: u64 = 0;
+        let (mut entries, mut bytes): (u64, u64) = (0, 0);
         for entry in self.table(half).iter().flat_map(|table| table.raw()) {
             let (key, value) = entry?;
+            // The sequence that wrote it stands before a value.
+            let own = key.len().saturating_add(value.len()).saturating_sub(8);
+            bytes = bytes.saturating_add(to_u64(own));
             for part in [&key, &value] {
                 crc.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
                 crc.update(part);
             }
             entries = entries.saturating_add(1);
         }
-        Ok(Digest { entries, crc: crc.finalize() })
+        Ok(Digest { entries, bytes, crc: crc.finalize() })
     }
 }
 
@@ -103,6 +107,8 @@ impl std::fmt::Debug for Views {
 pub struct Digest {
     /// How many entries.
     pub entries: u64,
+    /// Bytes of their keys and values.
+    pub bytes: u64,
     /// CRC-32 over all keys and values, each with the sequence that wrote it.
     pub crc: u32,
 }

@@ -115,7 +115,7 @@ impl Lists {
     /// How many places of the key file, counted from the first, were given out before the last restore.
     #[must_use]
     pub fn slots_used(&self) -> u32 {
-        self.slots.lock().1
+        *self.slots.lock()
     }
 
     /// Notes, durably, that so many places were given out: a restore forgets them, and what is sealed under their keys is
