@@ -1,5 +1,6 @@
 //! How each neutral event changes the views.
 
+mod quick;
 mod sales;
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
 use crate::domain::card::{Card, CardReason, CardStatus};
 use crate::domain::customer::Customer;
 use crate::domain::event::{Outcome, RequestDone, StoreEvent};
-use crate::domain::id::{CardId, CustomerNumber, IssueId, JobId, SaleId, VisitId};
+use crate::domain::id::{CardId, CustomerNumber, IssueId, JobId, RegisterName, SaleId, VisitId};
 use crate::domain::issue::{Issue, IssueState};
 use crate::domain::time::Timestamp;
 use crate::log::{Fold, FoldError, Meta, ReadWrite, View};
@@ -30,8 +31,10 @@ impl Fold for StoreFold {
     }
 
     fn apply(&self, meta: &Meta, event: &[u8], views: &mut dyn ReadWrite) -> Result<(), FoldError> {
-        let event: StoreEvent = serde_json::from_slice(event).map_err(bad)?;
-        apply(meta, event, views)
+        match quick::read(event) {
+            Some(quick) => quick.apply(meta, views),
+            None => apply(meta, serde_json::from_slice(event).map_err(bad)?, views),
+        }
     }
 }
 
@@ -83,9 +86,7 @@ impl KeptRequest {
 fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
     let at = Timestamp(meta.at_us);
     match event {
-        StoreEvent::RequestDone(request) => {
-            put(views, REQUESTS, request.key.as_bytes(), &KeptRequest::new(&request))
-        }
+        StoreEvent::RequestDone(request) => keep_request(views, &request),
         StoreEvent::CustomerEnrolled { customer } => {
             put(views, CUSTOMERS, customer.0.as_bytes(), &Customer::new(customer, at))
         }
@@ -103,8 +104,7 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
             change_customer(views, customer, |kept| set_card_status(kept, card, status, reason))
         }
         StoreEvent::VisitOpened { visit, customer, register, repeat_of, .. } => {
-            let kept = Visit { customer, register, opened_at: at, state: VisitState::Open };
-            open_visit(views, visit, kept, repeat_of)
+            open_visit(at, views, (visit, customer, register), repeat_of)
         }
         StoreEvent::VisitEnded { visit } => end_visit(views, visit),
         event @ (StoreEvent::SaleRecorded(_) | StoreEvent::SaleAttached { .. }) => {
@@ -136,6 +136,10 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
     }
 }
 
+fn keep_request(views: &mut dyn ReadWrite, request: &RequestDone) -> Result<(), FoldError> {
+    put(views, REQUESTS, request.key.as_bytes(), &KeptRequest::new(request))
+}
+
 fn move_job(
     views: &mut dyn ReadWrite,
     job: JobId,
@@ -153,11 +157,12 @@ fn move_job(
 /// Opens a visit; whoever was at the register before is there no more. A card that is read twice in a moment is
 /// still one visit: the first stays the one that counts.
 fn open_visit(
+    at: Timestamp,
     views: &mut dyn ReadWrite,
-    visit: VisitId,
-    kept: Visit,
+    (visit, customer, register): (VisitId, CustomerNumber, RegisterName),
     repeat_of: Option<VisitId>,
 ) -> Result<(), FoldError> {
+    let kept = Visit { customer, register, opened_at: at, state: VisitState::Open };
     let register = kept.register.as_str().as_bytes();
     let before = value::<VisitId>(views, REGISTERS, register).map_err(bad)?;
     if before.is_some() && before == repeat_of {

@@ -2,16 +2,19 @@
 
 use super::{change_customer, put, unfit};
 use crate::domain::event::StoreEvent;
-use crate::domain::id::{CustomerNumber, SaleId};
+use crate::domain::id::{CustomerNumber, RegisterName, SaleId};
 use crate::domain::money::Currency;
-use crate::domain::purchase::Sale;
-use crate::domain::time::Timestamp;
+use crate::domain::purchase::{Receipt, Sale};
+use crate::domain::time::{Day, Timestamp};
 use crate::log::{FoldError, Meta, ReadWrite};
 use crate::store::sale::{RECEIPTS, SALE_OWNERS, SALES_OF, owner_key, receipt_key, sale_of};
 
 pub(super) fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
     if let StoreEvent::SaleRecorded(sale) = event {
-        return record(meta, &sale, views);
+        let Sale { sale, customer, sold_at, receipt, .. } = *sale;
+        let Receipt { register, number, day, currency, total, .. } = receipt;
+        let recorded = Recorded { sale, customer, sold_at, register, number, day, currency, total };
+        return recorded.apply(meta, views);
     }
     if let StoreEvent::SaleAttached { sale, customer, from, last_left, sold_at, currency, total } = event {
         if let Some(from) = from {
@@ -27,14 +30,27 @@ pub(super) fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -
     Ok(())
 }
 
-fn record(meta: &Meta, sale: &Sale, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
-    if sale.sale.seq() != meta.seq {
-        return Err(unfit("a sale's id names another transaction than its own"));
+/// What the views take of a receipt.
+pub(super) struct Recorded {
+    pub(super) sale: SaleId,
+    pub(super) customer: Option<CustomerNumber>,
+    pub(super) sold_at: Timestamp,
+    pub(super) register: RegisterName,
+    pub(super) number: String,
+    pub(super) day: Day,
+    pub(super) currency: Currency,
+    pub(super) total: i64,
+}
+
+impl Recorded {
+    pub(super) fn apply(&self, meta: &Meta, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
+        if self.sale.seq() != meta.seq {
+            return Err(unfit("a sale's id names another transaction than its own"));
+        }
+        put(views, RECEIPTS, &receipt_key(&self.register, self.day, &self.number), &meta.seq)?;
+        let Some(customer) = self.customer else { return Ok(()) };
+        count(views, customer, (self.sale, self.sold_at), (self.currency, self.total))
     }
-    let receipt = &sale.receipt;
-    put(views, RECEIPTS, &receipt_key(&receipt.register, receipt.day, &receipt.number), &meta.seq)?;
-    let Some(customer) = sale.customer else { return Ok(()) };
-    count(views, customer, (sale.sale, sale.sold_at), (receipt.currency, receipt.total))
 }
 
 /// Counts a sale to a customer's.
