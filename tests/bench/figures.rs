@@ -34,19 +34,19 @@ impl Times {
     }
 }
 
-/// Prints both and how many times the floor ours is.
-pub(crate) fn table(floor: &Times, ours: &Times) {
-    let (floor, ours) = (floor.ranks(), ours.ranks());
-    let row = |name: &str, cells: [String; 3]| {
-        let [first, second, third] = cells;
-        say(&format!("{name:<12}{first:>11}{second:>11}{third:>11}"));
-    };
-    let micros = |ranks: [f64; 3]| ranks.map(|us| format!("{us:.1} µs"));
-    row("", RANKS.map(|(name, _)| name.to_owned()));
-    row("bare relay", micros(floor));
-    row("fichad", micros(ours));
-    let [[a, b, c], [x, y, z]] = [floor, ours];
-    row("ratio", [x / a, y / b, z / c].map(|ratio| format!("{ratio:.2}")));
+/// Prints each with how many times the first it is.
+pub(crate) fn table(all: &[(&str, &Times)]) {
+    let floor = all.first().map_or([f64::NAN; 3], |(_, times)| times.ranks());
+    let mut head = format!("{:<24}", "");
+    RANKS.iter().for_each(|(name, _)| head.push_str(&format!("{name:>21}")));
+    say(&head);
+    for (name, times) in all {
+        let mut line = format!("{name:<24}");
+        for (us, floor) in times.ranks().into_iter().zip(floor) {
+            line.push_str(&format!("{us:>11.1} µs {:>5.2} x", us / floor));
+        }
+        say(&line);
+    }
 }
 
 /// How many cores, which kernel: nothing that tells one machine from another of its kind.

@@ -83,7 +83,7 @@ fn main() -> anyhow::Result<()> {
         args.customers,
         args.registers
     ));
-    figures::table(&floor, &ours);
+    figures::table(&[("bare relay", &floor), ("fichad", &ours)]);
     say(&format!("resident after them: {}", shop.resident()?));
     ensure!(floor.len() == ours.len(), "one of the two lost scans");
     Ok(())

@@ -1,0 +1,220 @@
+//! A store of many customers with their purchases, made once and kept under `target/`.
+//!
+//! Everything goes through the committer as a shop's does: decided, journalled, synced, applied. Only the desk's requests around
+//! it are left out, and groups are as full as they get.
+
+use crate::figures::say;
+use crate::goods::{self, Dice, FIRST_US};
+use crate::line::now;
+use anyhow::Context as _;
+use fichad::desk::Opened;
+use fichad::domain::card::CardKind;
+use fichad::domain::event::{Outcome, RequestDone, StoreEvent};
+use fichad::domain::id::ReaderName;
+use fichad::domain::purchase::Receipt;
+use fichad::domain::refusal::{Refusal, RefusalCode};
+use fichad::domain::time::Timestamp;
+use fichad::log::{Folds, Log, OpenReport, Pending, Settings, Tx};
+use fichad::store::{self, StoreFold};
+use fichad::vault::kek::{KeySource, create_key_file};
+use fichad::vault::keyring::Keyring;
+use fichad::vault::keys::{Dek, KeyFile, KeyRef, os_random};
+use fichad::vault::lists::Lists;
+use fichad::vault::{PERSON, TILL, Till, Vault, VaultFold};
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Decisions under way while the store is filled: a few full groups.
+const UNDER_WAY_MAX: usize = 768;
+
+/// Purchases of each customer.
+pub(crate) const PURCHASES: u64 = 10;
+
+/// Events that make a customer, in both journals: number, card and request; key, person, till and card.
+const EVENTS_OF_CUSTOMER: u64 = 7;
+/// Events of a purchase: visit, sale, request.
+const EVENTS_OF_PURCHASE: u64 = 3;
+
+/// How much lies in a finished store.
+#[derive(Clone, Copy)]
+pub(crate) struct Made {
+    pub(crate) customers: u64,
+}
+
+impl Made {
+    pub(crate) fn purchases(self) -> u64 {
+        self.customers.saturating_mul(PURCHASES)
+    }
+
+    /// Events in both journals.
+    pub(crate) fn events(self) -> u64 {
+        let of_purchases = self.purchases().saturating_mul(EVENTS_OF_PURCHASE);
+        self.customers.saturating_mul(EVENTS_OF_CUSTOMER).saturating_add(of_purchases)
+    }
+
+    /// Records in both journals: a customer has one in each half.
+    pub(crate) fn records(self) -> u64 {
+        self.customers.saturating_mul(2).saturating_add(self.purchases())
+    }
+}
+
+/// The folder of a store with so many customers; made if it is not there whole.
+pub(crate) fn folder(customers: u64) -> anyhow::Result<(PathBuf, Made)> {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
+    let dir = target.join(format!("store-{customers}"));
+    let (whole, made) = (dir.join("MADE"), Made { customers });
+    if whole.exists() {
+        return Ok((dir, made));
+    }
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir).context("a store that was not finished cannot be removed")?;
+    }
+    std::fs::create_dir_all(&dir)?;
+    say(&format!("making a store of {customers} customers with {PURCHASES} purchases each, once"));
+    fill(&dir, made)?;
+    std::fs::write(&whole, "")?;
+    Ok((dir, made))
+}
+
+/// Opens the store in `dir`, or makes an empty one; `clock` is what it takes for the time.
+pub(crate) fn open(dir: &Path, clock: &Arc<AtomicI64>) -> anyhow::Result<(Opened, OpenReport)> {
+    let (kek_file, keyring) = (dir.join("vault.key"), dir.join("keyring"));
+    if !kek_file.exists() {
+        create_key_file(&kek_file, os_random)?;
+        std::fs::create_dir(&keyring)?;
+        Keyring::create(&keyring, os_random)?;
+        KeyFile::create(&dir.join("keys"), &KeySource::File(kek_file.clone()).load(None)?, os_random)?;
+    }
+    let kek = KeySource::File(kek_file).load(None)?;
+    let keys = KeyFile::open(&dir.join("keys"), &kek, os_random)?;
+    let vault = Arc::new(Vault::new(Some(keys), Keyring::open(&keyring)?, Lists::open(dir, None)?));
+    let folds = Folds { personal: Arc::new(VaultFold(Arc::clone(&vault))), neutral: Arc::new(StoreFold) };
+    let clock = Arc::clone(clock);
+    let utc = Arc::new(move || clock.load(Ordering::Relaxed));
+    let (log, report) = Log::open(Settings::new(dir), folds, utc)?;
+    vault.skip_used(&log.views())?;
+    Ok((Opened { log, vault }, report))
+}
+
+fn fill(dir: &Path, made: Made) -> anyhow::Result<()> {
+    let clock = Arc::new(AtomicI64::new(FIRST_US));
+    let (opened, _) = open(dir, &clock)?;
+    let (customers, all) = (made.customers, made.customers.saturating_add(made.purchases()));
+    let mut under_way: VecDeque<Pending<(), Refusal>> = VecDeque::new();
+    let wait = |pending: Pending<(), Refusal>| -> anyhow::Result<()> {
+        pending.wait().map(drop).map_err(|refused| anyhow::anyhow!("not written: {refused:?}"))
+    };
+    let started = now();
+    for number in 0..all {
+        let pending = match number.checked_sub(customers) {
+            None => enrol(&opened, number)?,
+            Some(purchase) => {
+                let at = goods::when(purchase, made.purchases());
+                clock.store(at.0, Ordering::Relaxed);
+                opened.log.submit(move |tx| buy(tx, purchase, customers))?
+            }
+        };
+        under_way.push_back(pending);
+        if under_way.len() >= UNDER_WAY_MAX {
+            under_way.pop_front().map_or(Ok(()), wait)?;
+        }
+        if number.checked_rem(500_000) == Some(499_999) {
+            let took = now().saturating_duration_since(started).as_secs();
+            say(&format!("  {} of {all} transactions, {took} s", number.saturating_add(1)));
+        }
+    }
+    under_way.into_iter().try_for_each(wait)?;
+    opened.log.close();
+    Ok(())
+}
+
+/// Enrols the first customers.
+pub(crate) fn enrol_all(opened: &Opened, customers: u64) -> anyhow::Result<()> {
+    for number in 0..customers {
+        enrol(opened, number)?.wait().map_err(|refused| anyhow::anyhow!("not written: {refused:?}"))?;
+    }
+    Ok(())
+}
+
+fn enrol(opened: &Opened, number: u64) -> anyhow::Result<Pending<(), Refusal>> {
+    let keys = opened.vault.key_file()?;
+    let reserved = match keys.take() {
+        Some(reserved) => reserved,
+        None => {
+            keys.refill()?;
+            keys.take().context("no data key is ready")?
+        }
+    };
+    let vault = Arc::clone(&opened.vault);
+    Ok(opened.log.submit(move |tx| new_customer(tx, &vault, number, reserved))?)
+}
+
+fn new_customer(tx: &mut Tx<'_>, vault: &Vault, number: u64, reserved: (KeyRef, Dek)) -> Result<(), Refusal> {
+    let (customer, (card, code)) = (goods::customer(number), goods::card(number));
+    let mut dice = Dice::new(7, number);
+    let (person, name) = goods::person(number);
+    let till = serde_json::to_vec(&Till { name: Some(name), ..Till::default() }).unwrap_or_default();
+    let data_key = vault.assign_key(tx, customer, reserved)?;
+    vault.write_section(tx, &data_key, PERSON, person.as_bytes(), dice.bytes())?;
+    vault.write_section(tx, &data_key, TILL, &till, dice.bytes())?;
+    store::emit(tx, &StoreEvent::CustomerEnrolled { customer })?;
+    vault.link_card(tx, &data_key, card, vault.keyring().card_hash(&code), dice.bytes())?;
+    let kind = CardKind::Qr;
+    store::emit(tx, &StoreEvent::CardIssued { customer, card, kind, replaces: None, reason: None })?;
+    let outcome = Outcome { customer: Some(customer), ..Outcome::default() };
+    Ok(store::emit(tx, &request(goods::key(8, number), outcome))?)
+}
+
+/// A visit, a sale and the record of its request, by one of `customers`.
+pub(crate) fn buy(tx: &mut Tx<'_>, purchase: u64, customers: u64) -> Result<(), Refusal> {
+    let meta = tx.meta();
+    let made_up = |_| Refusal::new(RefusalCode::Internal, "a made-up sale cannot be made");
+    let events = events(purchase, customers, (meta.seq, Timestamp(meta.at_us))).map_err(made_up)?;
+    let [_, StoreEvent::SaleRecorded(sale), StoreEvent::RequestDone(request)] = &events else {
+        return Err(Refusal::new(RefusalCode::Internal, "a made-up sale is none"));
+    };
+    let Receipt { register, day, number, .. } = &sale.receipt;
+    if store::request(tx, request.key)?.is_some() || store::has_receipt(tx, register, *day, number)? {
+        return Err(Refusal::new(RefusalCode::Conflict, "the receipt was recorded before"));
+    }
+    Ok(events.iter().try_for_each(|event| store::emit(tx, event))?)
+}
+
+/// What happens at a purchase, in the transaction of this sequence and time.
+pub(crate) fn events(
+    purchase: u64,
+    customers: u64,
+    (seq, at): (u64, Timestamp),
+) -> anyhow::Result<[StoreEvent; 3]> {
+    let buyer = Dice::new(9, purchase).below(customers);
+    let (customer, card) = (goods::customer(buyer), goods::card(buyer).0);
+    let sale = goods::sale(purchase, at, seq, customer)?;
+    let visit = goods::visit(purchase, at);
+    let reader = ReaderName::new("usb:0c2e:0b81:19021A08C2").ok();
+    let (card, register) = (Some(card), sale.receipt.register.clone());
+    let opened = StoreEvent::VisitOpened { visit, customer, card, register, reader, repeat_of: None };
+    let outcome =
+        Outcome { customer: Some(customer), visit: Some(visit), sale: Some(sale.sale), ..Outcome::default() };
+    Ok([opened, StoreEvent::SaleRecorded(Box::new(sale)), request(goods::key(10, purchase), outcome)])
+}
+
+fn request(key: uuid::Uuid, outcome: Outcome) -> StoreEvent {
+    // As long as a keyed hash, and as little to be compressed.
+    let body = format!("k{}", uuid::Uuid::from_u128(key.as_u128().rotate_left(64)).simple());
+    StoreEvent::RequestDone(RequestDone { key, body, outcome })
+}
+
+/// Bytes that the files below `dir` take on the disk.
+pub(crate) fn on_disk(dir: &Path) -> anyhow::Result<u64> {
+    use std::os::unix::fs::MetadataExt as _;
+    let mut bytes = 0_u64;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let meta = entry.metadata()?;
+        let own = if meta.is_dir() { on_disk(&entry.path())? } else { meta.blocks().saturating_mul(512) };
+        bytes = bytes.saturating_add(own);
+    }
+    Ok(bytes)
+}
