@@ -164,7 +164,8 @@ fn read(keys: &mut Keys<'_>) -> Config {
     let typist = keys.table("typist", device::typist::Settings::read).unwrap_or_default();
     let repeat = keys.table("scan", |scan| scan.number("repeat_ms", 0..=60_000, "milliseconds")).flatten();
     let repeat_window = repeat.map_or(identify::REPEAT_WINDOW, Duration::from_millis);
-    let points = keys.table("points", desk::points::Settings::read).unwrap_or_default();
+    let mut points = keys.table("points", desk::points::Settings::read).unwrap_or_default();
+    points.earn = desk::points::read_earn(keys);
     let retention = keys.table("retention", desk::retention::Settings::read).unwrap_or_default();
     let shop = desk::Settings { rules: rules.clone(), points, retention, ..shop };
     Config { store, shop, push, registers, serial, readers, printers, rules, typist, repeat_window }

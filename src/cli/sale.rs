@@ -23,6 +23,18 @@ pub(super) enum Command {
         #[command(flatten)]
         key: Key,
     },
+    /// Takes goods of a sale back: the fields of `sale.return` as JSON on standard input.
+    Return {
+        #[command(flatten)]
+        key: Key,
+    },
+    /// Voids a sale that was rung up by mistake: it counts as never made.
+    Void {
+        /// The sale.
+        sale: SaleId,
+        #[command(flatten)]
+        key: Key,
+    },
     /// Shows a sale with its lines.
     Show(Show),
     /// Lists a customer's sales.
@@ -61,6 +73,21 @@ impl Command {
                 let params = json!({ "key": key.get(), "sale": sale, "customer": customer });
                 asker.tell("sale.attach", params, recorded)
             }
+            Self::Return { key } => {
+                let mut params = given(&input::whole("the return as JSON")?)?;
+                params.insert("key".to_owned(), json!(key.get()));
+                asker.tell("sale.return", Value::Object(params), |answer| {
+                    let money = sum(get(answer, "returned"));
+                    format!(
+                        "return {} recorded; {money} of this sale given back so far",
+                        at(answer, "/return")
+                    )
+                })
+            }
+            Self::Void { sale, key } => {
+                let params = json!({ "key": key.get(), "sale": sale });
+                asker.tell("sale.void", params, |_| format!("sale {sale} is voided"))
+            }
             Self::Show(Show { sale: Some(sale), .. }) => {
                 asker.tell("sale.show", json!({ "sale": sale }), shown)
             }
@@ -81,7 +108,12 @@ fn given(text: &str) -> anyhow::Result<Map<String, Value>> {
 }
 
 fn recorded(answer: &Value) -> String {
-    format!("sale {} of customer {}", at(answer, "/sale"), at(answer, "/customer"))
+    format!(
+        "sale {} of customer {}, {} points",
+        at(answer, "/sale"),
+        at(answer, "/customer"),
+        at(answer, "/points")
+    )
 }
 
 fn listed(answer: &Value) -> String {

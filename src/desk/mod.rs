@@ -8,6 +8,7 @@ pub mod access;
 mod adjust;
 mod card;
 pub mod compose;
+mod earning;
 mod erase;
 pub mod file;
 mod find;
@@ -21,6 +22,7 @@ mod refused;
 mod request;
 pub mod retention;
 mod sale;
+mod sale_return;
 pub mod visit;
 
 use crate::decode::classify::Rules;
@@ -82,6 +84,8 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("issue.list", TILL),
     ("sale.record", TILL),
     ("sale.attach", DESK),
+    ("sale.return", TILL),
+    ("sale.void", TILL),
     ("sale.show", TILL),
     ("sale.list", TILL),
     ("note.keep", DESK),
@@ -282,6 +286,8 @@ impl Desk {
             "issue.list" => self.list_issues(&ask),
             "sale.record" => self.record_sale(&ask).await,
             "sale.attach" => self.attach_sale(&ask).await,
+            "sale.return" => self.return_sale(&ask).await,
+            "sale.void" => self.void_sale(&ask).await,
             "sale.show" => self.show_sale(&ask),
             "sale.list" => self.list_sales(&ask),
             "note.keep" => self.keep_note(&ask).await,

@@ -1,11 +1,13 @@
 //! Points at the till: what there is, earning, setting aside, spending, giving back, taking back.
 
+use super::earning::{earnings, left, take_back};
 use super::person::no_such_customer;
 use super::request::{Ask, Done};
 use super::{Desk, Opened};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CustomerNumber, HoldId, SaleId};
-use crate::domain::points::{Account, Balance, POINTS_MAX, PointsEntry, PointsError, PointsKind};
+use crate::domain::money::MINOR_MAX;
+use crate::domain::points::{Account, Balance, EarnRule, POINTS_MAX, PointsEntry, PointsError, PointsKind};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::settings::Keys;
 use crate::domain::time::Timestamp;
@@ -18,6 +20,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
+
+/// The most rules of what sales earn.
+const EARN_RULES_MAX: usize = 64;
 
 /// The most lines that `points.list` gives.
 const LIST_MAX: usize = 200;
@@ -36,12 +41,14 @@ pub struct Settings {
     pub hold: Duration,
     /// The most points that a till can give at once.
     pub earn_max: i64,
+    /// What sales earn: each line by the first rule that is for it. From tables of their own.
+    pub earn: Vec<EarnRule>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let hold = Duration::from_mins(15);
-        Self { expire_months: None, time_zone: TimeZone::UTC, hold, earn_max: 100_000 }
+        Self { expire_months: None, time_zone: TimeZone::UTC, hold, earn_max: 100_000, earn: Vec::new() }
     }
 }
 
@@ -70,6 +77,23 @@ impl Settings {
         // Beyond the calendar's end there is no expiry.
         end.map(Timestamp)
     }
+}
+
+/// Reads every `[[earn]]`.
+pub fn read_earn(keys: &mut Keys<'_>) -> Vec<EarnRule> {
+    keys.tables("earn", EARN_RULES_MAX, read_rule)
+}
+
+fn read_rule(keys: &mut Keys<'_>) -> Option<EarnRule> {
+    let whole = |number: Option<u64>| number.and_then(|number| i64::try_from(number).ok());
+    let points = whole(keys.number("points", 0..=1_000_000, "points"));
+    let points = keys.required("points", points);
+    let per = whole(keys.number("per", 1..=MINOR_MAX.unsigned_abs(), "minor units"));
+    let per = keys.required("per", per);
+    let currency = keys.parsed("currency", str::parse);
+    let currency = keys.required("currency", currency);
+    let category = keys.text("category");
+    Some(EarnRule { currency: currency?, points: points?, per: per?, category })
 }
 
 fn month_after(now: Timestamp, zone: &TimeZone, months: Span) -> Option<i64> {
@@ -246,11 +270,7 @@ impl Desk {
         let now = self.clock.utc();
         let done = self
             .write(ask, key, move |tx| {
-                let earned = store::points_of_sale(tx, sale)?;
-                let left = |line: &store::LedgerLine| line.points.saturating_sub(line.taken_back);
-                let earned =
-                    earned.into_iter().filter(|line| line.kind == PointsKind::Earn && left(line) > 0);
-                let earned: Vec<store::LedgerLine> = earned.collect();
+                let earned = earnings(tx, sale)?;
                 let Some(customer) = earned.first().map(|line| line.customer) else {
                     return Err(Refusal::new(RefusalCode::NotFound, "this sale has no points to take back"));
                 };
@@ -262,13 +282,10 @@ impl Desk {
                     ));
                 }
                 let mut wanted = points;
-                for line in earned.iter().filter(|line| line.customer == customer) {
+                for line in &earned {
                     let part = wanted.min(left(line));
                     if part > 0 {
-                        move_points(tx, customer, now, |account| {
-                            let taken = account.take_back(PointsKind::ReverseEarn, part, line.expires_at)?;
-                            Ok(PointsEntry { sale: Some(sale), of: Some(line.number), ..taken })
-                        })?;
+                        take_back(tx, now, sale, line, part)?;
                     }
                     wanted = wanted.saturating_sub(part);
                 }

@@ -2,11 +2,13 @@
 
 use super::person::no_such_customer;
 use super::request::Ask;
-use super::{Desk, random};
+use super::sale_return::still_good;
+use super::{Desk, earning, points, random};
 use crate::decode;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CustomerNumber, RegisterName, SaleId, VisitId};
 use crate::domain::money::Currency;
+use crate::domain::points::PointsKind;
 use crate::domain::purchase::{self, Bought, Line, Receipt, Sale, Tender, TenderKind};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::{Day, Timestamp};
@@ -119,16 +121,30 @@ impl Desk {
             self.told.queued(visit).await;
         }
         let new = New { sold_at, receipt, customer, visit, late, random: random()? };
-        let done = self.write(ask, key, move |tx| new.record(tx)).await?;
+        let points = self.settings.points.clone();
+        let done = self.write(ask, key, move |tx| new.record(tx, (&points, now))).await?;
         let Outcome { sale, customer, .. } = done.outcome;
-        Ok(json!({ "sale": sale, "customer": customer, "repeated": done.repeated }))
+        Ok(json!({
+            "sale": sale, "customer": customer, "points": self.earned_by(sale)?, "repeated": done.repeated,
+        }))
     }
 
     /// `sale.attach`: the card had been forgotten, or it was another's.
     pub(super) async fn attach_sale(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Attach { key, sale, customer } = ask.fields()?;
-        let done = self.write(ask, key, move |tx| attach(tx, sale, customer)).await?;
-        Ok(json!({ "sale": sale, "customer": customer, "repeated": done.repeated }))
+        let (points, now) = (self.settings.points.clone(), self.clock.utc());
+        let done = self.write(ask, key, move |tx| attach(tx, (&points, now), sale, customer)).await?;
+        Ok(json!({
+            "sale": sale, "customer": customer, "points": self.earned_by(Some(sale))?, "repeated": done.repeated,
+        }))
+    }
+
+    /// The points that whose sale it is has of it.
+    fn earned_by(&self, sale: Option<SaleId>) -> Result<i64, Refusal> {
+        let Some(sale) = sale else { return Ok(0) };
+        let lines = store::points_of_sale(&self.store()?.log.views(), sale)?;
+        let earned = lines.iter().filter(|line| line.kind == PointsKind::Earn);
+        Ok(earned.fold(0, |sum: i64, line| sum.saturating_add(earning::left(line))))
     }
 
     /// `sale.show`: by its id, or by what stands on the receipt.
@@ -166,7 +182,11 @@ impl Desk {
 }
 
 impl New {
-    fn record(self, tx: &mut Tx<'_>) -> Result<Outcome, Refusal> {
+    fn record(
+        self,
+        tx: &mut Tx<'_>,
+        (points, now): (&points::Settings, Timestamp),
+    ) -> Result<Outcome, Refusal> {
         let customer = self.whose(tx)?;
         let Self { sold_at, receipt, visit, random, .. } = self;
         if store::has_receipt(tx, &receipt.register, receipt.day, &receipt.number)? {
@@ -180,8 +200,11 @@ impl New {
         if let Some(customer) = customer {
             room(tx, customer, (sale, sold_at), (receipt.currency, receipt.total), "receipt.total")?;
         }
-        let event = StoreEvent::SaleRecorded(Box::new(Sale { sale, customer, visit, sold_at, receipt }));
-        store::emit(tx, &event)?;
+        let recorded = Sale { sale, customer, visit, sold_at, receipt: receipt.clone() };
+        store::emit(tx, &StoreEvent::SaleRecorded(Box::new(recorded)))?;
+        if let Some(customer) = customer {
+            earning::earn(tx, (points, now), customer, (sale, &receipt))?;
+        }
         Ok(Outcome { customer, visit, sale: Some(sale), ..Outcome::default() })
     }
 
@@ -215,9 +238,17 @@ impl New {
     }
 }
 
-fn attach(tx: &mut Tx<'_>, sale: SaleId, customer: CustomerNumber) -> Result<Outcome, Refusal> {
+fn attach(
+    tx: &mut Tx<'_>,
+    (points, now): (&points::Settings, Timestamp),
+    sale: SaleId,
+    customer: CustomerNumber,
+) -> Result<Outcome, Refusal> {
     let kept = store::sale(tx, sale)?.ok_or_else(no_such_sale)?;
-    let Sale { customer: from, sold_at, receipt: Receipt { currency, total, .. }, .. } = kept;
+    let back = still_good(tx, sale)?.total();
+    let Sale { customer: from, sold_at, receipt, .. } = kept;
+    // What came back is no turnover of anybody's.
+    let (currency, total) = (receipt.currency, receipt.total.saturating_sub(back));
     if from == Some(customer) {
         let field = Some("customer".to_owned());
         let message = "the sale is this customer's already";
@@ -226,6 +257,12 @@ fn attach(tx: &mut Tx<'_>, sale: SaleId, customer: CustomerNumber) -> Result<Out
     room(tx, customer, (sale, sold_at), (currency, total), "customer")?;
     let last_left = from.map(|from| last_but(tx, from, sale)).transpose()?.flatten();
     store::emit(tx, &StoreEvent::SaleAttached { sale, customer, from, last_left, sold_at, currency, total })?;
+    if from.is_some() {
+        earning::carry_over(tx, now, sale, Some(customer))?;
+    } else {
+        earning::earn(tx, (points, now), customer, (sale, &receipt))?;
+        earning::shrink(tx, now, sale, (back, receipt.total))?;
+    }
     Ok(Outcome { customer: Some(customer), sale: Some(sale), ..Outcome::default() })
 }
 
@@ -247,7 +284,7 @@ fn room(
 }
 
 /// The latest sale of a customer that is left when one is taken.
-fn last_but(
+pub(super) fn last_but(
     tx: &(impl Recall + ?Sized),
     customer: CustomerNumber,
     sale: SaleId,
@@ -312,10 +349,10 @@ pub(super) fn bought(bought: &Bought) -> Value {
     })
 }
 
-fn money(currency: Currency, minor: i64) -> Value {
+pub(super) fn money(currency: Currency, minor: i64) -> Value {
     json!({ "minor": minor, "currency": currency, "exponent": currency.exponent() })
 }
 
-fn no_such_sale() -> Refusal {
+pub(super) fn no_such_sale() -> Refusal {
     Refusal::new(RefusalCode::NotFound, "no such sale; `sale.list` shows a customer's")
 }

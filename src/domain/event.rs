@@ -12,7 +12,7 @@ use super::id::{
 use super::issue::{IssueKind, IssueProduct, IssueState};
 use super::money::Currency;
 use super::points::{Adjustment, PointsEntry};
-use super::purchase::Sale;
+use super::purchase::{Return, Sale};
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -94,6 +94,23 @@ pub enum StoreEvent {
         last_left: Option<(SaleId, Timestamp)>,
         /// When it was sold.
         sold_at: Timestamp,
+        /// In which currency.
+        currency: Currency,
+        /// For how much.
+        total: i64,
+    },
+    /// Goods of a sale came back.
+    SaleReturned(Box<Return>),
+    /// A sale was voided: it counts as never made.
+    SaleVoided {
+        /// Which.
+        sale: SaleId,
+        /// Whose it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        customer: Option<CustomerNumber>,
+        /// The latest sale that is left to them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_left: Option<(SaleId, Timestamp)>,
         /// In which currency.
         currency: Currency,
         /// For how much.

@@ -9,8 +9,10 @@
 //! the journal's fold does with it, and it refuses an entry that does not add up. Integers only; no clock.
 
 mod apply;
+mod earn;
 mod entry;
 
+pub use earn::{EarnRule, due_back, earned};
 pub use entry::{AdjustReason, Adjustment, PointsEntry, PointsKind, Slice};
 
 use super::id::HoldId;

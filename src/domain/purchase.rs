@@ -7,9 +7,11 @@
 //! Nothing in a sale is of a person, and nothing is free text: article numbers, a maker's model, a serial number, words of a
 //! shop's own lists.
 
+mod back;
 mod check;
 
-pub use check::{Wrong, check};
+pub use back::{BackLine, Return, Returned};
+pub use check::{Wrong, check, check_sum, check_word};
 
 use super::id::{CustomerNumber, RegisterName, SaleId, VisitId};
 use super::money::Currency;
@@ -194,9 +196,9 @@ impl Bought {
         with.sales = with.sales.checked_add(1)?;
         let full = with.turnover.len() >= CURRENCIES_MAX;
         match with.turnover.iter_mut().find(|turnover| turnover.currency == currency) {
-            Some(turnover) => turnover.minor = check::sum([turnover.minor, total])?,
+            Some(turnover) => turnover.minor = check_sum([turnover.minor, total])?,
             None if full => return None,
-            None => with.turnover.push(Turnover { currency, minor: check::sum([total])? }),
+            None => with.turnover.push(Turnover { currency, minor: check_sum([total])? }),
         }
         if with.last.is_none_or(|(_, last)| last <= sold_at) {
             with.last = Some((sale, sold_at));
@@ -204,14 +206,21 @@ impl Bought {
         Some(with)
     }
 
+    /// With less spent: goods came back.
+    #[must_use]
+    pub fn less(&self, currency: Currency, amount: i64) -> Self {
+        let mut less = self.clone();
+        if let Some(turnover) = less.turnover.iter_mut().find(|turnover| turnover.currency == currency) {
+            turnover.minor = turnover.minor.saturating_sub(amount);
+        }
+        less
+    }
+
     /// Without a sale that was counted; `last` is the latest that is left.
     #[must_use]
     pub fn without(&self, currency: Currency, total: i64, last: Option<(SaleId, Timestamp)>) -> Self {
-        let mut without = self.clone();
+        let mut without = self.less(currency, total);
         without.sales = without.sales.saturating_sub(1);
-        if let Some(turnover) = without.turnover.iter_mut().find(|turnover| turnover.currency == currency) {
-            turnover.minor = turnover.minor.saturating_sub(total);
-        }
         without.last = last;
         without
     }

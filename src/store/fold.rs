@@ -107,9 +107,10 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
             open_visit(at, views, (visit, customer, register), repeat_of)
         }
         StoreEvent::VisitEnded { visit } => end_visit(views, visit),
-        event @ (StoreEvent::SaleRecorded(_) | StoreEvent::SaleAttached { .. }) => {
-            sales::apply(meta, event, views)
-        }
+        event @ (StoreEvent::SaleRecorded(_)
+        | StoreEvent::SaleAttached { .. }
+        | StoreEvent::SaleReturned(_)
+        | StoreEvent::SaleVoided { .. }) => sales::apply(meta, event, views),
         StoreEvent::IssueOpened { customer, issue, kind, product } => {
             let state = IssueState::New;
             let kept = Issue { issue, customer, kind, state, product, opened_at: at, moved_at: at };

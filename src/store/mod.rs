@@ -10,7 +10,7 @@ mod sale;
 
 pub use fold::StoreFold;
 pub use points::{HoldKept, LedgerLine, adjustment, hold, points, points_due, points_ledger, points_of_sale};
-pub use sale::{has_receipt, sale, sale_of_receipt, sales_of};
+pub use sale::{has_receipt, returned, sale, sale_of_receipt, sales_of};
 
 use crate::domain::customer::Customer;
 use crate::domain::event::{RequestDone, StoreEvent};

@@ -1,11 +1,12 @@
 //! Sales as the views lead to them: a place in the journal, where the receipt lies whole.
 
+use super::fold::put;
 use super::{StoreError, value};
 use crate::domain::event::StoreEvent;
 use crate::domain::id::{CustomerNumber, RegisterName, SaleId};
-use crate::domain::purchase::Sale;
+use crate::domain::purchase::{Returned, Sale};
 use crate::domain::time::Day;
-use crate::log::{Read, Recall, View};
+use crate::log::{FoldError, Read, ReadWrite, Recall, View};
 
 /// Customer number, then place: every sale a customer has.
 pub(super) const SALES_OF: View = super::neutral(8);
@@ -13,6 +14,9 @@ pub(super) const SALES_OF: View = super::neutral(8);
 pub(super) const RECEIPTS: View = super::neutral(9);
 /// Place → whose it is now; only of sales that were attached after they had been recorded.
 pub(super) const SALE_OWNERS: View = super::neutral(10);
+
+/// Place → what came back of it.
+const RETURNED: View = super::neutral(11);
 
 /// The places of one customer's sales that are gone through: more than anybody has in a lifetime.
 const SALES_OF_MAX: usize = 100_000;
@@ -50,6 +54,22 @@ pub fn has_receipt(
     number: &str,
 ) -> Result<bool, StoreError> {
     Ok(views.get(RECEIPTS, &receipt_key(register, day, number))?.is_some())
+}
+
+/// What came back of a sale so far.
+///
+/// # Errors
+/// [`StoreError`] when the view cannot be read.
+pub fn returned(views: &(impl Read + ?Sized), sale: SaleId) -> Result<Returned, StoreError> {
+    Ok(value(views, RETURNED, &owner_key(sale))?.unwrap_or_default())
+}
+
+pub(super) fn keep_returned(
+    views: &mut dyn ReadWrite,
+    sale: SaleId,
+    kept: &Returned,
+) -> Result<(), FoldError> {
+    put(views, RETURNED, &owner_key(sale), kept)
 }
 
 /// The sales of a customer, the last recorded first, at most `limit`.

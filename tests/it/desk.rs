@@ -28,6 +28,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 mod ledger;
+mod returns;
 mod sales;
 
 /// A clock that a test moves by hand.
@@ -110,9 +111,14 @@ fn shop_in(dir: &Path, locked: bool) -> Shop {
         shop: Some("Casa Prueba".to_owned()),
         calling_code: "34".parse().ok(),
         rules: read_text("[[alias]]\nname = 'old-cards'\nprefix = '29'\nlength = 13", Rules::read).unwrap().0,
-        points: read_text("expire_months = 1\nhold_minutes = 15\nearn_max = 10000", points::Settings::read)
-            .unwrap()
-            .0,
+        points: points::Settings {
+            earn: read_text("[[earn]]\npoints = 1\nper = 100\ncurrency = 'EUR'", points::read_earn)
+                .unwrap()
+                .0,
+            ..read_text("expire_months = 1\nhold_minutes = 15\nearn_max = 10000", points::Settings::read)
+                .unwrap()
+                .0
+        },
         ..Settings::default()
     };
     let clock = Arc::new(TestClock::default());

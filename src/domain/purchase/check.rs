@@ -15,7 +15,7 @@ pub type Wrong = (String, String);
 /// # Errors
 /// The first field that is wrong.
 pub fn check(receipt: &Receipt) -> Result<(), Wrong> {
-    word("number", &receipt.number)?;
+    check_word("number", &receipt.number)?;
     if receipt.lines.is_empty() || receipt.lines.len() > LINES_MAX {
         return Err(wrong("lines", format!("must be 1 to {LINES_MAX} lines")));
     }
@@ -28,11 +28,11 @@ pub fn check(receipt: &Receipt) -> Result<(), Wrong> {
     for (tender, at) in receipt.tenders.iter().zip(0_usize..) {
         money(&format!("tenders[{at}].amount"), tender.amount)?;
     }
-    let lines = sum(receipt.lines.iter().map(|line| line.amount));
+    let lines = check_sum(receipt.lines.iter().map(|line| line.amount));
     if lines != Some(receipt.total) {
         return Err(wrong("total", "must be the sum of the lines' amounts, at most 2^53-1".to_owned()));
     }
-    if sum(receipt.tenders.iter().map(|tender| tender.amount)) != Some(receipt.total) {
+    if check_sum(receipt.tenders.iter().map(|tender| tender.amount)) != Some(receipt.total) {
         return Err(wrong("tenders", "must be the total in sum, change taken off".to_owned()));
     }
     Ok(())
@@ -40,7 +40,7 @@ pub fn check(receipt: &Receipt) -> Result<(), Wrong> {
 
 fn check_line(line: &Line) -> Result<(), Wrong> {
     for (field, text) in [("sku", &line.sku), ("category", &line.category)] {
-        text.as_ref().map_or(Ok(()), |text| word(field, text))?;
+        text.as_ref().map_or(Ok(()), |text| check_word(field, text))?;
     }
     for (field, text) in [("model", &line.model), ("serial", &line.serial)] {
         let fits = |text: &String| {
@@ -93,7 +93,11 @@ fn money(field: &str, amount: i64) -> Result<(), Wrong> {
     Err(wrong(field, "must be 0 to 2^53-1 minor units; goods that come back are a return".to_owned()))
 }
 
-fn word(field: &str, text: &str) -> Result<(), Wrong> {
+/// Whether `text` is a word: 1 to [`WORD_CHARS_MAX`] printable ASCII characters without a space.
+///
+/// # Errors
+/// `field`, and what would be right.
+pub fn check_word(field: &str, text: &str) -> Result<(), Wrong> {
     if (1..=WORD_CHARS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
     }
@@ -101,7 +105,8 @@ fn word(field: &str, text: &str) -> Result<(), Wrong> {
 }
 
 /// The sum, if it is an amount that may be kept.
-pub(super) fn sum(amounts: impl IntoIterator<Item = i64>) -> Option<i64> {
+#[must_use]
+pub fn check_sum(amounts: impl IntoIterator<Item = i64>) -> Option<i64> {
     let sum = amounts.into_iter().try_fold(0_i64, i64::checked_add)?;
     (0..=MINOR_MAX).contains(&sum).then_some(sum)
 }

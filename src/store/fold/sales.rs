@@ -4,10 +4,12 @@ use super::{change_customer, put, unfit};
 use crate::domain::event::StoreEvent;
 use crate::domain::id::{CustomerNumber, RegisterName, SaleId};
 use crate::domain::money::Currency;
-use crate::domain::purchase::{Receipt, Sale};
+use crate::domain::purchase::{Receipt, Return, Returned, Sale};
 use crate::domain::time::{Day, Timestamp};
 use crate::log::{FoldError, Meta, ReadWrite};
-use crate::store::sale::{RECEIPTS, SALE_OWNERS, SALES_OF, owner_key, receipt_key, sale_of};
+use crate::store::sale::{
+    RECEIPTS, SALE_OWNERS, SALES_OF, keep_returned, owner_key, receipt_key, returned, sale_of,
+};
 
 pub(super) fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
     if let StoreEvent::SaleRecorded(sale) = event {
@@ -27,7 +29,31 @@ pub(super) fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -
         put(views, SALE_OWNERS, &owner_key(sale), &customer)?;
         return count(views, customer, (sale, sold_at), (currency, total));
     }
+    if let StoreEvent::SaleReturned(back) = event {
+        return take_back(meta, &back, views);
+    }
+    if let StoreEvent::SaleVoided { sale, customer, last_left, currency, total } = event {
+        let kept = returned(views, sale)?;
+        keep_returned(views, sale, &Returned { voided: true, ..kept })?;
+        let Some(customer) = customer else { return Ok(()) };
+        views.remove(SALES_OF, &sale_of(customer, sale));
+        return change_customer(views, customer, |kept| {
+            kept.bought = kept.bought.without(currency, total, last_left);
+            Ok(())
+        });
+    }
     Ok(())
+}
+
+fn take_back(meta: &Meta, back: &Return, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
+    put(views, RECEIPTS, &receipt_key(&back.register, back.day, &back.number), &meta.seq)?;
+    let kept = returned(views, back.of)?.with(&back.lines);
+    keep_returned(views, back.of, &kept)?;
+    let Some(customer) = back.customer else { return Ok(()) };
+    change_customer(views, customer, |kept| {
+        kept.bought = kept.bought.less(back.currency, back.total);
+        Ok(())
+    })
 }
 
 /// What the views take of a receipt.
