@@ -9,13 +9,18 @@ use serde_json::{Value, json};
 
 /// Searches that a daemon allows at once; afterwards one every two seconds.
 const SEARCHES: usize = 30;
+/// Of them, those for cards that must lead to nobody any more.
+const ERASED_SEARCHES: usize = 5;
 /// Answered requests of a round that are sent again.
 const REPEATS: usize = 100;
 
-/// A customer as the daemon shows it now.
+/// A customer as the daemon shows it now; null for one of whom it knows no person.
 pub(crate) fn look(line: &mut Line, number: &str) -> Result<Value, Failed> {
     let params = json!({ "customer": number });
-    let show = line.ask("customer.show", &params)?;
+    let show = match line.ask("customer.show", &params) {
+        Err(Failed::Refused { reason, .. }) if reason == "not_found" => return Ok(Value::Null),
+        show => show?,
+    };
     let list = line.ask("issue.list", &params)?;
     Ok(seen(&show, &list))
 }
@@ -35,7 +40,14 @@ pub(crate) fn check(line: &mut Line, clients: &mut [Client], dice: &mut Dice) ->
     }
     let known: Vec<&Known> = clients.iter().flat_map(|client| &client.customers.0).collect();
     find(line, &known, dice)?;
-    let answered: Vec<&(Op, Value)> = clients.iter().flat_map(|client| &client.answered).collect();
+    // What an erased customer once asked for can be compared with nothing any more: its hash went with the key.
+    let comparable = |client: &Client, op: &Op| {
+        op.erases() || !client.customers.0.get(op.place()).is_some_and(Known::erased)
+    };
+    let answered: Vec<&(Op, Value)> = clients
+        .iter()
+        .flat_map(|client| client.answered.iter().filter(move |(op, _)| comparable(client, op)))
+        .collect();
     for _ in 0..REPEATS.min(answered.len()) {
         if let Some((op, answer)) = dice.pick(&answered) {
             repeat(line, op, answer)?;
@@ -49,7 +61,8 @@ fn same(line: &mut Line, known: &Known) -> anyhow::Result<()> {
     let (found, wanted) = (look(line, &known.number), known.expected());
     let found =
         found.with_context(|| format!("acknowledged and lost: customer {}: {wanted}", known.number))?;
-    ensure!(found == wanted, "customer {} is\n  {found}\nand should be\n  {wanted}", known.number);
+    let lost = if found.is_null() { "acknowledged and lost: " } else { "" };
+    ensure!(found == wanted, "{lost}customer {} is\n  {found}\nand should be\n  {wanted}", known.number);
     Ok(())
 }
 
@@ -61,6 +74,12 @@ fn under_way(line: &mut Line, client: &mut Client, op: &Op) -> anyhow::Result<()
     let held = answer["repeated"] == true;
     client.customers.apply(op, &answer);
     let after = op.customer().and_then(|place| client.customers.0.get(place));
+    if op.erases() {
+        // Forgotten by the request or, once it had begun, by the start; or not at all until it was sent again.
+        let (found, before) = (found.unwrap_or_default(), before.context("nobody to erase")?);
+        ensure!(found.is_null() || found == before.expected(), "half erased: {found}");
+        return Ok(());
+    }
     if let (Some(found), Some(before), Some(after)) = (found, before, after) {
         let wanted = if held { after } else { &before }.expected();
         ensure!(found == wanted, "half applied (repeated: {held}): it was\n  {found}\nand not\n  {wanted}");
@@ -80,16 +99,22 @@ fn repeat(line: &mut Line, op: &Op, answer: &Value) -> anyhow::Result<()> {
 
 /// Cards and telephones lead to their customers.
 fn find(line: &mut Line, known: &[&Known], dice: &mut Dice) -> anyhow::Result<()> {
+    let (erased, known): (Vec<&Known>, Vec<&Known>) = known.iter().partition(|known| known.erased());
+    let gone: Vec<_> = erased.iter().flat_map(|known| known.codes()).take(ERASED_SEARCHES).collect();
+    for code in &gone {
+        let answer = line.ask("customer.find", &json!({ "code": code }))?;
+        ensure!(answer["rows"] == json!([]), "the card of an erased customer leads to {answer}");
+    }
     let codes: Vec<_> = known
         .iter()
         .flat_map(|known| known.codes().map(|code| (json!({ "code": code }), &known.number)))
         .collect();
-    for turn in 0..SEARCHES {
+    for turn in 0..SEARCHES - gone.len() {
         let (params, number) = if turn % 2 == 0 {
             let Some(found) = dice.pick(&codes) else { continue };
             found.clone()
         } else {
-            let Some(found) = dice.pick(known) else { continue };
+            let Some(found) = dice.pick(&known) else { continue };
             (json!({ "phone": found.phone() }), &found.number)
         };
         let answer = line.ask("customer.find", &params)?;

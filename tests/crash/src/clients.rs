@@ -58,12 +58,16 @@ impl Round {
     }
 }
 
+/// Something done to a disk.
+pub(crate) type Cut<'e> = &'e mut dyn FnMut() -> anyhow::Result<()>;
+
 /// How a round ends.
 pub(crate) enum End<'e> {
     /// By SIGKILL: whatever had been sent before counts.
     Kill,
-    /// By this; only answers that were read before count.
-    Cut(&'e mut dyn FnMut() -> anyhow::Result<()>),
+    /// By the second of them; only answers that were read before count. The first is done when half of them have come, and
+    /// the writing goes on.
+    Cut(Cut<'e>, Cut<'e>),
     /// Clients stop asking, and the daemon is stopped.
     Stop,
 }
@@ -75,7 +79,7 @@ pub(crate) fn write(
     clients: &mut [Client],
     answers: usize,
     pause: Duration,
-    end: End<'_>,
+    mut end: End<'_>,
 ) -> anyhow::Result<usize> {
     let round = Round::default();
     let socket = place.socket();
@@ -83,10 +87,17 @@ pub(crate) fn write(
         let threads: Vec<_> =
             clients.iter_mut().map(|client| scope.spawn(|| client.run(&socket, &round))).collect();
         let working = || threads.iter().any(|thread| !thread.is_finished());
-        let reached = until("enough is answered", || {
-            ensure!(working(), "every client ended before the round did");
-            Ok((round.answered.load(Ordering::Acquire) >= answers).then_some(()))
-        });
+        let so_many = |answers| {
+            until("enough is answered", || {
+                ensure!(working(), "every client ended before the round did");
+                Ok((round.answered.load(Ordering::Acquire) >= answers).then_some(()))
+            })
+        };
+        let mut reached = so_many(answers / 2);
+        if let (Ok(()), End::Cut(half, _)) = (&reached, &mut end) {
+            reached = half();
+        }
+        let reached = reached.and_then(|()| so_many(answers));
         thread::park_timeout(pause);
         let ended = reached.and_then(|()| finish(daemon, &round, end, working));
         round.enough.store(true, Ordering::Release);
@@ -102,7 +113,7 @@ pub(crate) fn write(
 fn finish(daemon: Daemon, round: &Round, end: End<'_>, working: impl Fn() -> bool) -> anyhow::Result<()> {
     match end {
         End::Kill => daemon.kill(),
-        End::Cut(cut) => {
+        End::Cut(_, cut) => {
             *round.gate() = true;
             cut()?;
             daemon.kill()

@@ -2,6 +2,7 @@
 
 use crate::line::{Line, PATIENCE};
 use anyhow::{Context as _, bail, ensure};
+use fichad::config::{self, StoreSettings};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -39,9 +40,9 @@ pub(crate) struct Place {
     pub(crate) second: PathBuf,
 }
 
-/// The release build, beside this program.
-fn fichad() -> anyhow::Result<PathBuf> {
-    let program = std::env::current_exe()?.with_file_name("fichad");
+/// A program of the same build, beside this one.
+fn built(name: &str) -> anyhow::Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name(name);
     ensure!(program.exists(), "{} is not built: tests/run crash does that", program.display());
     Ok(program)
 }
@@ -49,8 +50,9 @@ fn fichad() -> anyhow::Result<PathBuf> {
 impl Place {
     pub(crate) fn new(work: &Path, state: PathBuf, second: PathBuf) -> anyhow::Result<Self> {
         fs::create_dir_all(work)?;
-        // As an administrator does it; the daemon never makes it.
+        // As an administrator does it; the daemon never makes the key file's. Synced, or a power cut takes the folder.
         fs::create_dir_all(&second)?;
+        File::open(second.parent().context("no folder above")?)?.sync_all()?;
         let place = Self { work: work.to_path_buf(), state, second };
         fs::write(place.config(), place.config_text())?;
         Ok(place)
@@ -59,8 +61,8 @@ impl Place {
     fn config_text(&self) -> String {
         let (state, second, socket) = (self.state.display(), self.second.display(), self.socket());
         format!(
-            "[shop]\ncalling_code = \"34\"\n[store]\ndir = \"{state}\"\n[vault]\nsecond_dir = \"{second}\"\n\
-             [push]\nsocket = \"{}\"\n",
+            "[shop]\ncalling_code = \"34\"\n[store]\ndir = \"{state}\"\nsecond_dir = \"{second}\"\n\
+             [vault]\nsecond_dir = \"{second}\"\n[push]\nsocket = \"{}\"\n",
             socket.display()
         )
     }
@@ -78,11 +80,23 @@ impl Place {
         fs::read_to_string(self.work.join("log")).unwrap_or_default()
     }
 
+    /// The settings as the daemon reads them.
+    pub(crate) fn settings(&self) -> anyhow::Result<StoreSettings> {
+        Ok(config::load(&self.config())?.store)
+    }
+
+    /// `ficha vault WORDS` on the stopped store, with its output to read and its input to write.
+    pub(crate) fn ficha_vault(&self, words: &[&str]) -> anyhow::Result<Child> {
+        let mut command = Command::new(built("ficha")?);
+        command.args(["--json", "vault"]).args(words).arg("--config").arg(self.config());
+        Ok(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
+    }
+
     /// Starts the daemon; `before` is a program that runs it, such as strace, and must exec it as this same process.
     pub(crate) fn start(&self, before: &[String]) -> anyhow::Result<Daemon> {
         // What a killed one left would be taken for one that listens.
         drop(fs::remove_file(self.socket()));
-        let program = fichad()?.display().to_string();
+        let program = built("fichad")?.display().to_string();
         let words: Vec<&String> = before.iter().chain([&program]).collect();
         let (first, rest) = words.split_first().context("no program")?;
         let log = File::options().create(true).append(true).open(self.work.join("log"))?;
@@ -124,7 +138,18 @@ impl Daemon {
         Ok(line)
     }
 
-    fn alive(&mut self) -> anyhow::Result<()> {
+    /// Waits until both second copies have everything.
+    pub(crate) fn in_step(&mut self, line: &mut Line) -> anyhow::Result<()> {
+        until("the second copies are in step", || {
+            self.alive()?;
+            let status = line.ask("status", &json!({}))?;
+            let step = status["keys"]["second_copy"] == "in_step" && status["store"]["second_copy"] == "ok";
+            Ok(step.then_some(()))
+        })
+    }
+
+    /// An error if it has ended.
+    pub(crate) fn alive(&mut self) -> anyhow::Result<()> {
         if let Some(ended) = self.child.try_wait()? {
             bail!("the daemon ended by itself ({ended}):\n{}", self.place.log());
         }

@@ -1,20 +1,22 @@
 //! Damage to the files of a small store, one thing at a time: then the daemon shows the same state, or says what is wrong.
 //!
-//! Three ends are good. *Same*: every customer is as before, and so are cards and telephones. *Mended*: the same, and the
-//! log says what was made anew. *Told*: the store does not open and says which file is damaged, and with that file put back
-//! everything is as before; or single customers are refused, in words. A state that differs, and a customer who is not
-//! found, are failures; so is a daemon that does not come up at all, for products must pass.
+//! Three ends are good. *Same*: everything is as before, and nobody had to do anything. *Mended*: everything is as before, the log
+//! names the file that was mended, and the next start finds nothing any more. *Told*: the store does not open and says which
+//! file is damaged, and with that file put back everything is as before; or it opens, everything that it shows is as before,
+//! what it does not show is refused in words, and log or `ficha store verify` name the file. Everything is what [`judge`]
+//! looks at. Also *told* is what is named at each start, and harms nothing. A state that differs, and damage that stays and that nobody names, are failures; so is a daemon that does
+//! not come up at all, for products must pass.
 
-use crate::check::look;
+mod judge;
+
 use crate::clients::{Client, End, clients, write};
-use crate::daemon::{Place, until};
+use crate::daemon::Place;
 use crate::dice::Dice;
-use crate::line::{Failed, Line};
-use crate::made_up::remove_views;
-use crate::run::{Counts, Mode, Run, in_memory};
-use anyhow::{Context as _, bail, ensure};
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use crate::rotations::Phrases;
+use crate::run::{AT_ONCE, Counts, Mode, Run, in_memory};
+use crate::shop::Known;
+use anyhow::{Context as _, ensure};
+use judge::{Found, Sound};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,10 +26,11 @@ use std::time::Duration;
 
 /// Writes in the store that is damaged.
 const ANSWERS: usize = 300;
-/// Cases at once: as many as a small machine has processors.
-const AT_ONCE: usize = 2;
 /// Places where each file is cut off.
 const CUTS: usize = 4;
+/// Flips of a file that the daemon is started on. Further ones are looked at without it first, and it is started only on those
+/// that leave anything but the same state.
+const FLIPS_STARTED: usize = 10;
 
 /// One thing that is done to a store.
 #[derive(Clone, Debug)]
@@ -39,6 +42,13 @@ enum Damage {
     Swapped { one: PathBuf, other: PathBuf },
 }
 
+/// A damage, and whether the daemon is started on it whatever the files show.
+#[derive(Clone, Debug)]
+struct Case {
+    damage: Damage,
+    start: bool,
+}
+
 /// How it ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Good {
@@ -47,15 +57,9 @@ enum Good {
     Told,
 }
 
-/// The sound store with its second copies, and what it shows.
-struct Sound {
-    files: PathBuf,
-    shown: BTreeMap<String, Value>,
-}
-
 pub(crate) fn run(run: &Run, counts: &mut Counts) {
     if run.damages > 0 {
-        run.attempt(Mode::Damage, 0, counts, |folder, counts| all(run, folder, counts));
+        run.lives(Mode::Damage, 1, counts, |_, folder, counts| all(run, folder, counts));
     }
 }
 
@@ -63,80 +67,87 @@ fn all(run: &Run, folder: &Path, counts: &mut Counts) -> anyhow::Result<()> {
     let mut dice = Dice::new(run.seed, "damage", 0);
     let sound = sound(run, folder)?;
     let cases = cases(&sound.files, run.damages, &mut dice)?;
-    let (next, done) = (AtomicUsize::new(0), Mutex::new((Counts::default(), Vec::new())));
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Counts::default()));
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some(damage) = cases.get(next.fetch_add(1, Ordering::AcqRel)) {
-                    let ended = one(&sound, damage);
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::AcqRel)) {
+                    let ended = one(&sound, case);
                     let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                    done.0.rounds += 1;
                     match ended {
-                        Ok(Good::Same) => done.0.same += 1,
-                        Ok(Good::Mended) => done.0.mended += 1,
-                        Ok(Good::Told) => done.0.told += 1,
-                        Err(error) => done.1.push(format!("{damage:?}: {error:#}")),
+                        Ok(Good::Same) => done.same += 1,
+                        Ok(Good::Mended) => done.mended += 1,
+                        Ok(Good::Told) => done.told += 1,
+                        Err(error) => {
+                            println!("FAILED: damage, --seed {}: {:?}: {error:#}", run.seed, case.damage);
+                            done.failed += 1;
+                            continue;
+                        }
                     }
+                    done.rounds += 1;
                 }
             });
         }
     });
-    let (counted, failed) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    counts.rounds += counted.rounds - failed.len();
-    (counts.same, counts.mended, counts.told) = (counted.same, counted.mended, counted.told);
-    for failure in &failed {
-        println!("FAILED: damage, --seed {}: {failure}", run.seed);
-    }
-    counts.failed += failed.len();
+    counts.add(&done.into_inner().unwrap_or_else(PoisonError::into_inner));
     Ok(())
 }
 
-/// A store that clients filled and a clean stop closed.
+/// A store that clients filled and a clean stop closed, with erased customers and a changed key.
 fn sound(run: &Run, folder: &Path) -> anyhow::Result<Sound> {
     let files = folder.join("files");
     let place = Place::new(folder, files.join("state"), files.join("second"))?;
+    let mut phrases = Phrases::init(&place)?;
     let mut clients: Vec<Client> = clients(run.seed, "damage", 0);
     clients.truncate(8);
     let mut daemon = place.start(&[])?;
     let mut line = daemon.open()?;
-    until("the second copy is made", || {
-        let status = line.ask("status", &json!({}))?;
-        Ok((status["keys"]["second_copy"] == "in_step").then_some(()))
-    })?;
+    daemon.in_step(&mut line)?;
+    drop(line);
     write(daemon, &place, &mut clients, ANSWERS, Duration::ZERO, End::Stop)?;
-    let known = clients.iter().flat_map(|client| &client.customers.0);
-    let shown = known.map(|known| (known.number.clone(), known.expected())).collect();
-    Ok(Sound { files, shown })
+    phrases.change_whole(&place)?;
+    let mut daemon = place.start(&[])?;
+    let mut line = daemon.open()?;
+    daemon.in_step(&mut line)?;
+    drop(line);
+    daemon.stop()?;
+    let known: Vec<Known> = clients.iter().flat_map(|client| client.customers.0.clone()).collect();
+    ensure!(known.iter().any(Known::erased), "nobody was erased in the store that is to be damaged");
+    Sound::new(files, &place, known, phrases.phrase())
 }
 
-fn cases(root: &Path, flips: usize, dice: &mut Dice) -> anyhow::Result<Vec<Damage>> {
+fn cases(root: &Path, flips: usize, dice: &mut Dice) -> anyhow::Result<Vec<Case>> {
     let mut files = Vec::new();
     list(root, Path::new(""), &mut files)?;
     let mut cases = Vec::new();
     for file in &files {
         let bytes = fs::read(root.join(file))?;
         let filled: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != 0).collect();
-        for _ in 0..flips.min(bytes.len() * 8) {
+        for flip in 0..flips.min(bytes.len() * 8) {
             // Room that was written ahead is zeros, and most of a file.
             let at = dice.pick(&filled).copied().filter(|_| dice.clone().percent(80));
             let at = at.unwrap_or_else(|| dice.below(bytes.len()));
             let (file, mask) = (file.clone(), 1 << dice.below(8));
-            cases.push(if dice.percent(50) {
+            let damage = if dice.percent(50) {
                 Damage::Bit { file, at, mask }
             } else {
                 let by = u8::try_from(1 + dice.below(255))?;
                 Damage::Byte { file, at, to: bytes[at].wrapping_add(by) }
-            });
+            };
+            cases.push(Case { damage, start: flip < FLIPS_STARTED });
         }
         let end = filled.last().map_or(0, |last| last + 1);
         let cuts = (0..CUTS).map(|_| dice.below(end)).chain([end.saturating_sub(1), bytes.len() / 2, 0]);
         let truncated: Vec<_> = cuts.filter(|length| *length < bytes.len()).collect();
-        cases.extend(truncated.into_iter().map(|length| Damage::Truncated { file: file.clone(), length }));
-        cases.push(Damage::Removed { file: file.clone() });
+        let started = |damage| Case { damage, start: true };
+        let truncated = truncated.into_iter().map(|length| Damage::Truncated { file: file.clone(), length });
+        cases.extend(truncated.map(started));
+        cases.push(started(Damage::Removed { file: file.clone() }));
     }
     for (at, one) in files.iter().enumerate() {
         for other in files.iter().skip(at + 1) {
-            cases.push(Damage::Swapped { one: one.clone(), other: other.clone() });
+            let damage = Damage::Swapped { one: one.clone(), other: other.clone() };
+            cases.push(Case { damage, start: true });
         }
     }
     Ok(cases)
@@ -190,77 +201,53 @@ impl Damage {
     }
 }
 
-fn one(sound: &Sound, damage: &Damage) -> anyhow::Result<Good> {
+fn one(sound: &Sound, case: &Case) -> anyhow::Result<Good> {
     let folder = in_memory("ficha-damage")?;
-    let root = folder.path().join("files");
+    let (root, damage) = (folder.path().join("files"), &case.damage);
     copy(&sound.files, &root)?;
     let place = Place::new(folder.path(), root.join("state"), root.join("second"))?;
     damage.inflict(&root)?;
-    let good = start(&place, &root, sound, damage)?;
+    if !case.start && sound.is_same(&place) {
+        return Ok(Good::Same);
+    }
+    let good = play(&place, &root, sound, damage)?;
     // A start reads the journals from the last checkpoint on. What lies before is read when the views are made anew.
     let journal =
         damage.files().iter().any(|file| file.parent().is_some_and(|folder| folder.ends_with("journal")));
     if journal && good != Good::Told {
-        remove_views(&place.state);
-        return start(&place, &root, sound, damage).context("and then without views");
+        crate::made_up::remove_views(&place.state);
+        let without = play(&place, &root, sound, damage).context("and then without views")?;
+        return Ok(if without == Good::Told { without } else { good });
+    }
+    if good == Good::Mended {
+        let again = play(&place, &root, sound, damage).context("mended, and started again")?;
+        // Named again at each start: nothing is lost by it, and nobody put it right.
+        return Ok(if again == Good::Same { good } else { Good::Told });
     }
     Ok(good)
 }
 
-fn start(place: &Place, root: &Path, sound: &Sound, damage: &Damage) -> anyhow::Result<Good> {
-    let mut daemon = place.start(&[])?;
-    let (mut line, status) = daemon.settled().context("the daemon is not up")?;
-    if status["store"]["state"] == "open" {
-        return compare(&mut line, sound, &status, &place.log());
-    }
-    drop(line);
-    drop(daemon);
-    let said = format!("{}\n{}", status["store"], place.log());
-    let named = |path: &Path| said.contains(&root.join(path).display().to_string());
-    // Where a whole folder is judged it stands for its files. And a key is 32 random bytes: that it opens nothing is said
-    // of what it does not open.
-    let told = damage.files().iter().any(|file| {
-        let folder = file.parent().filter(|folder| *folder != Path::new("state"));
-        named(file)
-            || folder.is_some_and(named)
-            || (file.ends_with("vault.key") && named(Path::new("state/keys")))
-    });
-    ensure!(told, "the store did not open and does not say for which file: {said}");
-    for file in damage.files() {
-        drop(fs::remove_file(root.join(file)));
-        fs::copy(sound.files.join(file), root.join(file))?;
-    }
-    let mut daemon = place.start(&[])?;
-    let mut line = daemon.open().context("with the file put back")?;
-    let again = compare(&mut line, sound, &status, "").context("with the file put back")?;
-    ensure!(again == Good::Same, "with the file put back something is still refused");
-    Ok(Good::Told)
-}
-
-/// Compares what an open store shows with what the sound one did.
-fn compare(line: &mut Line, sound: &Sound, status: &Value, log: &str) -> anyhow::Result<Good> {
-    let locked = status["vault"] == "locked";
-    let mut told = locked;
-    for (number, wanted) in &sound.shown {
-        match look(line, number) {
-            Ok(found) => {
-                ensure!(found == *wanted, "without a word, a customer is\n  {found}\nand not\n  {wanted}")
+/// Starts the daemon on what there is, and judges.
+fn play(place: &Place, root: &Path, sound: &Sound, damage: &Damage) -> anyhow::Result<Good> {
+    let files: Vec<&Path> = damage.files().into_iter().map(PathBuf::as_path).collect();
+    match sound.started(place, root, &files)? {
+        Found::Same => Ok(Good::Same),
+        Found::Mended => Ok(Good::Mended),
+        Found::Told => Ok(Good::Told),
+        Found::Closed => {
+            for file in damage.files() {
+                drop(fs::remove_file(root.join(file)));
+                fs::copy(sound.files.join(file), root.join(file))?;
             }
-            Err(Failed::Refused { reason, .. }) if reason == "not_found" => {
-                bail!("without a word, a customer is gone: {wanted}\n{log}")
-            }
-            Err(Failed::Refused { .. }) => told = true,
-            Err(Failed::Gone) => bail!("the daemon ended while it was asked:\n{log}"),
+            let again = sound.started(place, root, &files).context("with the file put back")?;
+            ensure!(
+                matches!(again, Found::Same | Found::Mended),
+                "with the file put back it is {again:?}: {}",
+                place.log()
+            );
+            Ok(Good::Told)
         }
     }
-    let mended = log.contains("views were built anew") || log.contains(" WARN ");
-    Ok(if told {
-        Good::Told
-    } else if mended {
-        Good::Mended
-    } else {
-        Good::Same
-    })
 }
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {

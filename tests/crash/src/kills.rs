@@ -1,12 +1,14 @@
 //! SIGKILL at random moments: while clients write, and while the store is being opened.
 
 use crate::check::check;
-use crate::clients::{End, clients, write};
+use crate::clients::{Client, Cut, End, clients, write};
 use crate::daemon::Place;
 use crate::dice::Dice;
 use crate::rebuild::compare;
+use crate::rotations::Phrases;
 use crate::run::{Counts, Mode, Run};
 use anyhow::Context as _;
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
@@ -21,10 +23,9 @@ pub(crate) const PAUSE_US: usize = 3_000;
 const START_US: usize = 60_000;
 
 pub(crate) fn run(run: &Run, counts: &mut Counts) {
-    for life in 0..run.kills.div_ceil(ROUNDS) {
-        let rounds = ROUNDS.min(run.kills - life * ROUNDS);
-        run.attempt(Mode::Kill, life, counts, |folder, counts| one_life(run, life, rounds, folder, counts));
-    }
+    run.lives(Mode::Kill, run.kills.div_ceil(ROUNDS), counts, |life, folder, counts| {
+        one_life(run, life, ROUNDS.min(run.kills - life * ROUNDS), folder, counts)
+    });
 }
 
 fn one_life(
@@ -36,9 +37,15 @@ fn one_life(
 ) -> anyhow::Result<()> {
     let mut dice = Dice::new(run.seed, "kill", life);
     let place = Place::new(folder, folder.join("state"), folder.join("second"))?;
+    let mut phrases = Phrases::init(&place)?;
     let mut clients = clients(run.seed, "kill", life);
     for round in 0..rounds {
         let context = || format!("round {round} of life {life}");
+        let mut kill_alone = || Ok(());
+        let whole = dice.percent(30);
+        let cut: Option<Cut<'_>> = if whole { None } else { Some(&mut kill_alone) };
+        counts.changes += usize::from(phrases.change(&place, &mut dice, cut).with_context(context)?);
+        phrases.settle(&place).with_context(context)?;
         while dice.percent(25) {
             let daemon = place.start(&[])?;
             thread::park_timeout(micros(&mut dice, START_US));
@@ -60,12 +67,39 @@ fn one_life(
             counts.rebuilds += 1;
         }
     }
+    last(&place, &mut clients, &mut phrases, &mut dice, counts)
+}
+
+/// The end of a store's life: the second copies come to have everything, then files of the first disk are lost.
+pub(crate) fn last(
+    place: &Place,
+    clients: &mut [Client],
+    phrases: &mut Phrases,
+    dice: &mut Dice,
+    counts: &mut Counts,
+) -> anyhow::Result<()> {
     let mut daemon = place.start(&[])?;
     let mut line = daemon.open()?;
-    counts.compared += check(&mut line, &mut clients, &mut dice).context("after the last round")?;
+    counts.compared += check(&mut line, clients, dice).context("after the last round")?;
+    daemon.in_step(&mut line).context("after the last round")?;
     daemon.stop()?;
+    phrases.settle(place).context("after the last round")?;
     counts.heard(&place.log());
-    Ok(())
+    let lost = ["store/journal", "vault/journal", "keys", "keys.ways", "erasures"];
+    let (one, other) = (dice.below(lost.len()), dice.below(lost.len()));
+    for name in [lost[one], lost[other]] {
+        let (first, second) = (place.state.join(name), place.second.join(name));
+        if !first.exists() || !second.exists() {
+            continue;
+        }
+        if first.is_dir() { fs::remove_dir_all(first)? } else { fs::remove_file(first)? }
+    }
+    let mut daemon = place.start(&[])?;
+    let mut line = daemon.open().with_context(|| format!("without {} and {}", lost[one], lost[other]))?;
+    counts.compared += check(&mut line, clients, dice).context("brought back from the second copies")?;
+    counts.lost += 1;
+    daemon.stop()?;
+    phrases.settle(place).context("brought back from the second copies")
 }
 
 pub(crate) fn micros(dice: &mut Dice, end: usize) -> Duration {

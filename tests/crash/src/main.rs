@@ -22,6 +22,7 @@ mod line;
 mod made_up;
 mod rebuild;
 mod replays;
+mod rotations;
 mod run;
 mod shop;
 mod trace;

@@ -2,30 +2,93 @@
 
 use crate::daemon::{Place, until};
 use anyhow::{Context as _, ensure};
-use fichad::log::{Digest, Folds, Half, Log, OpenError, Settings};
-use fichad::store::StoreFold;
-use fichad::vault::kek::KeySource;
-use fichad::vault::keyring::Keyring;
-use fichad::vault::keys::{KeyFile, os_random};
-use fichad::vault::lists::Lists;
-use fichad::vault::{Vault, VaultFold};
+use fichad::daemon::{OpenStoreError, open_stopped};
+use fichad::desk::Opened;
+use fichad::log::{Digest, Half, OpenError, Read as _, VIEW_NUMBER_MAX, View, Views};
 use nix::fcntl::{Flock, FlockArg};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::sync::Arc;
 
 /// The folders of the views, below the state folder.
 const VIEWS: [&str; 2] = ["store/views", "vault/views"];
 
+/// The views of the vault that need a closer look (`src/vault/mod.rs`).
+const LINKS: u8 = 2;
+const INDEX: u8 = 3;
+const ERASED: u8 = 5;
+
+/// What the views hold. The neutral half byte for byte; of the personal half each view by itself, as far as it is what the
+/// journal gives: who was erased while the daemon was being killed is found in `LINKS` and `INDEX` until the views are made
+/// anew, and `INDEX` has the keyring's version of the time when a person was written.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Held {
+    neutral: Digest,
+    personal: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
+}
+
+impl Held {
+    /// Reads and checks every entry.
+    pub(crate) fn read(views: &Views) -> anyhow::Result<Self> {
+        let view = |number| View { half: Half::Personal, number };
+        let scan = |number| views.scan(view(number), &[], usize::MAX);
+        let erased: Vec<Vec<u8>> = scan(ERASED)?.into_iter().map(|(key, _)| key).collect();
+        let leads = |bytes: &[u8]| erased.iter().any(|who| bytes.windows(who.len()).any(|part| part == who));
+        let mut personal = Vec::new();
+        for number in 0..=VIEW_NUMBER_MAX {
+            let mut entries = BTreeMap::new();
+            for (key, value) in scan(number)? {
+                if number == INDEX {
+                    let customer = key.get(16..).unwrap_or_default().to_vec();
+                    if !leads(&customer) {
+                        let count: &mut Vec<u8> = entries.entry(customer).or_default();
+                        count.push(1);
+                    }
+                } else if number != LINKS || !leads(&value) {
+                    entries.insert(key, value);
+                }
+            }
+            personal.push(entries);
+        }
+        views.digest(Half::Personal)?;
+        Ok(Self { neutral: views.digest(Half::Neutral)?, personal })
+    }
+
+    fn entries(&self) -> u64 {
+        let personal: usize = self.personal.iter().map(BTreeMap::len).sum();
+        self.neutral.entries + u64::try_from(personal).unwrap_or(u64::MAX)
+    }
+
+    /// Where the two differ, without a value.
+    pub(crate) fn differ(&self, other: &Self) -> Option<String> {
+        let views = self.personal.iter().zip(&other.personal).enumerate();
+        let mut parts: Vec<String> = views
+            .filter(|(_, (one, two))| one != two)
+            .map(|(number, (one, two))| {
+                format!("personal view {number}: {} entries and {}", one.len(), two.len())
+            })
+            .collect();
+        if self.neutral != other.neutral {
+            parts.push(format!("neutral half: {:?} and {:?}", self.neutral, other.neutral));
+        }
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
 /// Opens the store as the crash left it, then without its views, and compares. The first views are put back. Nobody else
-/// has the store open.
+/// has the store open. Gives how many entries were compared.
 pub(crate) fn compare(place: &Place) -> anyhow::Result<u64> {
     let dir = &place.state;
-    let kept = digests(place).context("opened as the crash left it")?;
+    let kept = held(place).context("opened as the crash left it")?;
     for views in VIEWS {
         fs::rename(dir.join(views), dir.join(views).with_extension("kept"))?;
     }
-    let rebuilt = digests(place).context("opened without views")?;
-    ensure!(kept == rebuilt, "the views are {kept:?}, and made anew from the journals {rebuilt:?}");
+    let rebuilt = held(place).context("opened without views")?;
+    let differ = kept.differ(&rebuilt);
+    ensure!(
+        differ.is_none(),
+        "the views and those made anew from the journals: {}",
+        differ.unwrap_or_default()
+    );
     for views in VIEWS {
         fs::remove_dir_all(dir.join(views))?;
         fs::rename(dir.join(views).with_extension("kept"), dir.join(views))?;
@@ -33,33 +96,36 @@ pub(crate) fn compare(place: &Place) -> anyhow::Result<u64> {
         File::open(dir.join(views))?.sync_all()?;
         File::open(dir.join(views).with_file_name(""))?.sync_all()?;
     }
-    Ok(rebuilt.iter().map(|digest| digest.entries).sum())
+    Ok(rebuilt.entries())
 }
 
-fn digests(place: &Place) -> anyhow::Result<[Digest; 2]> {
-    let dir = &place.state;
-    let kek = KeySource::File(dir.join("vault.key")).load(None)?;
-    let keys = KeyFile::open(&dir.join("keys"), &kek, os_random)?;
-    let lists = Lists::open(dir, Some(&place.second))?;
-    let vault = Arc::new(Vault::new(Some(keys), Keyring::open(&dir.join("keyring"))?, lists));
-    let folds = Folds { personal: Arc::new(VaultFold(Arc::clone(&vault))), neutral: Arc::new(StoreFold) };
-    // Whoever had it open a moment ago may still be letting go of it.
-    let (log, _) = until("the store is let go of", || {
-        match Log::open(Settings::new(dir), folds.clone(), Arc::new(|| 0)) {
-            Err(OpenError::Held { .. }) => Ok(None),
-            opened => Ok(Some(opened?)),
-        }
-    })?;
-    let views = log.views();
-    let digests = [views.digest(Half::Personal)?, views.digest(Half::Neutral)?];
-    drop(views);
-    log.close();
-    // sled ends on a thread of its own, and may write until it lets go of its lock.
+/// The stopped store, opened as the daemon opens it. Whoever had it open a moment ago may still be letting go of it.
+pub(crate) fn open(place: &Place) -> anyhow::Result<Opened> {
+    let settings = place.settings()?;
+    until("the store is let go of", || match open_stopped(&settings, None) {
+        Err(OpenStoreError::Log(OpenError::Held { .. })) => Ok(None),
+        opened => Ok(Some(opened?)),
+    })
+}
+
+/// sled ends on a thread of its own, and may write until it lets go of its lock.
+pub(crate) fn let_go(place: &Place) -> anyhow::Result<()> {
     for views in VIEWS {
         until("sled is done", || {
-            let db = File::open(dir.join(views).join("db"))?;
+            let db = File::open(place.state.join(views).join("db"))?;
             Ok(Flock::lock(db, FlockArg::LockExclusiveNonblock).ok().map(drop))
         })?;
     }
-    Ok(digests)
+    Ok(())
+}
+
+fn held(place: &Place) -> anyhow::Result<Held> {
+    let Opened { log, vault } = open(place)?;
+    drop(vault);
+    let views = log.views();
+    let held = Held::read(&views)?;
+    drop(views);
+    log.close();
+    let_go(place)?;
+    Ok(held)
 }

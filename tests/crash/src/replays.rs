@@ -17,17 +17,14 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Replays of one recording.
-const REPLAYS: usize = 100;
+const REPLAYS: usize = 50;
 /// Answers in a recording.
 const ANSWERS: usize = 600;
 
 pub(crate) fn run(run: &Run, counts: &mut Counts) {
-    for life in 0..run.replays.div_ceil(REPLAYS) {
-        let replays = REPLAYS.min(run.replays - life * REPLAYS);
-        run.attempt(Mode::Replay, life, counts, |folder, counts| {
-            one_recording(run, life, replays, folder, counts)
-        });
-    }
+    run.lives(Mode::Replay, run.replays.div_ceil(REPLAYS), counts, |life, folder, counts| {
+        one_recording(run, life, REPLAYS.min(run.replays - life * REPLAYS), folder, counts)
+    });
 }
 
 fn one_recording(

@@ -1,12 +1,18 @@
 //! Options, counts and the closing lines.
 
+use crate::daemon::now;
 use crate::{cuts, damages, disk, kills, replays};
 use anyhow::ensure;
 use clap::Parser;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
+/// Lives, or damages, at once: as many as a small machine has processors.
+pub(crate) const AT_ONCE: usize = 2;
 /// A round in which fewer writes were acknowledged shows nothing.
 pub(crate) const ANSWERS_MIN: usize = 100;
 
@@ -57,6 +63,12 @@ pub(crate) struct Counts {
     pub(crate) answered: usize,
     /// Starts that were cut off; of replays, those before enough was answered.
     pub(crate) starts_cut: usize,
+    /// Changes of the vault's keys between rounds.
+    pub(crate) changes: usize,
+    /// Rounds in which one disk was cut before the other, or alone.
+    pub(crate) one_disk: usize,
+    /// Lives at whose end files of the first disk were lost.
+    pub(crate) lost: usize,
     pub(crate) compared: usize,
     pub(crate) rebuilds: usize,
     pub(crate) entries: u64,
@@ -77,6 +89,26 @@ impl Counts {
         Ok(())
     }
 
+    /// Adds what another thread counted.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.rounds += other.rounds;
+        self.answered += other.answered;
+        self.starts_cut += other.starts_cut;
+        self.changes += other.changes;
+        self.one_disk += other.one_disk;
+        self.lost += other.lost;
+        self.compared += other.compared;
+        self.rebuilds += other.rebuilds;
+        self.entries += other.entries;
+        self.torn += other.torn;
+        self.orphans += other.orphans;
+        self.rebuilt += other.rebuilt;
+        self.same += other.same;
+        self.mended += other.mended;
+        self.told += other.told;
+        self.failed += other.failed;
+    }
+
     /// Counts what daemons said that they mended.
     pub(crate) fn heard(&mut self, log: &str) {
         self.torn += log.matches("a torn tail was cut").count();
@@ -85,10 +117,9 @@ impl Counts {
     }
 
     fn say(&self, mode: Mode) {
-        let Self {
-            rounds, answered, starts_cut, compared, rebuilds, entries, torn, orphans, rebuilt, ..
-        } = self;
-        let Self { same, mended, told, failed, .. } = self;
+        let Self { rounds, answered, starts_cut, compared, rebuilds, entries, .. } = self;
+        let Self { torn, orphans, rebuilt, same, mended, told, failed, .. } = self;
+        let Self { changes, one_disk, lost, .. } = self;
         let mode_name = mode.name();
         if mode == Mode::Damage {
             println!(
@@ -101,25 +132,48 @@ impl Counts {
              customers compared, views compared with the journals {rebuilds} times ({entries} entries); torn tails cut: \
              {torn}, starts that found orphans: {orphans}, views built anew: {rebuilt}; {failed} failed"
         );
+        if mode != Mode::Replay {
+            println!(
+                "{mode_name}: {one_disk} rounds with one disk cut before the other, {changes} changes of the vault's keys, \
+                 {lost} times files of the first disk lost and brought back"
+            );
+        }
     }
 }
 
 impl Run {
-    /// Runs one life in a folder of its own. A failure is told with its seed, and its folder is kept.
-    pub(crate) fn attempt(
+    /// Runs lives, each in a folder of its own, [`AT_ONCE`] side by side: most of a life is waiting for a disk. A failure is told
+    /// with its seed, and its folder is kept.
+    pub(crate) fn lives(
         &self,
         mode: Mode,
-        life: usize,
+        lives: usize,
         counts: &mut Counts,
-        body: impl FnOnce(&Path, &mut Counts) -> anyhow::Result<()>,
+        body: impl Fn(usize, &Path, &mut Counts) -> anyhow::Result<()> + Sync,
     ) {
-        let folder = Folder::new(&std::env::temp_dir(), "ficha-crash").expect("no temporary folder");
-        if let Err(error) = body(folder.path(), counts) {
-            counts.failed += 1;
-            let kept = folder.keep();
-            println!("FAILED: {}, life {life}, --seed {}: {error:#}", mode.name(), self.seed);
-            println!("  kept: {}", kept.display());
-        }
+        let (next, all) = (AtomicUsize::new(0), Mutex::new(counts));
+        let one = || {
+            let mut own = Counts::default();
+            loop {
+                let life = next.fetch_add(1, Ordering::AcqRel);
+                if life >= lives {
+                    break;
+                }
+                let folder = Folder::new(&std::env::temp_dir(), "ficha-crash").expect("no temporary folder");
+                if let Err(error) = body(life, folder.path(), &mut own) {
+                    own.failed += 1;
+                    let kept = folder.keep();
+                    println!("FAILED: {}, life {life}, --seed {}: {error:#}", mode.name(), self.seed);
+                    println!("  kept: {}", kept.display());
+                }
+            }
+            all.lock().unwrap_or_else(PoisonError::into_inner).add(&own);
+        };
+        thread::scope(|scope| {
+            for _ in 0..AT_ONCE.min(lives) {
+                scope.spawn(one);
+            }
+        });
     }
 }
 
@@ -184,8 +238,10 @@ pub(crate) fn main() -> ExitCode {
             continue;
         }
         let mut counts = Counts::default();
+        let began = now();
         play(&run, &mut counts);
         counts.say(mode);
+        println!("{}: {} s", mode.name(), began.elapsed().as_secs());
         passed += counts.rounds;
         // What was asked for and did not happen has failed too.
         failed += counts.failed.max(usize::from(counts.rounds == 0));

@@ -15,6 +15,8 @@ const CARDS_MAX: usize = 8;
 const OPEN_ISSUES_MAX: usize = 5;
 const ISSUES_MAX: usize = 40;
 const NOTES_MAX: usize = 30;
+/// Requests that erase.
+const ERASED_OF_A_THOUSAND: usize = 25;
 /// As many as a file shows.
 const PREFERENCES: [&str; 4] = ["receipt", "bag", "language", "contact"];
 const KINDS: [&str; 4] = ["WARRANTY", "REPAIR", "COMPLAINT", "QUESTION"];
@@ -44,6 +46,7 @@ enum Change {
     Prefer { name: &'static str, value: Option<String> },
     Visit,
     Dismiss,
+    Erase,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -72,11 +75,15 @@ pub(crate) struct Known {
     preferences: BTreeMap<&'static str, String>,
     visits: u64,
     at_the_till: Option<String>,
+    erased: bool,
 }
 
 impl Known {
     /// In the form of [`seen`].
     pub(crate) fn expected(&self) -> Value {
+        if self.erased {
+            return Value::Null;
+        }
         let cards: Map<String, Value> = self
             .cards
             .iter()
@@ -106,6 +113,10 @@ impl Known {
 
     fn open_issues(&self) -> usize {
         self.issues.values().filter(|(_, hint)| hint.is_some()).count()
+    }
+
+    pub(crate) fn erased(&self) -> bool {
+        self.erased
     }
 
     pub(crate) fn phone(&self) -> &str {
@@ -151,8 +162,9 @@ pub(crate) struct Customers(pub(crate) Vec<Known>);
 impl Customers {
     /// The client's next request.
     pub(crate) fn next(&self, register: &str, dice: &mut Dice) -> Op {
-        let chance = if self.0.len() < CUSTOMERS_MAX { 15 } else { 0 };
-        if self.0.is_empty() || dice.percent(chance) {
+        let living = self.0.iter().filter(|known| !known.erased).count();
+        let chance = if living < CUSTOMERS_MAX { 15 } else { 0 };
+        if living == 0 || dice.percent(chance) {
             let person = person(dice);
             let params = json!({ "person": person.form() });
             return op("customer.enrol", self.0.len(), Change::Enrol(person), params, dice);
@@ -178,6 +190,7 @@ impl Customers {
                 preferences: BTreeMap::new(),
                 visits: 0,
                 at_the_till: None,
+                erased: false,
             });
             return;
         }
@@ -204,6 +217,7 @@ impl Customers {
                 self.0[op.customer].at_the_till = Some(visit);
             }
             Change::Dismiss => known.at_the_till = None,
+            Change::Erase => known.erased = true,
         }
     }
 }
@@ -214,10 +228,20 @@ impl Op {
         (!matches!(self.change, Change::Enrol(_))).then_some(self.customer)
     }
 
+    /// Whether it forgets its customer: then it may have been carried out by the start, and not under its own key.
+    pub(crate) fn erases(&self) -> bool {
+        matches!(self.change, Change::Erase)
+    }
+
+    /// The place of its customer, the one it makes included.
+    pub(crate) fn place(&self) -> usize {
+        self.customer
+    }
+
     /// The field of the answer that must be the same for ever.
     pub(crate) fn outcome(&self) -> &'static str {
         match self.change {
-            Change::Enrol(_) | Change::Person(_) | Change::Prefer { .. } => "customer",
+            Change::Enrol(_) | Change::Person(_) | Change::Prefer { .. } | Change::Erase => "customer",
             Change::Issue | Change::Status { .. } => "card",
             Change::Open { .. } | Change::Hint { .. } | Change::Close { .. } => "issue",
             Change::Note(_) => "note",
@@ -229,7 +253,14 @@ impl Op {
 impl Known {
     /// Something that can be done with this customer now.
     fn next(&self, place: usize, register: &str, dice: &mut Dice) -> Option<Op> {
+        if self.erased {
+            return None;
+        }
         let customer = &self.number;
+        if dice.below(1000) < ERASED_OF_A_THOUSAND {
+            let params = json!({ "customer": customer, "purpose": "REQUEST" });
+            return Some(op("customer.erase", place, Change::Erase, params, dice));
+        }
         let text = |dice: &mut Dice| format!("n.º {}", dice.below(1_000_000));
         let open: Vec<&String> =
             self.issues.iter().filter(|(_, (_, hint))| hint.is_some()).map(|(issue, _)| issue).collect();
