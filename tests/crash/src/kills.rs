@@ -44,7 +44,10 @@ fn one_life(
         let mut kill_alone = || Ok(());
         let whole = dice.percent(30);
         let cut: Option<Cut<'_>> = if whole { None } else { Some(&mut kill_alone) };
-        counts.changes += usize::from(phrases.change(&place, &mut dice, cut).with_context(context)?);
+        // The first start makes the keyring.
+        if round > 0 {
+            counts.changes += usize::from(phrases.change(&place, &mut dice, cut).with_context(context)?);
+        }
         phrases.settle(&place).with_context(context)?;
         while dice.percent(25) {
             let daemon = place.start(&[])?;
