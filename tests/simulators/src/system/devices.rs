@@ -119,6 +119,10 @@ fn a_keyboard(trace: &Trace) -> Result<()> {
     keys_typed(&scanner, PRODUCT, &mut listener)?;
     run(&format!("ficha identify --adopt {name} --layout us --seconds 0"), trace)?;
     register.wait_reader(&name, true, STEP)?;
+    // A busy machine can hold the guest up for longer than the usual 100 ms between two keys.
+    drop_in("reader-usb-05e0-1200-SN-KBD.toml", &register::adopted_keyboard(&name, "us"))?;
+    let mut register = restart(trace)?;
+    register.wait_reader(&name, true, STEP)?;
     scanner.scan(OTHER_PRODUCT, STEP)?;
     product(&mut register, &name, OTHER_PRODUCT)?;
     scanner.unplug(STEP)

@@ -1,6 +1,6 @@
 //! Other programs that want the same devices. They run on while the devices are tried: each keeps to its own.
 
-use super::host::{LONG, properties, run, try_run};
+use super::host::{properties, run, try_run};
 use crate::Result;
 use crate::nodes::{self, Kind};
 use crate::printer::{self, Model};
@@ -15,13 +15,17 @@ pub(super) const CHECKS: &[Scenario] = &[
     Scenario { name: "neighbours/cups", play: cups_has_looked_and_lets_go },
 ];
 
-/// ModemManager as eager as it was made for years: it asks every tty that nobody told it to leave alone.
-const EAGER: &str = "[Service]\nExecStart=\nExecStart=/usr/sbin/ModemManager --filter-policy=legacy\n";
+/// ModemManager says what it thinks of each port, and is told by udev to deal with the modem.
+const TALKATIVE: &str = "[Service]\nExecStart=\nExecStart=/usr/sbin/ModemManager --debug\n";
+const MODEM_RULE: &str = "ACTION!=\"remove\", ATTRS{idVendor}==\"1209\", ENV{ID_MM_DEVICE_PROCESS}=\"1\"\n";
 
 /// A modem beside the scanner is what shows that ModemManager was there and has looked.
 fn modemmanager_leaves_readers_alone(trace: &Trace) -> Result<()> {
     fs::create_dir_all("/run/systemd/system/ModemManager.service.d")?;
-    fs::write("/run/systemd/system/ModemManager.service.d/eager.conf", EAGER)?;
+    fs::write("/run/systemd/system/ModemManager.service.d/talkative.conf", TALKATIVE)?;
+    fs::create_dir_all("/run/udev/rules.d")?;
+    fs::write("/run/udev/rules.d/78-checks.rules", MODEM_RULE)?;
+    run("udevadm control --reload", trace)?;
     run("systemctl daemon-reload", trace)?;
     run("systemctl restart ModemManager.service", trace)?;
     let scanner = serial::plug(Chip::CdcAcm, "SN-MM", Port(1), STEP, trace)?;
@@ -31,8 +35,8 @@ fn modemmanager_leaves_readers_alone(trace: &Trace) -> Result<()> {
     }
     let modem = serial::plug(Chip::Modem, "SN-MODEM", Port(2), STEP, trace)?;
     let asked =
-        modem.wait("ModemManager's AT command to the modem", LONG, |line| line.received.starts_with(b"AT"));
-    run("journalctl --no-pager --unit=ModemManager.service", trace)?;
+        modem.wait("ModemManager's AT command to the modem", STEP, |line| line.received.starts_with(b"AT"));
+    run("journalctl --no-pager --lines=400 --output=cat --unit=ModemManager.service", trace)?;
     asked?;
     let line = scanner.line();
     expect("how often DTR of the scanner went up", &line.dtr_raised, &0)?;

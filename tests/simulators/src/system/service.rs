@@ -95,16 +95,15 @@ fn it_comes_back_when_killed(trace: &Trace) -> Result<()> {
     customer_is_known(trace)
 }
 
-/// systemd holds the socket: a register's first line waits in it.
+/// systemd holds the socket: the first line of a register that comes while nobody is there waits in it.
 fn a_register_waits_while_it_restarts(trace: &Trace) -> Result<()> {
     let before = wait_active(trace)?;
     run("systemctl --no-block restart fichad.service", trace)?;
-    customer_is_known(trace)?;
-    nodes::wait("another process", LONG, || {
-        let now: u32 = unit("fichad.service", "MainPID", trace).ok()?.parse().ok()?;
-        (now != 0 && now != before).then_some(())
+    nodes::wait("the old process to end", LONG, || {
+        (!Path::new(&format!("/proc/{before}")).exists()).then_some(())
     })?;
-    customer_is_known(trace)
+    customer_is_known(trace)?;
+    expect("the same process", &(wait_active(trace)? == before), &false)
 }
 
 fn a_register_starts_it(trace: &Trace) -> Result<()> {
