@@ -46,6 +46,7 @@ enum Change {
     Prefer { name: &'static str, value: Option<String> },
     Visit,
     Dismiss,
+    Sale { total: i64 },
     Erase,
 }
 
@@ -74,6 +75,8 @@ pub(crate) struct Known {
     notes: Vec<String>,
     preferences: BTreeMap<&'static str, String>,
     visits: u64,
+    /// How many, and what they come to in cents.
+    sales: (u64, i64),
     at_the_till: Option<String>,
     erased: bool,
 }
@@ -107,7 +110,7 @@ impl Known {
         json!({
             "name": format!("{} {}", self.person.given, self.person.family), "person": self.person.form(),
             "cards": cards, "issues": issues, "open": self.open_issues(), "notes": notes,
-            "preferences": preferences, "visits": self.visits,
+            "preferences": preferences, "visits": self.visits, "sales": self.sales,
         })
     }
 
@@ -148,8 +151,10 @@ pub(crate) fn seen(show: &Value, list: &Value) -> Value {
         .iter()
         .map(|issue| (word(&issue["issue"]), json!([issue["kind"], issue["state"], issue["hint"]])))
         .collect();
+    let turnover: i64 =
+        rows(&show["bought"]["turnover"]).iter().filter_map(|amount| amount["minor"].as_i64()).sum();
     json!({
-        "name": show["file"]["name"], "person": show["person"], "cards": cards, "issues": issues,
+        "sales": (&show["bought"]["sales"], turnover), "name": show["file"]["name"], "person": show["person"], "cards": cards, "issues": issues,
         "open": show["file"]["issues_open"], "notes": sorted(&show["notes"]),
         "preferences": sorted(&show["file"]["preferences"]), "visits": show["visits"],
     })
@@ -189,6 +194,7 @@ impl Customers {
                 notes: Vec::new(),
                 preferences: BTreeMap::new(),
                 visits: 0,
+                sales: (0, 0),
                 at_the_till: None,
                 erased: false,
             });
@@ -217,6 +223,7 @@ impl Customers {
                 self.0[op.customer].at_the_till = Some(visit);
             }
             Change::Dismiss => known.at_the_till = None,
+            Change::Sale { total } => known.sales = (known.sales.0 + 1, known.sales.1 + total),
             Change::Erase => known.erased = true,
         }
     }
@@ -246,6 +253,7 @@ impl Op {
             Change::Open { .. } | Change::Hint { .. } | Change::Close { .. } => "issue",
             Change::Note(_) => "note",
             Change::Visit | Change::Dismiss => "visit",
+            Change::Sale { .. } => "sale",
         }
     }
 }
@@ -264,7 +272,7 @@ impl Known {
         let text = |dice: &mut Dice| format!("n.º {}", dice.below(1_000_000));
         let open: Vec<&String> =
             self.issues.iter().filter(|(_, (_, hint))| hint.is_some()).map(|(issue, _)| issue).collect();
-        let (method, change, params) = match dice.below(10) {
+        let (method, change, params) = match dice.below(12) {
             0 => {
                 let person = person(dice);
                 let params = json!({ "customer": customer, "person": person.form() });
@@ -316,10 +324,33 @@ impl Known {
             }
             8 => ("file.open", Change::Visit, json!({ "customer": customer, "register": register })),
             9 => ("customer.dismiss", Change::Dismiss, json!({ "visit": self.at_the_till.as_ref()? })),
+            10 | 11 => {
+                let (total, params) = receipt(customer, register, dice);
+                ("sale.record", Change::Sale { total }, params)
+            }
             _ => return None,
         };
         Some(op(method, place, change, params, dice))
     }
+}
+
+/// A sale of a customer, with its total.
+fn receipt(customer: &str, register: &str, dice: &mut Dice) -> (i64, Value) {
+    let mut line = |_| {
+        let amount = 1 + i64::try_from(dice.below(20_000)).unwrap_or(0);
+        (
+            amount,
+            json!({ "sku": format!("A{}", dice.below(500)), "quantity": 1000, "unit_price": amount, "amount": amount }),
+        )
+    };
+    let (amounts, lines): (Vec<i64>, Vec<Value>) = (0..3).map(&mut line).unzip();
+    let total = amounts.iter().sum();
+    let number = dice.uuid().simple().to_string();
+    let receipt = json!({
+        "number": number, "day": "2026-09-21", "currency": "EUR", "lines": lines, "total": total,
+        "tenders": [{ "kind": "CASH", "amount": total }],
+    });
+    (total, json!({ "customer": customer, "register": register, "receipt": receipt }))
 }
 
 fn op(method: &'static str, customer: usize, change: Change, mut params: Value, dice: &mut Dice) -> Op {

@@ -7,8 +7,10 @@ use crate::rebuild::{Held, let_go, open};
 use crate::rotations::opens;
 use crate::shop::Known;
 use anyhow::{Context as _, bail, ensure};
+use fichad::daemon::{OpenStoreError, verify_stopped};
 use fichad::desk::Opened;
 use fichad::domain::id::CustomerNumber;
+use fichad::log::OpenError;
 use fichad::vault::keys::{KeyError, KeyFile, KeyRef};
 use fichad::vault::lists::Lists;
 use fichad::vault::phrase::Phrase;
@@ -77,11 +79,14 @@ impl Sound {
     /// Whether files that were damaged give the same state without anything being put right or named: asked of the files alone.
     pub(super) fn is_same(&self, place: &Place) -> bool {
         let held = || -> anyhow::Result<bool> {
+            if verified(place)?.is_some() {
+                return Ok(false);
+            }
             let opened = open(place)?;
-            let same = self.holds(place, &opened)?.is_none();
+            self.holds(place, &opened)?;
             opened.log.close();
             let_go(place)?;
-            Ok(same && self.phrase_holds(place)?)
+            self.phrase_holds(place)
         };
         held().unwrap_or(false)
     }
@@ -151,14 +156,16 @@ impl Sound {
 
     /// What the stopped store still has wrong, in words that name a file; an error for what differs.
     fn left(&self, place: &Place, locked: bool) -> anyhow::Result<Option<String>> {
+        let left = verified(place)?;
+        if locked || left.is_some() {
+            return Ok(left);
+        }
         let opened = open(place).context("after the daemon")?;
-        let left = if locked { None } else { self.holds(place, &opened)? };
+        self.holds(place, &opened)?;
         opened.log.close();
         let_go(place)?;
-        if left.is_none() && !self.phrase_holds(place)? {
-            bail!("the recovery phrase opens nothing any more");
-        }
-        Ok(left)
+        ensure!(self.phrase_holds(place)?, "the recovery phrase opens nothing any more");
+        Ok(None)
     }
 
     /// Whether the recovery phrase leads to the key of the key file.
@@ -168,9 +175,8 @@ impl Sound {
         Ok(keys.iter().any(|key| KeyFile::opens(&place.state.join("keys"), key).is_ok()))
     }
 
-    /// Everything that is held, against what it was. Gives what `verify` names; an error for what differs.
-    fn holds(&self, place: &Place, opened: &Opened) -> anyhow::Result<Option<String>> {
-        let faults = opened.log.verify(false, &|_, _| {})?.faults;
+    /// Everything that is held, against what it was; an error for what differs.
+    fn holds(&self, place: &Place, opened: &Opened) -> anyhow::Result<()> {
         ensure!(erased(place)? == self.erased, "the list of erasures is another");
         for (customer, key) in &self.erased {
             let found = opened.vault.key_file()?.dek(*key);
@@ -182,15 +188,24 @@ impl Sound {
         if let Some(differ) = Held::read(&opened.log.views())?.differ(&self.held) {
             bail!("the views hold something else: {differ}");
         }
-        if faults.is_empty() {
-            for (number, wanted) in &self.persons {
-                ensure!(person(opened, *number)? == *wanted, "a person is another");
-            }
+        for (number, wanted) in &self.persons {
+            ensure!(person(opened, *number)? == *wanted, "a person is another");
         }
-        let named: Vec<String> =
-            faults.iter().map(|fault| format!("{}: {}", fault.file.display(), fault.what)).collect();
-        Ok((!named.is_empty()).then(|| named.join("\n")))
+        Ok(())
     }
+}
+
+/// What `ficha store verify` finds, in words that name the files.
+fn verified(place: &Place) -> anyhow::Result<Option<String>> {
+    let settings = place.settings()?;
+    let found =
+        until("the store is let go of", || match verify_stopped(&settings, None, false, &|_, _| {}) {
+            Err(OpenStoreError::Log(OpenError::Held { .. })) => Ok(None),
+            found => Ok(Some(found?)),
+        })?;
+    let named: Vec<String> =
+        found.faults.iter().map(|fault| format!("{}: {}", fault.file.display(), fault.what)).collect();
+    Ok((!named.is_empty()).then(|| named.join("\n")))
 }
 
 fn erased(place: &Place) -> anyhow::Result<Vec<(CustomerNumber, KeyRef)>> {
