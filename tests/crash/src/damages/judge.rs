@@ -260,5 +260,6 @@ fn names(root: &Path, file: &Path, text: &str) -> bool {
         || (name.starts_with("keys") && (text.contains("key file") || text.contains("data key")))
         || (name == "keys.ways" && text.contains("recovery phrase"))
         || (file.starts_with("second") && text.contains("second copy"))
+        || (name == "CHECKPOINT" && text.contains("checkpoint"))
         || (name == "STORE" && text.contains("second copy"))
 }
