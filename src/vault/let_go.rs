@@ -20,7 +20,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use zeroize::Zeroizing;
 
 /// The most sections of one customer: notes, cards, and a handful more.
-const SECTIONS_MAX: usize = NOTES_MAX * 2;
+const SECTIONS_MAX: usize = NOTES_MAX * 20;
 
 /// What is kept of a customer, section by section.
 pub trait Kept {
@@ -86,7 +86,12 @@ impl Vault {
     ) -> Result<(), VaultError> {
         let key = self.key_of(tx, customer)?.ok_or(VaultError::Unknown)?;
         let mut sections = Vec::new();
-        for (at, sealed) in tx.scan(SECTIONS, customer.0.as_bytes(), SECTIONS_MAX)? {
+        let held = tx.scan(SECTIONS, customer.0.as_bytes(), SECTIONS_MAX.saturating_add(1))?;
+        if held.len() > SECTIONS_MAX {
+            // What was not sealed again would be lost with the old key.
+            return Err(VaultError::Layout { what: "customer with more sections than can be sealed again" });
+        }
+        for (at, sealed) in held {
             let section = name(&at)?.to_owned();
             let (rev, sealed) = parse_kept(&sealed)?;
             let aad = Aad { customer, section: &section, rev };
