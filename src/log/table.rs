@@ -131,7 +131,7 @@ impl Table {
             if moves.is_multiple_of(2) && self.moves.load(Ordering::Acquire) == moves {
                 return Ok(None);
             }
-            std::hint::spin_loop();
+            std::thread::yield_now();
         }
     }
 
