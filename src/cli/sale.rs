@@ -136,6 +136,8 @@ fn shown(answer: &Value) -> String {
         ("Register", at(answer, "/register")),
         ("Receipt", format!("{} of {}", at(answer, "/number"), at(answer, "/day"))),
         ("Total", sum(get(answer, "total"))),
+        ("Given back", sum(get(answer, "returned"))),
+        ("Voided", if get(answer, "voided") == true { "yes".to_owned() } else { "no".to_owned() }),
     ]);
     let exponent = get(get(answer, "total"), "exponent").as_u64().unwrap_or(0);
     let row = |line: &Value| {

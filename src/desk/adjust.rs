@@ -6,7 +6,7 @@ use super::points::move_points;
 use super::request::Ask;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{AdjustmentId, CustomerNumber};
-use crate::domain::points::{AdjustReason, Adjustment, POINTS_MAX, PointsKind};
+use crate::domain::points::{Account, AdjustReason, Adjustment, POINTS_MAX, PointsKind};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::store;
 use serde::Deserialize;
@@ -66,9 +66,13 @@ impl Desk {
                 }
                 store::emit(tx, &StoreEvent::PointsAdjustmentDecided { adjustment, approved: approve, by })?;
                 if approve {
+                    // As points are spent: those that expire first.
+                    let first = |account: &Account| account.balance(now).expiring.map(|(_, at)| at);
                     move_points(tx, kept.customer, now, |account| match kept.points {
                         points @ 1.. => account.earn(PointsKind::Adjust, points, expires_at),
-                        points => account.take_back(PointsKind::Adjust, points.saturating_neg(), None),
+                        points => {
+                            account.take_back(PointsKind::Adjust, points.saturating_neg(), first(account))
+                        }
                     })?;
                 }
                 let points = Some(adjustment.0);

@@ -33,11 +33,14 @@ pub(super) fn carry_over(
     sale: SaleId,
     to: Option<CustomerNumber>,
 ) -> Result<(), Refusal> {
-    for line in earnings(tx, sale)? {
-        let points = left(&line);
-        take_back(tx, now, sale, &line, points)?;
-        if let Some(to) = to {
-            earn_again(tx, now, to, (sale, points, line.expires_at))?;
+    for line in earnings(tx, now, sale)? {
+        take_back(tx, now, sale, &line, left(&line))?;
+        let Some(to) = to else { continue };
+        // Earned whole and shortened again, so that what comes back later is reckoned from what the sale earned.
+        let number = earn_again(tx, now, to, (sale, line.points, line.expires_at))?;
+        if line.taken_back > 0 {
+            let line = LedgerLine { customer: to, number, ..line };
+            take_back(tx, now, sale, &line, line.taken_back)?;
         }
     }
     Ok(())
@@ -50,7 +53,7 @@ pub(super) fn shrink(
     sale: SaleId,
     (returned, total): (i64, i64),
 ) -> Result<(), Refusal> {
-    for line in earnings(tx, sale)? {
+    for line in earnings(tx, now, sale)? {
         let back = due_back(line.points, returned, total).saturating_sub(line.taken_back);
         if back > 0 {
             take_back(tx, now, sale, &line, back)?;
@@ -59,10 +62,13 @@ pub(super) fn shrink(
     Ok(())
 }
 
-/// What a sale earned whose it is now, as far as it was not taken back.
-pub(super) fn earnings(tx: &Tx<'_>, sale: SaleId) -> Result<Vec<LedgerLine>, Refusal> {
-    let lines = store::points_of_sale(tx, sale)?;
-    Ok(lines.into_iter().filter(|line| line.kind == PointsKind::Earn && left(line) > 0).collect())
+/// What a sale earned whose it is now, as far as it was not taken back and has not expired: what is gone by its day is not
+/// taken a second time.
+pub(super) fn earnings(tx: &Tx<'_>, now: Timestamp, sale: SaleId) -> Result<Vec<LedgerLine>, Refusal> {
+    let lives = |line: &LedgerLine| {
+        line.kind == PointsKind::Earn && left(line) > 0 && line.expires_at.is_none_or(|at| at > now)
+    };
+    Ok(store::points_of_sale(tx, sale)?.into_iter().filter(lives).collect())
 }
 
 /// How many of the points that a line earned were not taken back.
@@ -90,9 +96,9 @@ fn earn_again(
     now: Timestamp,
     customer: CustomerNumber,
     (sale, points, expires_at): (SaleId, i64, Option<Timestamp>),
-) -> Result<(), Refusal> {
-    move_points(tx, customer, now, |account| {
+) -> Result<u64, Refusal> {
+    let entry = move_points(tx, customer, now, |account| {
         Ok(PointsEntry { sale: Some(sale), ..account.earn(PointsKind::Earn, points, expires_at)? })
     })?;
-    Ok(())
+    Ok(entry.number)
 }

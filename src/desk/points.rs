@@ -21,6 +21,9 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
 
+/// The longest that points can live: with a lot for each month, fewer than `LOTS_MAX`.
+const EXPIRE_MONTHS_MAX: u64 = 120;
+
 /// The most rules of what sales earn.
 const EARN_RULES_MAX: usize = 64;
 
@@ -56,7 +59,7 @@ impl Settings {
     /// Reads `[points]`.
     pub fn read(keys: &mut Keys<'_>) -> Self {
         let mut settings = Self::default();
-        let months = keys.number("expire_months", 1..=1200, "months");
+        let months = keys.number("expire_months", 1..=EXPIRE_MONTHS_MAX, "months");
         settings.expire_months = months.and_then(|months| u32::try_from(months).ok());
         let no_zone = "is no time zone this host knows; write one as `Europe/Madrid`";
         if let Some(zone) = keys.parsed("time_zone", |name| TimeZone::get(name).map_err(|_| no_zone)) {
@@ -270,7 +273,7 @@ impl Desk {
         let now = self.clock.utc();
         let done = self
             .write(ask, key, move |tx| {
-                let earned = earnings(tx, sale)?;
+                let earned = earnings(tx, now, sale)?;
                 let Some(customer) = earned.first().map(|line| line.customer) else {
                     return Err(Refusal::new(RefusalCode::NotFound, "this sale has no points to take back"));
                 };
@@ -303,12 +306,25 @@ impl Desk {
         let Opened { log, .. } = self.store()?;
         let now = self.clock.utc();
         let due = store::points_due(&log.views(), now, SWEEP_MAX)?;
-        for customer in &due {
-            let customer = *customer;
-            let settled = log.submit(move |tx| settle(tx, customer, now).map(drop))?;
-            settled.await?;
+        let settled: Vec<_> = due
+            .iter()
+            .map(|customer| {
+                let customer = *customer;
+                log.submit(move |tx| settle(tx, customer, now).map(drop))
+            })
+            .collect::<Result<_, _>>()?;
+        let mut done = due.len() < SWEEP_MAX;
+        for (settled, customer) in settled.into_iter().zip(&due) {
+            let Err(refused) = settled.await else { continue };
+            let refusal = Refusal::from(refused);
+            if refusal.code != RefusalCode::Internal {
+                return Err(refusal);
+            }
+            // One account that cannot be read keeps no other from its due; nor is it tried again at once.
+            tracing::error!(%customer, error = %refusal, "points cannot be brought up to date");
+            done = true;
         }
-        Ok(due.len() < SWEEP_MAX)
+        Ok(done)
     }
 
     pub(super) fn balance_after(&self, done: &Done) -> Result<Value, Refusal> {

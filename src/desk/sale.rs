@@ -165,6 +165,10 @@ impl Desk {
         let sale = found.ok_or_else(no_such_sale)?;
         let mut shown = head(&sale);
         if let Some(shown) = shown.as_object_mut() {
+            let back = store::returned(&views, sale.sale)?;
+            let returned = money(sale.receipt.currency, back.total());
+            shown.insert("returned".to_owned(), returned);
+            shown.insert("voided".to_owned(), json!(back.voided));
             shown.insert("lines".to_owned(), json!(sale.receipt.lines));
             shown.insert("tenders".to_owned(), json!(sale.receipt.tenders));
         }

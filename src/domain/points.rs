@@ -115,6 +115,12 @@ impl Account {
         Balance { available: self.free(), held, debt: self.debt, expiring: soonest }
     }
 
+    /// How many lines the ledger has.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
     /// Everything there is less what is owed: the sum of all entries' `points`.
     #[must_use]
     pub fn total(&self) -> i64 {

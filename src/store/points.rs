@@ -22,9 +22,6 @@ const ADJUSTMENTS: View = neutral(21);
 /// The most entries of one sale: an earning and what is taken back of it line by line.
 const OF_SALE_MAX: usize = 256;
 
-/// The most entries of one customer that are gone through to give the newest: some fifty years of weekly shopping.
-const LEDGER_MAX: usize = 10_000;
-
 /// One line of a ledger as the views keep it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerLine {
@@ -74,8 +71,12 @@ pub fn points_ledger(
     customer: CustomerNumber,
     limit: usize,
 ) -> Result<Vec<LedgerLine>, StoreError> {
-    let lines = views.scan(LEDGER, customer.0.as_bytes(), LEDGER_MAX)?;
-    lines.iter().rev().take(limit).map(|(_, line)| decode(line)).collect()
+    let newest_first = (1..=points(views, customer)?.entries()).rev().take(limit);
+    let mut lines = Vec::new();
+    for number in newest_first {
+        lines.extend(value(views, LEDGER, &line_key(customer, number))?);
+    }
+    Ok(lines)
 }
 
 /// What `sale` earned and what was taken back of it, oldest first.
@@ -229,10 +230,6 @@ fn keep_hold(
         | PointsKind::Adjust => {}
     }
     put(views, HOLDS, named.0.as_bytes(), &kept)
-}
-
-fn decode(line: &[u8]) -> Result<LedgerLine, StoreError> {
-    postcard::from_bytes(line).map_err(StoreError::Layout)
 }
 
 fn line_key(customer: CustomerNumber, number: u64) -> [u8; 24] {

@@ -90,8 +90,24 @@ fn a_sale_that_is_moved_takes_its_points_along_and_what_came_back_of_it_stays_ba
     shop.call("points.capture", &with_key(json!({ "hold": held["hold"], "points": 9 }))).unwrap();
     assert_eq!(attach(&eva)["points"], 29);
     assert_eq!((books(&shop, &ana), books(&shop, &eva)), ((0, 9, 0, 0), (29, 0, 3000, 1)));
-    bring_back(&shop, &sale, "3", Value::Null, 3000).unwrap();
+    bring_back(&shop, &sale, "3", json!([{ "line": 1, "quantity": 1000 }]), 1000).unwrap();
+    assert_eq!(books(&shop, &eva), (19, 0, 2000, 1), "35 x 2000 / 3550, as if it had never been moved");
+    bring_back(&shop, &sale, "4", Value::Null, 2000).unwrap();
     assert_eq!(books(&shop, &eva), (0, 0, 0, 1));
+    let shown = shop.call("sale.show", &json!({ "sale": sale })).unwrap();
+    assert_eq!((&shown["returned"]["minor"], &shown["voided"]), (&json!(3550), &json!(false)));
+}
+
+#[test]
+fn points_that_have_expired_are_not_taken_a_second_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let customer = shop.enrol("Ana", "Sanz", "+34911111111");
+    let sale = sold(&shop, "1", Some(&customer))["sale"].clone();
+    *shop.clock.0.lock().unwrap() += Duration::from_hours(24 * 50);
+    sold(&shop, "2", Some(&customer));
+    bring_back(&shop, &sale, "3", Value::Null, 3550).unwrap();
+    assert_eq!(books(&shop, &customer), (35, 0, 3550, 2));
 }
 
 #[test]
