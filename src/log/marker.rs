@@ -15,7 +15,7 @@
 //! second copied          in the state folder alone: a second copy was made once
 //! ```
 
-use super::files::{create_dir, io_error, replace, sync_dir};
+use super::files::{create_dir, io_error, replace, step, sync_dir};
 use super::record::{SegmentHeader, TIMELINE_FIRST};
 use super::segment::{head, list, segment_path};
 use super::{Half, OpenError};
@@ -143,7 +143,11 @@ pub(super) fn admit(dir: &Path, second: &Path) -> Result<Admitted, String> {
         .map_err(|error| error.to_string())?
         .ok_or("the state folder's file `STORE` is gone")?;
     match Marker::read(second).map_err(|error| error.to_string())? {
-        Some(marker) if (marker.id, marker.timeline) == (own.id, own.timeline) => return Ok(Admitted::Same),
+        Some(marker) if (marker.id, marker.timeline) == (own.id, own.timeline) => {
+            // Taken by a start that was cut off before it was noted here.
+            note(dir, own).map_err(|error| format!("{} cannot be written: {error}", dir.display()))?;
+            return Ok(Admitted::Same);
+        }
         Some(marker) if marker.id == own.id && marker.timeline > own.timeline => {
             return Err(format!(
                 "{} is of timeline {} of this store, the state folder of timeline {}: bring back the later state folder",
@@ -191,15 +195,27 @@ fn set_aside(second: &Path, marker: Marker) -> io::Result<()> {
     Marker { second: false, ..marker }.write(&aside)
 }
 
+/// Takes a new second folder. The state folder notes it last: what is noted there first, and then cannot be written to a disk
+/// that is full, read-only or without power, would be missed for ever on a disk that never had it.
 fn take(dir: &Path, second: &Path, own: Marker) -> io::Result<()> {
+    // A folder of ours beside which no store is yet would be taken for the copy of one that was lost.
+    sync_dir(dir)?;
+    step()?;
     create_dir(second)?;
-    // First in the state folder: from here on a folder without a marker is a disk that is not there.
-    Marker { second: true, ..own }.write(dir)?;
+    step()?;
     Marker { second: false, ..own }.write(second)?;
+    step()?;
+    note(dir, own)?;
+    step()?;
     match fs::remove_file(second.join(NEW_DISK)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => sync_dir(second),
     }
+}
+
+/// Notes in the state folder that there is a second copy: from here on a folder without a marker is a disk that is not there.
+fn note(dir: &Path, own: Marker) -> io::Result<()> {
+    if own.second { Ok(()) } else { Marker { second: true, ..own }.write(dir) }
 }
 
 /// Whether `second` holds the copy of the store in `dir`, of the same timeline.
@@ -211,4 +227,32 @@ pub(super) fn is_copy(dir: &Path, second: &Path) -> bool {
 /// Where a half's journal lies below a state folder or a second one.
 pub(super) fn journal_dir(dir: &Path, half: Half) -> PathBuf {
     dir.join(half.folder()).join("journal")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::files::cut;
+    use super::*;
+
+    #[test]
+    fn a_second_folder_whose_taking_was_cut_off_anywhere_is_taken_the_next_time() {
+        for steps in 0.. {
+            let root = tempfile::tempdir().unwrap();
+            let [dir, second, disk] = ["state", "second", "disk"].map(|name| root.path().join(name));
+            fs::create_dir(&dir).unwrap();
+            own(&dir, Some(&second)).unwrap();
+            let whole = cut::after(steps, || admit(&dir, &second)).1;
+            own(&dir, Some(&second)).unwrap();
+            admit(&dir, &second).unwrap();
+            assert_eq!(admit(&dir, &second), Ok(Admitted::Same), "{steps}");
+            // And from then on it is told from the folder below it.
+            fs::rename(&second, &disk).unwrap();
+            fs::create_dir(&second).unwrap();
+            assert!(admit(&dir, &second).unwrap_err().contains("is it mounted"), "{steps}");
+            assert_eq!(fs::read_dir(&second).unwrap().count(), 0, "{steps}");
+            if whole {
+                return;
+            }
+        }
+    }
 }

@@ -220,20 +220,23 @@ impl KeyFile {
             return Err(format!("{} is not there: is its disk mounted?", folder.display()));
         }
         let marker = marker(&self.path);
-        match OpenOptions::new().read(true).write(true).open(path) {
-            Ok(file) => self.adopt(path, file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && marker.exists() => Err(format!(
-                "{} is gone: mount its disk; if that is lost for ever, remove {} and a new copy is made",
-                path.display(),
-                marker.display()
-            )),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let file = self.copy_to(path)?;
-                files::replace(&marker, 0o600, b"a second copy of the key file was made\n").map_err(said)?;
-                Ok(file)
+        let file = match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(file) => self.adopt(path, file)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && marker.exists() => {
+                return Err(format!(
+                    "{} is gone: mount its disk; if that is lost for ever, remove {} and a new copy is made",
+                    path.display(),
+                    marker.display()
+                ));
             }
-            Err(error) => Err(format!("{} cannot be opened: {error}", path.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.copy_to(path)?,
+            Err(error) => return Err(format!("{} cannot be opened: {error}", path.display())),
+        };
+        // Also of one that was made by a start that was cut off before this.
+        if !marker.exists() {
+            files::replace(&marker, 0o600, b"a second copy of the key file was made\n").map_err(said)?;
         }
+        Ok(file)
     }
 
     /// A file that is there: ours, ours under an earlier wrapping key, damaged, or of another store.

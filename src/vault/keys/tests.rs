@@ -296,3 +296,28 @@ fn a_second_copy_that_was_not_compared_is_not_in_step() {
     keys.attach(&second).unwrap();
     assert_eq!(keys.second_copy(), second::SecondCopy::InStep);
 }
+
+#[test]
+fn a_second_copy_whose_making_was_cut_off_anywhere_is_told_from_a_disk_that_is_away() {
+    for operations in 0.. {
+        let (folder, path, keys) = made();
+        let [second, disk] = ["second", "disk"].map(|name| folder.path().join(name));
+        fs::create_dir(&second).unwrap();
+        let (attached, whole) = files::cut::after(operations, || keys.attach(&second));
+        attached.unwrap();
+        drop(keys);
+        let keys = KeyFile::open(&path, &kek(1), os_random).unwrap();
+        keys.attach(&second).unwrap();
+        assert_eq!(keys.second_copy(), second::SecondCopy::InStep, "{operations}");
+        drop(keys);
+        fs::rename(&second, &disk).unwrap();
+        fs::create_dir(&second).unwrap();
+        let keys = KeyFile::open(&path, &kek(1), os_random).unwrap();
+        keys.attach(&second).unwrap();
+        assert!(matches!(keys.second_copy(), second::SecondCopy::Pending { .. }), "{operations}");
+        assert_eq!(fs::read_dir(&second).unwrap().count(), 0, "{operations}: the bare folder was written to");
+        if whole {
+            return;
+        }
+    }
+}

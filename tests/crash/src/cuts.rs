@@ -42,7 +42,8 @@ fn one_life(run: &Run, life: usize, rounds: usize, folder: &Path, counts: &mut C
             counts.changes += 1;
         }
         phrases.settle(&place).with_context(context)?;
-        if dice.percent(30) {
+        // The very first start, which makes what a store is known by, always.
+        if round == 0 || dice.percent(30) {
             let mut switches = switches(&disks)?;
             let daemon = place.start(&[])?;
             thread::park_timeout(micros(&mut dice, START_US));

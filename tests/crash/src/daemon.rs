@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// How often it is looked whether the daemon is where it should be.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// Lines of a log that a failure shows.
+const LAST_WORDS: usize = 20;
 
 #[expect(clippy::disallowed_methods, reason = "a harness waits for processes, and says how long it took")]
 pub(crate) fn now() -> Instant {
@@ -80,6 +82,15 @@ impl Place {
         fs::read_to_string(self.work.join("log")).unwrap_or_default()
     }
 
+    /// The last lines of [`Self::log`] in which something is wrong or a state changes.
+    fn last_words(&self) -> String {
+        let log = self.log();
+        let told = |line: &&str| ["WARN", "ERROR", "daemon::"].iter().any(|word| line.contains(word));
+        let mut lines: Vec<&str> = log.lines().rev().filter(told).take(LAST_WORDS).collect();
+        lines.reverse();
+        lines.join("\n")
+    }
+
     /// The settings as the daemon reads them.
     pub(crate) fn settings(&self) -> anyhow::Result<StoreSettings> {
         Ok(config::load(&self.config())?.store)
@@ -138,13 +149,18 @@ impl Daemon {
         Ok(line)
     }
 
-    /// Waits until both second copies have everything.
+    /// Waits until both second copies have everything; says which one did not get there, and why.
     pub(crate) fn in_step(&mut self, line: &mut Line) -> anyhow::Result<()> {
-        until("the second copies are in step", || {
+        let mut last = Value::Null;
+        let step = until("the second copies are in step", || {
             self.alive()?;
-            let status = line.ask("status", &json!({}))?;
-            let step = status["keys"]["second_copy"] == "in_step" && status["store"]["second_copy"] == "ok";
+            last = line.ask("status", &json!({}))?;
+            let step = last["keys"]["second_copy"] == "in_step" && last["store"]["second_copy"] == "ok";
             Ok(step.then_some(()))
+        });
+        step.with_context(|| {
+            let (store, keys) = (&last["store"], &last["keys"]);
+            format!("journals: {store}; key file: {keys}; the daemon said last:\n{}", self.place.last_words())
         })
     }
 
