@@ -1,4 +1,4 @@
-//! The release `fichad` as a child: started, killed, stopped, and what it said.
+//! `fichad` as a child: started, killed, stopped, and what it said.
 
 use crate::line::{Line, PATIENCE};
 use anyhow::{Context as _, bail, ensure};

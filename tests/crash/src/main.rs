@@ -1,4 +1,4 @@
-//! Crashes and damage, played on the release `fichad`: `tests/run crash`.
+//! Crashes and damage, played on `fichad`: `tests/run crash`.
 //!
 //! - **kills**: clients write through the socket, the daemon gets SIGKILL at a random moment;
 //! - **cuts**: the same on a file system of its own, whose power is cut;
