@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 #[non_exhaustive]
 pub enum OfflineError {
     /// Stop it first.
-    #[error("{} is in use: stop fichad first (`systemctl stop fichad`)", .dir.display())]
+    #[error("{} is in use: stop fichad first (`systemctl stop fichad.socket fichad.service`)", .dir.display())]
     Running {
         /// The state folder.
         dir: PathBuf,

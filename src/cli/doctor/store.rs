@@ -103,11 +103,15 @@ pub(super) fn key_is_gone(store: &StoreSettings) -> bool {
     matches!(&store.vault.key, KeySource::File(key) if is_missing(key) && store.dir.join(KEYS).exists())
 }
 
+/// With the socket left open, the next register would start it again.
+const STOP: &str = "sudo systemctl stop fichad.socket fichad.service";
+const START: &str = "sudo systemctl start fichad.socket fichad.service";
+
 /// What to do about a key file that is not there.
 fn bring_key_back(key: &Path) -> String {
     format!(
-        "put the copy of {} back and say ficha vault unlock --by-key; without a copy: sudo systemctl stop fichad && \
-         sudo -u fichad ficha vault recover && sudo systemctl start fichad",
+        "put the copy of {} back and say ficha vault unlock --by-key; without a copy: {STOP} && \
+         sudo -u fichad ficha vault recover && {START}",
         key.display()
     )
 }
@@ -142,7 +146,7 @@ fn phrase(store: &StoreSettings) -> Option<Finding> {
         }
         KeySource::File(_) | KeySource::Passphrase => "sudo -u fichad ficha vault phrase".to_owned(),
     };
-    let mend = format!("sudo systemctl stop fichad; {as_user}; sudo systemctl start fichad");
+    let mend = format!("{STOP}; {as_user}; {START}");
     Some(Finding::note(
         "recovery phrase",
         "there is none: with the vault's key lost, no name can be read again",

@@ -6,8 +6,10 @@
 mod devices;
 mod host;
 mod install;
+mod installer;
 mod neighbours;
 mod peers;
+mod recovery;
 mod removal;
 mod service;
 mod upgrade;
@@ -24,7 +26,9 @@ pub fn all() -> Vec<Scenario> {
         service::CHECKS,
         neighbours::CHECKS,
         devices::CHECKS,
+        installer::CHECKS,
         peers::CHECKS,
+        recovery::CHECKS,
         upgrade::CHECKS,
         removal::CHECKS,
     ];
