@@ -9,17 +9,23 @@ use super::{
 };
 use crate::domain::card::{Card, CardReason, CardStatus};
 use crate::domain::customer::Customer;
-use crate::domain::event::{Outcome, RequestDone, StoreEvent};
-use crate::domain::id::{CardId, CustomerNumber, IssueId, JobId, RegisterName, SaleId, VisitId};
+use crate::domain::event::StoreEvent;
+use crate::domain::id::{CardId, CustomerNumber, IssueId, JobId, RegisterName, VisitId};
 use crate::domain::issue::{Issue, IssueState};
 use crate::domain::time::Timestamp;
 use crate::log::{Fold, FoldError, Meta, ReadWrite, View};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The states of a print job after which nothing more is heard of it, as the journal has them.
 const JOB_ENDS: [&str; 5] = ["sent", "printed", "processed", "failed", "unknown"];
+
+/// How long a visit can be referred to: whoever records a sale for a customer of a month ago names the customer.
+const VISIT_KEPT_US: i64 = 30 * 24 * 3600 * 1_000_000;
+/// One transaction of so many looks for visits to be forgotten, and takes out at most twice as many.
+const FORGET_EVERY: u64 = 8;
+const FORGET_MAX: usize = 16;
 
 /// The fold of the neutral half. Needs no key, no clock and no config.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,50 +49,10 @@ pub(super) fn encode(event: &StoreEvent) -> Result<Vec<u8>, FoldError> {
     serde_json::to_vec(event).map_err(bad)
 }
 
-/// [`RequestDone`] in postcard, whose fields must not be left out when empty.
-#[derive(Serialize, Deserialize)]
-pub(super) struct KeptRequest {
-    body: String,
-    ids: [Option<Uuid>; 8],
-}
-
-impl KeptRequest {
-    fn new(request: &RequestDone) -> Self {
-        let Outcome { customer, card, issue, job, visit, note, points, sale } = request.outcome;
-        let ids = [
-            customer.map(|id| id.0),
-            card.map(|id| id.0),
-            issue.map(|id| id.0),
-            job.map(|id| id.0),
-            visit.map(|id| id.0),
-            note,
-            points,
-            sale.map(|id| id.0),
-        ];
-        Self { body: request.body.clone(), ids }
-    }
-
-    pub(super) fn into_request(self, key: Uuid) -> RequestDone {
-        let [customer, card, issue, job, visit, note, points, sale] = self.ids;
-        let outcome = Outcome {
-            customer: customer.map(CustomerNumber),
-            card: card.map(CardId),
-            issue: issue.map(IssueId),
-            job: job.map(JobId),
-            visit: visit.map(VisitId),
-            note,
-            points,
-            sale: sale.map(SaleId),
-        };
-        // Who asked is in the journal alone.
-        RequestDone { key, body: self.body, outcome, by: None }
-    }
-}
-
 fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
     let at = Timestamp(meta.at_us);
     match event {
-        StoreEvent::RequestDone(request) => keep_request(views, &request),
+        StoreEvent::RequestDone(request) => keep_request(meta, views, request.key),
         StoreEvent::CustomerEnrolled { customer } => {
             put(views, CUSTOMERS, customer.0.as_bytes(), &Customer::new(customer, at))
         }
@@ -104,7 +70,7 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
             change_customer(views, customer, |kept| set_card_status(kept, card, status, reason))
         }
         StoreEvent::VisitOpened { visit, customer, register, repeat_of, .. } => {
-            open_visit(at, views, (visit, customer, register), repeat_of)
+            open_visit(meta, views, (visit, customer, register), repeat_of)
         }
         StoreEvent::VisitEnded { visit } => end_visit(views, visit),
         event @ (StoreEvent::SaleRecorded(_)
@@ -137,8 +103,9 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
     }
 }
 
-fn keep_request(views: &mut dyn ReadWrite, request: &RequestDone) -> Result<(), FoldError> {
-    put(views, REQUESTS, request.key.as_bytes(), &KeptRequest::new(request))
+/// Where a request is found again: its outcome is in the journal.
+fn keep_request(meta: &Meta, views: &mut dyn ReadWrite, key: Uuid) -> Result<(), FoldError> {
+    put(views, REQUESTS, key.as_bytes(), &meta.seq)
 }
 
 fn move_job(
@@ -158,12 +125,15 @@ fn move_job(
 /// Opens a visit; whoever was at the register before is there no more. A card that is read twice in a moment is
 /// still one visit: the first stays the one that counts.
 fn open_visit(
-    at: Timestamp,
+    meta: &Meta,
     views: &mut dyn ReadWrite,
     (visit, customer, register): (VisitId, CustomerNumber, RegisterName),
     repeat_of: Option<VisitId>,
 ) -> Result<(), FoldError> {
-    let kept = Visit { customer, register, opened_at: at, state: VisitState::Open };
+    if meta.seq.is_multiple_of(FORGET_EVERY) {
+        forget_visits(meta, views)?;
+    }
+    let kept = Visit { customer, register, opened_at: Timestamp(meta.at_us), state: VisitState::Open };
     let register = kept.register.as_str().as_bytes();
     let before = value::<VisitId>(views, REGISTERS, register).map_err(bad)?;
     if before.is_some() && before == repeat_of {
@@ -179,6 +149,19 @@ fn open_visit(
         customer.last_visit = Some((visit, kept.opened_at));
         Ok(())
     })
+}
+
+/// Takes out the oldest visits that nobody refers to any more: their ids begin with the time.
+fn forget_visits(meta: &Meta, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
+    let until = Timestamp(meta.at_us.saturating_sub(VISIT_KEPT_US));
+    for (key, kept) in views.scan(VISITS, &[], FORGET_MAX)? {
+        let kept: Visit = postcard::from_bytes(&kept).map_err(bad)?;
+        if kept.opened_at >= until {
+            break;
+        }
+        views.remove(VISITS, &key);
+    }
+    Ok(())
 }
 
 fn end_visit(views: &mut dyn ReadWrite, visit: VisitId) -> Result<(), FoldError> {
@@ -219,8 +202,10 @@ fn keep_issue(views: &mut dyn ReadWrite, issue: Issue) -> Result<(), FoldError> 
 }
 
 fn move_visit(views: &mut dyn ReadWrite, visit: VisitId, state: VisitState) -> Result<(), FoldError> {
-    let kept: Visit = known(views, VISITS, visit.0.as_bytes(), "a visit moves that never began")?;
-    put(views, VISITS, visit.0.as_bytes(), &Visit { state, ..kept })
+    let key = visit.0.as_bytes();
+    // A register that rested for long has one that is forgotten.
+    let Some(kept) = value::<Visit>(views, VISITS, key).map_err(bad)? else { return Ok(()) };
+    put(views, VISITS, key, &Visit { state, ..kept })
 }
 
 /// A value that an event takes for granted.

@@ -17,12 +17,12 @@ use crate::domain::event::{RequestDone, StoreEvent};
 use crate::domain::id::{CardId, CustomerNumber, IssueId, JobId, PrinterName, RegisterName, VisitId};
 use crate::domain::issue::Issue;
 use crate::domain::time::Timestamp;
-use crate::log::{FoldError, Half, Read, Tx, View, ViewError};
+use crate::log::{FoldError, Half, Read, Recall, Tx, View, ViewError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 /// Counts up whenever a view's layout changes: views of another number are made anew.
-pub const VIEWS_VERSION: u32 = 2;
+pub const VIEWS_VERSION: u32 = 3;
 
 const fn neutral(number: u8) -> View {
     View { half: Half::Neutral, number }
@@ -30,6 +30,7 @@ const fn neutral(number: u8) -> View {
 
 const CUSTOMERS: View = neutral(0);
 const ISSUES: View = neutral(1);
+/// Idempotency key → sequence of the transaction that carried the request out.
 const REQUESTS: View = neutral(2);
 const VISITS: View = neutral(3);
 /// The visit that is open at each register.
@@ -171,13 +172,18 @@ pub fn issues_of(
 /// What a request with this idempotency key came to, if there was one.
 ///
 /// # Errors
-/// [`StoreError`] when the view cannot be read.
-pub fn request(views: &(impl Read + ?Sized), key: Uuid) -> Result<Option<RequestDone>, StoreError> {
-    let kept: Option<fold::KeptRequest> = value(views, REQUESTS, key.as_bytes())?;
-    Ok(kept.map(|kept| kept.into_request(key)))
+/// [`StoreError`] when view or journal cannot be read.
+pub fn request(views: &(impl Recall + ?Sized), key: Uuid) -> Result<Option<RequestDone>, StoreError> {
+    let Some(seq) = value(views, REQUESTS, key.as_bytes())? else { return Ok(None) };
+    let events = views.events(seq)?.unwrap_or_default();
+    let done = events.iter().filter_map(|event| match serde_json::from_slice(event) {
+        Ok(StoreEvent::RequestDone(done)) => Some(done),
+        Ok(_) | Err(_) => None,
+    });
+    Ok(done.into_iter().find(|done| done.key == key))
 }
 
-/// A visit.
+/// A visit of the last thirty days.
 ///
 /// # Errors
 /// [`StoreError`] when the view cannot be read.

@@ -6,18 +6,23 @@
 
 use super::sales::Recorded;
 use super::{keep_request, open_visit};
-use crate::domain::event::RequestDone;
 use crate::domain::id::{CustomerNumber, RegisterName, SaleId, VisitId};
 use crate::domain::money::Currency;
 use crate::domain::time::{Day, Timestamp};
 use crate::log::{FoldError, Meta, ReadWrite};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 pub(super) enum Quick {
-    Request(RequestDone),
+    Request(Request),
     Visit(Visit),
     Sale(Sale),
+}
+
+#[derive(Deserialize)]
+pub(super) struct Request {
+    key: Uuid,
 }
 
 #[derive(Deserialize)]
@@ -70,9 +75,9 @@ fn parsed<T: DeserializeOwned>(event: &[u8]) -> Option<T> {
 impl Quick {
     pub(super) fn apply(self, meta: &Meta, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
         match self {
-            Self::Request(request) => keep_request(views, &request),
+            Self::Request(request) => keep_request(meta, views, request.key),
             Self::Visit(Visit { visit, customer, register, repeat_of }) => {
-                open_visit(Timestamp(meta.at_us), views, (visit, customer, register), repeat_of)
+                open_visit(meta, views, (visit, customer, register), repeat_of)
             }
             Self::Sale(Sale { sale, customer, sold_at, receipt }) => {
                 let Receipt { register, number, day, currency, total } = receipt;
