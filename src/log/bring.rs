@@ -1,16 +1,14 @@
 //! Brings a half's views to the end of its journal: catches up what they lack, or folds the whole journal anew.
 
 use super::files::{io_error, remove_dir, sync_dir};
-use super::layer::{Base, FoldView, Layer, base};
+use super::layer::{Base, Changes, FoldView, Layer, base};
 use super::marker::journal_dir;
 use super::record::{Record, events};
 use super::scan::{Part, Place, Scan, replay, scan};
 use super::snapshot::Snapshot;
-use super::spill::{Spill, panicked};
+use super::spill::panicked;
 use super::table::{Position, Table};
-use super::{
-    Fold, FoldError, GROUP_MAX, Half, OpenError, Rebuilt, Settings, ViewError, Views, checkpoint, snapshots,
-};
+use super::{Fold, FoldError, Half, OpenError, Rebuilt, Settings, ViewError, Views, checkpoint, snapshots};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -212,28 +210,27 @@ impl Bring<'_> {
         }
     }
 
-    /// Applies what the views lack, a group at a time; gives the records folded.
+    /// Applies what the views lack; gives the records folded. The last of them are not in sled yet.
     pub(super) fn catch_up(&self, table: &Table, from: Position) -> Result<u64, Stop> {
         if from == self.end() {
             return Ok(0);
         }
-        let mut layer = Layer::default();
-        let mut count: usize = 0;
         let mut records: u64 = 0;
-        let mut to = from;
         self.each(self.scan, from.seq, &mut |record| {
-            self.fold(record, base(Some(table)), &mut layer)?;
-            to = Position { seq: record.meta.seq, crc: record.crc, ..to };
-            count = count.saturating_add(1);
             records = records.saturating_add(1);
-            if count.is_multiple_of(GROUP_MAX) {
-                table.apply(layer.get(self.half), to).map_err(Stop::Views)?;
-                layer = Layer::default();
-            }
-            Ok(())
+            self.apply(record, table)
         })?;
-        table.apply(layer.get(self.half), to).map_err(Stop::Views)?;
+        // Transactions without events for this half, and voided ones, are no records.
+        table.apply(Changes::new(), self.end());
         Ok(records)
+    }
+
+    fn apply(&self, record: &Record<'_>, table: &Table) -> Result<(), Stop> {
+        let mut layer = Layer::default();
+        self.fold(record, base(Some(table)), &mut layer)?;
+        let to = Position { seq: record.meta.seq, crc: record.crc, fold: self.fold.version() };
+        table.apply(std::mem::take(layer.get_mut(self.half)), to);
+        table.ease().map_err(Stop::Views)
     }
 
     /// Folds the whole journal and puts the views it gives in the old ones' place.
@@ -241,7 +238,7 @@ impl Bring<'_> {
         let dir = views_dir(self.settings, self.half);
         // With nothing to hold there is nothing to get half done.
         if self.scan.end == Place::default() && !dir.exists() {
-            return Ok((self.build(&dir, &Layer::default())?, 0));
+            return Ok((self.empty(&dir)?, 0));
         }
         let new = new_dir(self.settings, self.half);
         let snapshot = snapshots::newest(self.settings, self.half, self.fold, &self.scan.end);
@@ -258,7 +255,7 @@ impl Bring<'_> {
     }
 
     /// Builds a table in the folder `new`, down to the disk, out of the whole journal; with `snapshot`, out of that and what
-    /// the journal has after it. Holds one segment and [`FOLD_BYTES`](super::spill::FOLD_BYTES) of events at once, whatever the size of the journal.
+    /// the journal has after it. Holds one segment and what a table has in memory, whatever the size of the journal.
     pub(super) fn aside(&self, new: &Path, snapshot: Option<&Snapshot>) -> Result<(Table, u64), Stop> {
         remove_dir(new).map_err(io_error("remove", new))?;
         let whole;
@@ -269,32 +266,31 @@ impl Bring<'_> {
             whole = scan(&journal_dir(&self.settings.dir, self.half), self.half, part)?;
             &whole
         };
-        let table = Table::open(self.half, new, self.settings.cache_bytes).map_err(Stop::Views)?;
-        let mut spill = Spill { bring: self, table: &table, layer: Layer::default(), bytes: 0, begun: false };
+        let table = self.fresh(new)?;
         let from = snapshot.map_or(0, |snapshot| snapshot.at.place.seq);
         if let Some(snapshot) = snapshot {
-            spill.load(snapshot)?;
+            self.load(snapshot, &table)?;
         }
         let mut records: u64 = 0;
         self.each(all, from, &mut |record| {
             records = records.saturating_add(1);
-            spill.fold(record)?;
-            spill.more(
-                record.payload.len(),
-                Position { seq: record.meta.seq, crc: record.crc, fold: self.fold.version() },
-            )
+            self.apply(record, &table)
         })?;
-        spill.write(self.end())?;
-        table.sync_new(new).map_err(Stop::Views)?;
+        table.apply(Changes::new(), self.end());
+        table.settle_new(new).map_err(Stop::Views)?;
         Ok((table, records))
     }
 
-    /// Writes a new table with all of `layer`, down to the disk.
-    fn build(&self, dir: &Path, layer: &Layer) -> Result<Table, Stop> {
-        let table = Table::open(self.half, dir, self.settings.cache_bytes).map_err(Stop::Views)?;
-        table.apply(layer.get(self.half), self.end()).map_err(Stop::Views)?;
-        table.sync_new(dir).map_err(Stop::Views)?;
+    /// An empty table, down to the disk.
+    fn empty(&self, dir: &Path) -> Result<Table, Stop> {
+        let table = self.fresh(dir)?;
+        table.apply(Changes::new(), self.end());
+        table.settle_new(dir).map_err(Stop::Views)?;
         Ok(table)
+    }
+
+    fn fresh(&self, dir: &Path) -> Result<Table, Stop> {
+        Table::open(self.half, dir, self.settings.cache_bytes).map_err(Stop::Views)
     }
 
     /// Visits the live records of `scan` after `after`; a `Stop` of `visit` comes back as it is.

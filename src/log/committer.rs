@@ -182,6 +182,7 @@ impl Committer {
         if self.state.read_only().is_none() {
             self.checkpoint();
         }
+        self.settle();
     }
 
     fn group(&mut self, mut jobs: Vec<Box<dyn Job>>) {
@@ -197,7 +198,7 @@ impl Committer {
         if let Err(error) = &committed {
             self.state.fail(format!("could not write the journal: {error}"));
         } else if wrote {
-            self.apply(&group.layer);
+            self.apply(std::mem::take(&mut group.layer));
         }
         for (job, outcome) in jobs.into_iter().zip(outcomes) {
             match self.state.read_only().filter(|_| committed.is_err()) {
@@ -212,9 +213,7 @@ impl Committer {
             let bytes = group.records.iter().map(bytes).fold(0, usize::saturating_add);
             let (groups, so_far) = self.since;
             self.since = (groups.saturating_add(1), so_far.saturating_add(to_u64(bytes)));
-            if self.since.0 >= self.settings.checkpoint_groups
-                || self.since.1 >= self.settings.checkpoint_bytes
-            {
+            if self.is_due() {
                 self.checkpoint();
             }
         }
@@ -313,28 +312,33 @@ impl Committer {
         drop(reply.send(answer.map(|()| Committed { value: records, meta: self.last })));
     }
 
-    /// Brings the views up to what was just committed. When they cannot follow, writing stops; nothing is lost, the
-    /// journal has it.
-    fn apply(&mut self, layer: &Layer) {
+    /// Brings the views up to what was just committed: in memory, for the journal has it.
+    fn apply(&mut self, mut layer: Layer) {
         for half in Half::ALL {
             let Some(table) = self.views.table(half).filter(|_| !self.views.is_behind(half)) else {
                 continue;
             };
             let to = *self.positions.get(half);
-            if to == *self.applied.get(half) {
-                continue;
+            if to != *self.applied.get(half) {
+                table.apply(std::mem::take(layer.get_mut(half)), to);
+                *self.applied.get_mut(half) = to;
             }
-            if let Err(what) = table.apply(layer.get(half), to) {
-                self.state.fail(format!("the {} views could not follow: {what}", half.name()));
-                return;
-            }
-            *self.applied.get_mut(half) = to;
         }
         self.state.last_at_us.store(self.last.at_us, Ordering::Release);
         self.state.last_seq.store(self.last.seq, Ordering::Release);
     }
 
-    /// Notes up to where the journals are in the views, once these are on the disk.
+    /// Whether it is time for a checkpoint. While the last one is being written there may come together as much again.
+    fn is_due(&self) -> bool {
+        let tables: Vec<_> = Half::ALL.into_iter().filter_map(|half| self.views.table(half)).collect();
+        let times = if tables.iter().any(|table| table.is_writing()) { 2 } else { 1 };
+        let (groups, bytes) = self.since;
+        groups >= self.settings.checkpoint_groups.saturating_mul(times)
+            || bytes >= self.settings.checkpoint_bytes.saturating_mul(times)
+            || tables.iter().any(|table| table.is_full())
+    }
+
+    /// Has the views written down to the disk, and then noted up to where the journals are in them. Goes on beside that.
     pub(super) fn checkpoint(&mut self) {
         self.since = (0, 0);
         for half in Half::ALL {
@@ -342,13 +346,25 @@ impl Committer {
                 continue;
             };
             let (place, orphans) = (self.journals.get(half).place(), self.orphans.get(half).clone());
-            let done = table.sync().and_then(|()| {
+            let (dir, state) = (self.settings.dir.clone(), Arc::clone(&self.state));
+            let then = move |written: Result<(), String>| {
                 let checkpoint = Checkpoint { place, orphans };
-                checkpoint::write(&self.settings.dir, half, &checkpoint).map_err(|error| error.to_string())
-            });
-            if let Err(what) = done {
-                self.state.fail(format!("the {} views could not be synced: {what}", half.name()));
-            }
+                let noted = written.and_then(|()| {
+                    checkpoint::write(&dir, half, &checkpoint).map_err(|error| error.to_string())
+                });
+                if let Err(what) = noted {
+                    state.fail(format!("the {} views could not be written: {what}", half.name()));
+                }
+            };
+            // Why the one before was not written, it has told itself.
+            table.write_out(Box::new(then)).ok();
+        }
+    }
+
+    /// Waits until the last checkpoint is written.
+    fn settle(&self) {
+        for table in Half::ALL.into_iter().filter_map(|half| self.views.table(half)) {
+            table.wait().ok();
         }
     }
 }

@@ -5,10 +5,12 @@ use super::{
     Entry, FoldError, Half, Halves, KEY_BYTES_MAX, Meta, Read, ReadWrite, VALUE_BYTES_MAX, VIEW_NUMBER_MAX,
     View, ViewError,
 };
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 /// One entry's new state and the transaction that gave it. No `Debug`: the value may be personal.
+#[derive(Clone)]
 pub(super) struct Change {
     pub(super) seq: u64,
     /// `None`: removed.
@@ -22,22 +24,40 @@ pub(super) type Layer = Halves<Changes>;
 /// What lies under all layers, of the half that is read; `None` is an empty table.
 pub(super) type Base<'t> = Option<&'t dyn Under>;
 
+/// A key, with its view's number in front, and what it was changed to.
+pub(super) type Changed = (Vec<u8>, Change);
+/// An entry on its way up through layers.
+pub(super) type Laid = Result<Changed, ViewError>;
+
 /// What layers lie on. Keys have their view's number in front.
 pub(super) trait Under {
     /// The value of `key`.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError>;
-    /// The entries whose key begins with `prefix`, in key order.
-    fn entries<'u>(&'u self, prefix: &[u8]) -> Box<dyn Iterator<Item = Result<Entry, ViewError>> + 'u>;
+    /// The entries from the key `from` on, in key order.
+    fn entries<'u>(&'u self, from: &[u8]) -> Box<dyn Iterator<Item = Laid> + 'u>;
 }
 
-impl Under for Table {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
-        Self::get(self, key)
-    }
-
-    fn entries<'u>(&'u self, prefix: &[u8]) -> Box<dyn Iterator<Item = Result<Entry, ViewError>> + 'u> {
-        Box::new(Self::entries(self, prefix))
-    }
+/// Lays `top` over `below`, both in key order: of two of one key the upper one counts.
+pub(super) fn lay(
+    top: impl Iterator<Item = Laid>,
+    below: impl Iterator<Item = Laid>,
+) -> impl Iterator<Item = Laid> {
+    let (mut top, mut below) = (top.peekable(), below.peekable());
+    std::iter::from_fn(move || {
+        let order = match (top.peek(), below.peek()) {
+            (None, _) | (_, Some(Err(_))) => Ordering::Greater,
+            (_, None) | (Some(Err(_)), _) => Ordering::Less,
+            (Some(Ok((over, _))), Some(Ok((under, _)))) => over.cmp(under),
+        };
+        match order {
+            Ordering::Less => top.next(),
+            Ordering::Greater => below.next(),
+            Ordering::Equal => {
+                below.next();
+                top.next()
+            }
+        }
+    })
 }
 
 /// A table, or none, as what layers lie on.
@@ -90,34 +110,26 @@ pub(super) fn scan(
     limit: usize,
 ) -> Result<Vec<Entry>, ViewError> {
     let from = full_key(view, prefix)?;
-    let mut over: BTreeMap<&[u8], Option<&Vec<u8>>> = BTreeMap::new();
-    for layer in layers.iter().rev() {
-        let range = (Bound::Included(from.as_slice()), Bound::Unbounded);
-        let changes =
-            layer.get(view.half).range::<[u8], _>(range).take_while(|(key, _)| key.starts_with(&from));
-        over.extend(changes.map(|(key, change)| (key.as_slice(), change.value.as_ref())));
-    }
-    let mut over = over.into_iter().peekable();
-    let mut found: Vec<Entry> = Vec::new();
-    let take = |found: &mut Vec<Entry>, key: &[u8], value: Option<&Vec<u8>>| {
-        let bare = key.get(1..).unwrap_or_default().to_vec();
-        found.extend(value.map(|value| (bare, value.clone())));
+    let below: Box<dyn Iterator<Item = Laid> + '_> = match base {
+        Some(base) => base.entries(&from),
+        None => Box::new(std::iter::empty()),
     };
-    for entry in base.iter().flat_map(|table| table.entries(&from)) {
-        if found.len() >= limit {
+    let all = layers.iter().rev().fold(below, |below, layer| {
+        let range = (Bound::Included(from.as_slice()), Bound::Unbounded);
+        let changes = layer.get(view.half).range::<[u8], _>(range);
+        Box::new(lay(changes.map(|(key, change)| Ok((key.clone(), change.clone()))), below))
+    });
+    let mut found = Vec::new();
+    for entry in all {
+        let (mut key, Change { value, .. }) = entry?;
+        if found.len() >= limit || !key.starts_with(&from) {
             break;
         }
-        let (key, value) = entry?;
-        while let Some((over_key, over_value)) = over.next_if(|(over_key, _)| *over_key < key.as_slice()) {
-            take(&mut found, over_key, over_value);
-        }
-        match over.next_if(|(over_key, _)| *over_key == key.as_slice()) {
-            Some((_, over_value)) => take(&mut found, &key, over_value),
-            None => take(&mut found, &key, Some(&value)),
+        if let Some(value) = value {
+            key.remove(0);
+            found.push((key, value));
         }
     }
-    over.for_each(|(key, value)| take(&mut found, key, value));
-    found.truncate(limit);
     Ok(found)
 }
 

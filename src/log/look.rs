@@ -80,6 +80,10 @@ fn views(check: &Check<'_>, folds: Option<&Folds>, found: &mut Verified) -> Resu
         }
     };
     check.views(&table, found)?;
+    if table.is_unfinished() {
+        // The next start brings it to its end.
+        return Ok(Position { seq: table.reached(), ..Position::default() });
+    }
     let position = match table.position() {
         Ok(position) => position.unwrap_or_default(),
         Err(what) => {

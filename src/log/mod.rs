@@ -3,14 +3,19 @@
 //! One committer thread takes decisions from a bounded queue, at most [`GROUP_MAX`] at once. A decision sees the
 //! views plus what its group has decided so far, and emits events or refuses; so two callers cannot spend the same
 //! thing twice. Then, for the whole group: personal records appended and synced, neutral records appended and synced
-//! (**this is the commit point**), views written, callers answered. A failed write or sync is never retried: the log
+//! (**this is the commit point**), views changed in memory, callers answered. A failed write or sync is never retried: the log
 //! turns read-only until it is opened again.
+//!
+//! What changed in memory lies over sled and is read together with it. At each checkpoint it is put aside whole, and another thread
+//! writes it into sled in key order and syncs; before the first entry all of it is in a file of its own, out of which the next
+//! start finishes what a crash cut in two. So sled is neither in the way of a commit nor of a reader.
 //!
 //! ```text
 //! <dir>/LOCK                      flock: one opener
 //! <dir>/STORE                     the store's id, here and in the second folder: `marker.rs`
 //! <dir>/store/journal/00000001.seg  neutral half: the truth (record layout: `record.rs`)
 //! <dir>/store/views/              neutral half: sled, can be deleted while stopped, is rebuilt
+//! <dir>/store/views/redo          what is being written into it: `table/redo.rs`
 //! <dir>/store/views.*/            new ones being built (new, renewed) or old ones being deleted (old)
 //! <dir>/store/snapshots/          what the views held, to build them from: `snapshot.rs`
 //! <dir>/store/CHECKPOINT          up to where the journal was checked and is in the views: where the next start reads on
@@ -255,7 +260,7 @@ pub struct Settings {
     pub scrub_every: Duration,
     /// How fast it reads, on the average of a segment.
     pub scrub_bytes_per_s: u64,
-    /// Segments of a journal between two snapshots of its half.
+    /// Segments of a journal between two snapshots of its half; more where a snapshot is longer than they are.
     pub snapshot_segments: u64,
     /// How often is looked whether it is time for one.
     pub snapshot_look: Duration,

@@ -154,7 +154,7 @@ fn existing(settings: &Settings, half: Half) -> Found {
     }
     let table = Table::open(half, &dir, settings.cache_bytes);
     let table = table.map_err(|why| Bad { why: Some(why), reached: 0 })?;
-    match table.position() {
+    match table.finish().and_then(|()| table.position()) {
         Ok(Some(position)) => Ok((table, position)),
         Ok(None) => Err(Bad { why: Some("they are empty".to_owned()), reached: 0 }),
         Err(why) => Err(Bad { why: Some(why), reached: table.reached() }),

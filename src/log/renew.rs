@@ -80,7 +80,7 @@ impl Renewal<'_> {
             records = records.saturating_add(more);
             at = end;
         }
-        table.sync().map_err(Stop::Views)?;
+        table.settle().map_err(Stop::Views)?;
         Ok((Switch { half, table: Arc::new(table), at }, records))
     }
 
@@ -112,7 +112,7 @@ pub(super) fn switch(
 ) -> Result<(Position, Option<Arc<Table>>), Stop> {
     let Switch { half, table, at } = switch;
     follow((settings, half, fold), &|| true, &table, (at, end))?;
-    table.sync().map_err(Stop::Views)?;
+    table.settle().map_err(Stop::Views)?;
     swap_in(settings, half, &renewed_dir(settings, half))?;
     let old = views.set_table(half, table);
     views.set_behind(half, false);

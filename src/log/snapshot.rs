@@ -13,9 +13,9 @@
 
 use super::checkpoint::Checkpoint;
 use super::files::to_u64;
-use super::layer::{Changes, Under};
+use super::layer::{Change, Changes, Laid, Under};
 use super::record::array;
-use super::{Entry, Half, KEY_BYTES_MAX, VALUE_BYTES_MAX, ViewError};
+use super::{Half, KEY_BYTES_MAX, VALUE_BYTES_MAX, ViewError};
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::FileExt as _;
@@ -41,6 +41,8 @@ pub(super) struct Snapshot {
     pub(super) at: Checkpoint,
     /// The fold that gave it.
     pub(super) fold: u32,
+    /// How long the file is.
+    pub(super) bytes: u64,
     blocks: Vec<Block>,
 }
 
@@ -68,7 +70,7 @@ impl Snapshot {
         let trailer = read(&file, len.saturating_sub(to_u64(TRAILER_BYTES)), to_u64(TRAILER_BYTES))?;
         let parsed = Self::parse(&file, &trailer, half)?;
         let (at, fold, blocks) = parsed.ok_or("it is not whole")?;
-        Ok(Self { file, half, at, fold, blocks })
+        Ok(Self { file, half, at, fold, bytes: len, blocks })
     }
 
     fn parse(
@@ -148,19 +150,18 @@ impl Under for Snapshot {
         Ok(items.into_iter().find(|item| item.key == key).map(|item| item.value))
     }
 
-    fn entries<'u>(&'u self, prefix: &[u8]) -> Box<dyn Iterator<Item = Result<Entry, ViewError>> + 'u> {
-        let prefix = prefix.to_vec();
-        let blocks = self.blocks.iter().skip(self.place(&prefix));
-        let end = prefix.clone();
-        let blocks = blocks.take_while(move |block| block.first <= end || block.first.starts_with(&end));
+    fn entries<'u>(&'u self, from: &[u8]) -> Box<dyn Iterator<Item = Laid> + 'u> {
+        let from = from.to_vec();
+        let blocks = self.blocks.iter().skip(self.place(&from));
         let items = blocks.flat_map(move |block| {
             let (items, error) = match self.block(block) {
                 Ok(items) => (items, None),
                 Err(what) => (Vec::new(), Some(Err(self.damaged(what)))),
             };
-            items.into_iter().map(|item| Ok((item.key, item.value))).chain(error)
+            let laid = |Item { key, seq, value }| Ok((key, Change { seq, value: Some(value) }));
+            items.into_iter().map(laid).chain(error)
         });
-        Box::new(items.filter(move |entry| entry.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix))))
+        Box::new(items.skip_while(move |entry| entry.as_ref().is_ok_and(|(key, _)| *key < from)))
     }
 }
 

@@ -13,7 +13,6 @@ use super::record::Record;
 use super::scan::{Part, Place, scan};
 use super::scrub::Closing;
 use super::snapshot::{Item, Snapshot, Writer};
-use super::spill::FOLD_BYTES;
 use super::{Fold, Folds, Half, Meta, OpenError, Settings, View};
 use std::fs;
 use std::io;
@@ -25,6 +24,8 @@ use std::time::Duration;
 const ENDING: &str = ".snap";
 /// Where one is being written; the second while the first is read.
 const BUILDING: [&str; 2] = ["building-1.tmp", "building-2.tmp"];
+/// Events that are folded in memory before they are laid over what there was: with what they become, about three times that.
+const FOLD_BYTES: usize = 32 << 20;
 /// A pause of the background thread after so many bytes of events.
 const PAUSE_BYTES: usize = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -157,12 +158,15 @@ impl Snapshots {
         sync_dir(&folder)
     }
 
-    /// Whether the journal of `half` has gone so far since the last one that it is time.
+    /// Whether the journal of `half` has gone so far since the last one that it is time: a whole number of segments, and as many
+    /// bytes as the last one has, for the next one writes those again.
     fn is_due(&self, half: Half) -> bool {
         let to = *self.state.tips().places.get(half);
         let last = newest(&self.settings, half, self.folds.get(half), &to);
-        let last = last.map_or(1, |last| last.at.place.segment);
-        to.segment.saturating_sub(last) >= self.settings.snapshot_segments.max(1)
+        let (segment, bytes) = last.map_or((1, 0), |last| (last.at.place.segment, last.bytes));
+        let grown = to.segment.saturating_sub(segment);
+        let again = bytes.checked_div(self.settings.segment_bytes).unwrap_or(0);
+        grown >= self.settings.snapshot_segments.max(again).max(1)
     }
 }
 

@@ -3,9 +3,9 @@
 //! Readers go on meanwhile. A block that grew too long is written from its end: the entries that move stand in their new blocks
 //! before they are gone from the old one, and whoever misses one in between sees by `moves` that it must look again.
 
-use super::super::block::{self, Item, Value};
-use super::super::layer::{Change, Changes};
-use super::{PART_BYTES, PART_KEY, Table, caught, frame, part_key, payload};
+use super::super::super::block::{self, Item, Value};
+use super::super::super::layer::{Change, Changed};
+use super::{Disk, PART_BYTES, PART_KEY, caught, part_key, payload};
 use std::sync::atomic::Ordering;
 
 /// The most that a block of several entries holds. Long blocks are few leaves in sled, short ones quickly read and written.
@@ -29,14 +29,15 @@ struct Open {
 /// A long value that was replaced or removed: its parts are to go once nothing leads to them.
 type Stale = (Vec<u8>, u64);
 
-pub(super) fn put(table: &Table, changes: &Changes) -> Result<(), String> {
+/// Writes `changes`, which come in key order.
+pub(super) fn put(table: &Disk, changes: impl Iterator<Item = Changed>) -> Result<(), String> {
     let (mut stale, mut open): (Vec<Stale>, Option<Open>) = (Vec::new(), None);
     for (key, change) in changes {
         let mut block = match open.take() {
-            Some(block) if block.covers(key) => block,
+            Some(block) if block.covers(&key) => block,
             before => {
                 before.map_or(Ok(()), |before| before.write(table).map(drop))?;
-                Open::load(table, key)?
+                Open::load(table, &key)?
             }
         };
         block.change(table, key, change, &mut stale)?;
@@ -50,9 +51,10 @@ pub(super) fn put(table: &Table, changes: &Changes) -> Result<(), String> {
 }
 
 impl Open {
-    fn load(table: &Table, key: &[u8]) -> Result<Self, String> {
+    /// The block that `key` belongs to.
+    fn load(table: &Disk, key: &[u8]) -> Result<Self, String> {
         let found = caught(|| table.db.range(..=key).next_back().transpose())?;
-        let (begin, items) = match found {
+        let (begin, mut items) = match found {
             Some((begin, framed)) => {
                 let items = payload(&begin, &framed).and_then(block::decode);
                 (begin.to_vec(), items.ok_or("a block does not match its checksum")?)
@@ -61,6 +63,9 @@ impl Open {
         };
         let next = caught(|| table.db.get_gt(&begin))?.map(|(next, _)| next.to_vec());
         let until = next.filter(|next| next.first().is_some_and(|first| *first < PART_KEY));
+        if let Some(until) = &until {
+            items.truncate(items.partition_point(|item| item.key < *until));
+        }
         let bytes = items.iter().map(Item::bytes).fold(0, usize::saturating_add);
         Ok(Self { begin, until, items, bytes, at_end: false })
     }
@@ -71,26 +76,31 @@ impl Open {
 
     fn change(
         &mut self,
-        table: &Table,
-        key: &[u8],
-        change: &Change,
+        table: &Disk,
+        key: Vec<u8>,
+        change: Change,
         stale: &mut Vec<Stale>,
     ) -> Result<(), String> {
-        let place = self.items.binary_search_by(|item| item.key.as_slice().cmp(key));
+        let place = self.items.binary_search_by(|item| item.key.cmp(&key));
         if let Some(old) = place.ok().and_then(|at| self.items.get(at)) {
             self.bytes = self.bytes.saturating_sub(old.bytes());
             if matches!(old.value, Value::Parts(_)) && (change.value.is_none() || old.seq != change.seq) {
                 stale.push((old.key.clone(), old.seq));
             }
         }
-        let Some(value) = &change.value else {
+        let Some(value) = change.value else {
             place.ok().map(|at| self.items.remove(at));
             return Ok(());
         };
-        let item = Item { key: key.to_vec(), seq: change.seq, value: kept(table, key, change.seq, value)? };
+        let value = kept(table, &key, change.seq, value)?;
+        let item = Item { key, seq: change.seq, value };
         self.bytes = self.bytes.saturating_add(item.bytes());
         match place {
-            Ok(at) => self.items.get_mut(at).into_iter().for_each(|old| *old = item.clone()),
+            Ok(at) => {
+                if let Some(old) = self.items.get_mut(at) {
+                    *old = item;
+                }
+            }
             Err(at) => {
                 self.at_end |= at == self.items.len();
                 self.items.insert(at, item);
@@ -100,10 +110,11 @@ impl Open {
     }
 
     /// Writes the block, as several when it is too long; gives the last of them, to go on with.
-    fn write(self, table: &Table) -> Result<Self, String> {
+    fn write(self, table: &Disk) -> Result<Self, String> {
         let Self { begin, until, items, bytes, at_end } = self;
         if items.is_empty() && begin != FIRST {
-            return moving(table, || caught(|| table.db.remove(&begin))).map(|_| Self {
+            cut_before(table, &begin)?;
+            return moving(table, || table.remove(&begin)).map(|_| Self {
                 begin,
                 until,
                 items,
@@ -135,6 +146,22 @@ impl Open {
     }
 }
 
+/// Takes from the block before `begin` what a crash left in it of blocks that it was split into: the next one to begin after it
+/// is about to be gone, and it would count again.
+fn cut_before(table: &Disk, begin: &[u8]) -> Result<(), String> {
+    let Some((before, framed)) = caught(|| table.db.range(..begin).next_back().transpose())? else {
+        return Ok(());
+    };
+    let items = payload(&before, &framed).and_then(block::decode);
+    let mut items = items.ok_or("a block does not match its checksum")?;
+    let own = items.partition_point(|item| item.key.as_slice() < begin);
+    if own == items.len() {
+        return Ok(());
+    }
+    items.truncate(own);
+    write_block(table, &before, &items)
+}
+
 /// Cuts entries into blocks: full ones where they came at the end, for more will come there, else into halves.
 fn split(items: Vec<Item>, bytes: usize, at_end: bool) -> Vec<Vec<Item>> {
     let count = bytes.div_ceil(BLOCK_BYTES).max(1);
@@ -153,17 +180,17 @@ fn split(items: Vec<Item>, bytes: usize, at_end: bool) -> Vec<Vec<Item>> {
     blocks
 }
 
-fn write_block(table: &Table, begin: &[u8], items: &[Item]) -> Result<(), String> {
+fn write_block(table: &Disk, begin: &[u8], items: &[Item]) -> Result<(), String> {
     let seq = items.iter().map(|item| item.seq).max().unwrap_or(0);
     let mut payload = Vec::with_capacity(BLOCK_BYTES);
     block::encode(items, &mut payload);
-    caught(|| table.db.insert(begin, frame(begin, seq, &payload))).map(drop)
+    table.insert(begin, seq, &payload)
 }
 
 /// What of a value stands in its block; the parts of a long one are written at once, before anything leads to them.
-fn kept(table: &Table, key: &[u8], seq: u64, value: &[u8]) -> Result<Value, String> {
+fn kept(table: &Disk, key: &[u8], seq: u64, value: Vec<u8>) -> Result<Value, String> {
     if value.len() <= PART_BYTES {
-        return Ok(Value::Here(value.to_vec()));
+        return Ok(Value::Here(value));
     }
     for (part, index) in value.chunks(PART_BYTES).zip(0..) {
         table.insert(&part_key(key, seq, index), seq, part)?;
@@ -171,9 +198,9 @@ fn kept(table: &Table, key: &[u8], seq: u64, value: &[u8]) -> Result<Value, Stri
     u32::try_from(value.len()).map(Value::Parts).map_err(|_| "a value is too long".to_owned())
 }
 
-fn remove_parts(table: &Table, key: &[u8], seq: u64) -> Result<(), String> {
+fn remove_parts(table: &Disk, key: &[u8], seq: u64) -> Result<(), String> {
     for index in 0..=u16::MAX {
-        if caught(|| table.db.remove(part_key(key, seq, index)))?.is_none() {
+        if !table.remove(&part_key(key, seq, index))? {
             break;
         }
     }
@@ -181,7 +208,7 @@ fn remove_parts(table: &Table, key: &[u8], seq: u64) -> Result<(), String> {
 }
 
 /// Does something after which entries may stand in other blocks than before.
-fn moving<T>(table: &Table, work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+fn moving<T>(table: &Disk, work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     table.moves.fetch_add(1, Ordering::AcqRel);
     let done = work();
     table.moves.fetch_add(1, Ordering::AcqRel);
@@ -190,9 +217,10 @@ fn moving<T>(table: &Table, work: impl FnOnce() -> Result<T, String>) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Position, Table};
+    use super::super::Position;
     use super::*;
     use crate::log::Half;
+    use crate::log::layer::Changes;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -202,17 +230,22 @@ mod tests {
         prop_oneof![3 => (any::<u8>(), length).prop_map(|(fill, length)| Some(vec![fill; length])), 1 => Just(None)]
     }
 
+    fn write(disk: &Disk, changes: &Changes, seq: u64) {
+        let changes = changes.clone();
+        disk.write(&|| Box::new(changes.clone().into_iter()), Position { seq, crc: 0, fold: 1 }).unwrap();
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn a_table_is_what_a_map_would_be(groups in prop::collection::vec(prop::collection::btree_map(prop::collection::vec(0_u8..5, 1..6), value(), 1..60), 1..12)) {
             let dir = tempfile::tempdir().unwrap();
-            let table = Table::open(Half::Neutral, dir.path(), 1 << 20).unwrap();
+            let disk = Disk::open(Half::Neutral, dir.path(), 1 << 20).unwrap();
             let mut model: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
             for (group, seq) in groups.into_iter().zip(1..) {
                 let changes: Changes =
                     group.iter().map(|(key, value)| (key.clone(), Change { seq, value: value.clone() })).collect();
-                table.apply(&changes, Position { seq, crc: 0, fold: 1 }).unwrap();
+                write(&disk, &changes, seq);
                 for (key, value) in group {
                     match value {
                         Some(value) => model.insert(key, value),
@@ -220,18 +253,16 @@ mod tests {
                     };
                 }
             }
-            let all: Vec<_> = table.raw().map(|entry| entry.unwrap()).map(|(key, raw)| (key, raw[8..].to_vec())).collect();
-            prop_assert!(all == model.iter().map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>());
             for (key, value) in &model {
-                prop_assert!(table.get(key).unwrap().as_ref() == Some(value));
-                prop_assert!(table.get(&[key.as_slice(), &[9]].concat()).unwrap().is_none());
+                prop_assert!(disk.get(key).unwrap().as_ref() == Some(value));
+                prop_assert!(disk.get(&[key.as_slice(), &[9]].concat()).unwrap().is_none());
             }
-            for prefix in [&[][..], &[1], &[2, 3], &[4, 4, 4]] {
-                let found = table.entries(prefix).map(|entry| entry.unwrap()).collect::<Vec<_>>();
-                let wanted = model.iter().filter(|(key, _)| key.starts_with(prefix));
-                prop_assert!(found == wanted.map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>());
+            for from in [&[][..], &[1], &[2, 3], &[4, 4, 4]] {
+                let found = disk.entries(from).map(|entry| entry.unwrap()).map(|(key, change)| (key, change.value.unwrap()));
+                let wanted = model.range(from.to_vec()..);
+                prop_assert!(found.collect::<Vec<_>>() == wanted.map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>());
             }
-            let parts = table.db.range([PART_KEY]..[0xff]).count();
+            let parts = disk.db.range([PART_KEY]..[0xff]).count();
             let wanted: usize = model.values().filter(|value| value.len() > PART_BYTES).map(|value| value.len().div_ceil(PART_BYTES)).sum();
             prop_assert_eq!(parts, wanted);
         }
@@ -240,11 +271,11 @@ mod tests {
     #[test]
     fn entries_are_found_while_their_blocks_are_split() {
         let dir = tempfile::tempdir().unwrap();
-        let table = Table::open(Half::Neutral, dir.path(), 1 << 20).unwrap();
+        let disk = Disk::open(Half::Neutral, dir.path(), 1 << 20).unwrap();
         let key = |number: u32| [&[0_u8][..], &number.wrapping_mul(0x9e37_79b1).to_be_bytes()].concat();
         let put_one = |number: u32| {
             let change = Change { seq: u64::from(number), value: Some(vec![1; 40]) };
-            put(&table, &Changes::from([(key(number), change)])).unwrap();
+            put(&disk, [(key(number), change)].into_iter()).unwrap();
         };
         put_one(0);
         let written = std::sync::atomic::AtomicU32::new(0);
@@ -259,10 +290,10 @@ mod tests {
             while written.load(Ordering::Acquire) < 5_999 {
                 let last = written.load(Ordering::Acquire);
                 let wanted = reads.wrapping_mul(7919) % (last + 1);
-                assert!(table.get(&key(wanted)).unwrap().is_some(), "{wanted} of {last}");
+                assert!(disk.get(&key(wanted)).unwrap().is_some(), "{wanted} of {last}");
                 reads = reads.wrapping_add(1);
             }
         });
-        assert_eq!(table.raw().count(), 6_000);
+        assert_eq!(disk.entries(&[]).count(), 6_000);
     }
 }

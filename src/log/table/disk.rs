@@ -1,0 +1,461 @@
+//! One half's views in sled: entries in framed and checked blocks, and the position they have reached.
+//!
+//! A block lies under the least key that it may hold, and holds what there is up to the next block: what a crash left in it
+//! beyond that counts for nothing. [`put`] writes them.
+//!
+//! sled is written by plain inserts, from one thread at a time. It may panic on a damaged file, so every call into it
+//! is caught; it may open short or empty without a word, so it is believed only together with the journal.
+
+use super::super::block::{self, Found, Item, Value};
+use super::super::files::step;
+use super::super::layer::{Change, Changed, Laid};
+use super::super::record::array;
+use super::super::{Half, VALUE_BYTES_MAX, ViewError};
+use super::Position;
+use super::redo::Redo;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+mod put;
+
+/// Where the views are: written after everything they hold.
+const APPLIED: &[u8] = &[0xff, b'a'];
+/// Where the views will be: written before a group's first entry. Unlike [`APPLIED`] only when a crash cut a group in two.
+const BEGUN: &[u8] = &[0xff, b'b'];
+const FRAME_BYTES: usize = 12;
+/// First key byte of the parts of long values, above every view number.
+const PART_KEY: u8 = 0x80;
+/// The longest value in a block, and the longest part of a longer one. A leaf of sled, sixteen blocks, so stays below the 128 KiB
+/// from which sled writes blob files, which it never syncs.
+const PART_BYTES: usize = 3 << 10;
+/// A long value replaced this often while it is read is taken for a damaged one.
+const PARTS_TRIES: u32 = 16;
+/// sled lets go of its lock from a thread of its own, shortly after the last handle is dropped.
+const LOCK_TRIES: u32 = 200;
+const LOCK_TRY_EVERY: Duration = Duration::from_millis(10);
+
+/// Once open it goes by its open files alone: the folder may be renamed beneath it. (sled 0.34.7 looks at its folder
+/// again only for values over a page, which are never written.)
+pub(super) struct Disk {
+    db: sled::Db,
+    /// sled's file, to sync it.
+    file: File,
+    half: Half,
+    /// What is being written, should a crash cut it in two.
+    redo: Redo,
+    /// Counted up before and after entries move from one block to another: odd while they do.
+    moves: AtomicU64,
+}
+
+impl Disk {
+    /// Opens or makes the table in `dir`; the error says what sled said.
+    pub(super) fn open(half: Half, dir: &Path, cache_bytes: u64) -> Result<Self, String> {
+        let mut tries: u32 = 0;
+        loop {
+            let config = sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(None);
+            match caught(|| config.open()) {
+                Ok(db) => {
+                    let file = File::open(dir.join("db")).map_err(|error| error.to_string())?;
+                    let redo = Redo::open(dir, half)?;
+                    return Ok(Self { db, file, half, redo, moves: AtomicU64::new(0) });
+                }
+                Err(what) if what.contains("could not acquire lock") && tries < LOCK_TRIES => {
+                    tries = tries.saturating_add(1);
+                    std::thread::park_timeout(LOCK_TRY_EVERY);
+                }
+                Err(what) => return Err(what),
+            }
+        }
+    }
+
+    /// The position; `None` for a table without one. The error says why the table cannot be believed.
+    pub(super) fn position(&self) -> Result<Option<Position>, String> {
+        let (applied, begun) = self.marks()?;
+        if applied != begun {
+            return Err("a crash cut a group of entries in two".to_owned());
+        }
+        let Some(bytes) = applied else { return Ok(None) };
+        Position::parse(&bytes).map(Some).ok_or_else(|| "the position has another format".to_owned())
+    }
+
+    /// Whether a crash cut something in two that [`Self::finish`] can bring to its end.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.marks().is_ok_and(|(applied, begun)| applied != begun && self.left(applied, begun).is_some())
+    }
+
+    /// Brings to its end what a crash cut in two, where that is known; else it is left for [`Self::position`] to tell.
+    pub(super) fn finish(&self) -> Result<(), String> {
+        let (applied, begun) = self.marks()?;
+        if applied == begun {
+            return Ok(());
+        }
+        let Some((to, entries)) = self.left(applied, begun) else { return Ok(()) };
+        self.put(entries.into_iter(), to)
+    }
+
+    /// What was to be written from one mark to the other.
+    fn left(&self, applied: Mark, begun: Mark) -> Option<(Position, Vec<Changed>)> {
+        let position =
+            |mark: Option<Vec<u8>>| Position::parse(&mark.unwrap_or_else(|| Position::default().encode()));
+        let (from, to) = (position(applied)?, position(begun)?);
+        let entries = self.redo.read(from, to).ok().flatten()?;
+        Some((to, entries))
+    }
+
+    fn marks(&self) -> Result<(Mark, Mark), String> {
+        let mark = |key| self.mark(key).map_err(|error| error.to_string());
+        Ok((mark(APPLIED)?, mark(BEGUN)?))
+    }
+
+    /// The highest sequence that any readable mark names, also in a table that is no good otherwise.
+    pub(super) fn reached(&self) -> u64 {
+        let mark = |key| {
+            self.mark(key).ok().flatten().and_then(|bytes| array(&bytes, 0)).map_or(0, u64::from_le_bytes)
+        };
+        mark(APPLIED).max(mark(BEGUN))
+    }
+
+    /// The value of `key`. A long one may be replaced while its parts are read: then it is read again.
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        let mut seen = None;
+        for _ in 0..PARTS_TRIES {
+            match self.stored(key)? {
+                None => return Ok(None),
+                Some(Stored::Here(value)) => return Ok(Some(value)),
+                Some(Stored::Parts { seq, bytes }) => match self.joined(key, seq, bytes)? {
+                    Some(value) => return Ok(Some(value)),
+                    None if seen == Some(seq) => break,
+                    None => seen = Some(seq),
+                },
+            }
+        }
+        Err(self.damaged("a part of a long value is missing".to_owned()))
+    }
+
+    /// What `key` has in its block. While blocks are split, an entry can be missed on its way from one to the other: then it
+    /// is looked for again.
+    fn stored(&self, key: &[u8]) -> Result<Option<Stored>, ViewError> {
+        loop {
+            let moves = self.moves.load(Ordering::Acquire);
+            let block = self.caught(|| self.db.range(..=key).next_back().transpose())?;
+            if let Some((begin, framed)) = block {
+                let payload = self.unframe(&begin, &framed)?;
+                match block::find(payload, key).ok_or_else(|| self.no_block())? {
+                    Some(Found::Here(value)) => return Ok(Some(Stored::Here(value.to_vec()))),
+                    Some(Found::Parts { seq, bytes }) => return Ok(Some(Stored::Parts { seq, bytes })),
+                    None => {}
+                }
+            }
+            if moves.is_multiple_of(2) && self.moves.load(Ordering::Acquire) == moves {
+                return Ok(None);
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// The entries from `from` on, checked one by one.
+    pub(super) fn entries<'t>(&'t self, from: &[u8]) -> impl Iterator<Item = Laid> + use<'t> {
+        let mut items = self.items(from);
+        let mut next = move || -> Result<Option<Changed>, ViewError> {
+            while let Some(Item { key, seq, value }) = items.next().transpose()? {
+                let value = match value {
+                    Value::Here(value) => Some(value),
+                    // It may have been replaced or removed since the scan came by.
+                    Value::Parts(bytes) => match self.joined(&key, seq, bytes)? {
+                        Some(value) => Some(value),
+                        None => self.get(&key)?,
+                    },
+                };
+                if value.is_some() {
+                    return Ok(Some((key, Change { seq, value })));
+                }
+            }
+            Ok(None)
+        };
+        std::iter::from_fn(move || next().transpose())
+    }
+
+    /// The entries from `from` on, block by block. A block that is split while it is passed gives none of its entries twice.
+    fn items<'t>(&'t self, from: &[u8]) -> impl Iterator<Item = Result<Item, ViewError>> + use<'t> {
+        let (mut after, mut first) = (from.to_vec(), true);
+        let mut waiting = Vec::new().into_iter();
+        let mut blocks = self.blocks(from);
+        let mut next = move || -> Result<Option<Item>, ViewError> {
+            loop {
+                if let Some(item) = waiting.next() {
+                    let item: Item = item;
+                    let fresh = if first { item.key >= after } else { item.key > after };
+                    if fresh {
+                        (first, after) = (false, item.key.clone());
+                        return Ok(Some(item));
+                    }
+                    continue;
+                }
+                let Some(items) = blocks.next().transpose()? else { return Ok(None) };
+                waiting = items.into_iter();
+            }
+        };
+        std::iter::from_fn(move || next().transpose())
+    }
+
+    /// The blocks from the one that `from` belongs to, each with what it holds up to the next.
+    fn blocks<'t>(&'t self, from: &[u8]) -> impl Iterator<Item = Result<Vec<Item>, ViewError>> + use<'t> {
+        let (from, mut begun, mut held) = (from.to_vec(), None, None);
+        let mut next = move || -> Result<Option<Vec<Item>>, ViewError> {
+            let blocks = match &mut begun {
+                Some(blocks) => blocks,
+                none => {
+                    let begin = self.caught(|| self.db.range(..=from.as_slice()).next_back().transpose())?;
+                    let begin = begin.map_or(from.clone(), |(begin, _)| begin.to_vec());
+                    // Views end below the parts.
+                    let blocks = none.insert(self.db.range(begin..vec![PART_KEY]));
+                    held = self.caught(|| blocks.next().transpose())?;
+                    blocks
+                }
+            };
+            let Some((begin, framed)) = held.take() else { return Ok(None) };
+            let mut items = block::decode(self.unframe(&begin, &framed)?).ok_or_else(|| self.no_block())?;
+            held = self.caught(|| blocks.next().transpose())?;
+            if let Some((until, _)) = &held {
+                items.truncate(items.partition_point(|item| item.key.as_slice() < until.as_ref()));
+            }
+            Ok(Some(items))
+        };
+        std::iter::from_fn(move || next().transpose())
+    }
+
+    /// Writes `changes`, in key order and each key once, and the position they lead to, down to the disk. What a crash cuts in
+    /// two is finished at the next start.
+    pub(super) fn write(&self, changes: &dyn Fn() -> Changing, to: Position) -> Result<(), String> {
+        let from = self.position()?.unwrap_or_default();
+        self.redo.write(&mut changes(), from, to)?;
+        self.insert(BEGUN, to.seq, &to.encode())?;
+        self.put(changes(), to)
+    }
+
+    fn put(&self, changes: impl Iterator<Item = Changed>, to: Position) -> Result<(), String> {
+        put::put(self, changes)?;
+        self.insert(APPLIED, to.seq, &to.encode())?;
+        self.sync()?;
+        self.redo.clear()
+    }
+
+    /// Makes what was applied durable: sled's own flush does not sync the file.
+    fn sync(&self) -> Result<(), String> {
+        caught(|| self.db.flush())?;
+        self.file.sync_data().map_err(|error| error.to_string())
+    }
+
+    fn insert(&self, key: &[u8], seq: u64, payload: &[u8]) -> Result<(), String> {
+        step().map_err(|error| error.to_string())?;
+        caught(|| self.db.insert(key, frame(key, seq, payload))).map(drop)
+    }
+
+    /// Whether there was one.
+    fn remove(&self, key: &[u8]) -> Result<bool, String> {
+        step().map_err(|error| error.to_string())?;
+        caught(|| self.db.remove(key)).map(|old| old.is_some())
+    }
+
+    /// Where the views are, or will be, as one of the two marks says.
+    fn mark(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        let Some(framed) = self.caught(|| self.db.get(key))? else { return Ok(None) };
+        self.unframe(key, &framed).map(|payload| Some(payload.to_vec()))
+    }
+
+    /// Reads the parts of a long value; `None` when one is missing, as when it was just replaced.
+    fn joined(&self, key: &[u8], seq: u64, bytes: u32) -> Result<Option<Vec<u8>>, ViewError> {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let mut value = Vec::with_capacity(bytes.min(VALUE_BYTES_MAX));
+        for index in 0..=u16::MAX {
+            if value.len() >= bytes {
+                break;
+            }
+            let key = part_key(key, seq, index);
+            let Some(framed) = self.caught(|| self.db.get(&key))? else { return Ok(None) };
+            match self.unframe(&key, &framed)? {
+                [] => return Ok(None),
+                part => value.extend_from_slice(part),
+            }
+        }
+        Ok(Some(value).filter(|value| value.len() == bytes))
+    }
+
+    fn unframe<'f>(&self, key: &[u8], framed: &'f [u8]) -> Result<&'f [u8], ViewError> {
+        payload(key, framed).ok_or_else(|| self.damaged("an entry does not match its checksum".to_owned()))
+    }
+
+    fn no_block(&self) -> ViewError {
+        self.damaged("a block of entries does not hold together".to_owned())
+    }
+
+    fn caught<T>(&self, call: impl FnOnce() -> sled::Result<T>) -> Result<T, ViewError> {
+        caught(call).map_err(|what| self.damaged(what))
+    }
+
+    fn damaged(&self, what: String) -> ViewError {
+        ViewError::Damaged { half: self.half, what }
+    }
+}
+
+/// Changes on their way to the disk.
+pub(super) type Changing = Box<dyn Iterator<Item = Changed>>;
+
+/// A position as sled has it; `None`: not at all.
+type Mark = Option<Vec<u8>>;
+
+/// A value as its block has it.
+enum Stored {
+    Here(Vec<u8>),
+    /// A value of `bytes` in entries of their own.
+    Parts {
+        seq: u64,
+        bytes: u32,
+    },
+}
+
+/// `seq u64 | crc u32 | payload`; the crc covers the key too, so that no entry passes for another.
+fn frame(key: &[u8], seq: u64, payload: &[u8]) -> Vec<u8> {
+    let mut framed = Vec::with_capacity(payload.len().saturating_add(FRAME_BYTES));
+    framed.extend_from_slice(&seq.to_le_bytes());
+    framed.extend_from_slice(&checksum(key, seq, payload).to_le_bytes());
+    framed.extend_from_slice(payload);
+    framed
+}
+
+/// What is in a frame, if it is whole and of this key.
+fn payload<'f>(key: &[u8], framed: &'f [u8]) -> Option<&'f [u8]> {
+    let (seq, crc) = (u64::from_le_bytes(array(framed, 0)?), u32::from_le_bytes(array(framed, 8)?));
+    framed.get(FRAME_BYTES..).filter(|payload| checksum(key, seq, payload) == crc)
+}
+
+/// The key of one part: out of every view's range, and another for each sequence, so that parts are never overwritten.
+fn part_key(key: &[u8], seq: u64, index: u16) -> Vec<u8> {
+    let mut out = Vec::with_capacity(key.len().saturating_add(11));
+    out.push(PART_KEY);
+    out.extend_from_slice(key);
+    out.extend_from_slice(&seq.to_be_bytes());
+    out.extend_from_slice(&index.to_be_bytes());
+    out
+}
+
+fn checksum(key: &[u8], seq: u64, payload: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(key);
+    crc.update(&seq.to_le_bytes());
+    crc.update(payload);
+    crc.finalize()
+}
+
+/// Runs a call into sled; its error, or its panic, as a text.
+fn caught<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(done) => done.map_err(|error| error.to_string()),
+        Err(_) => Err("the view store panicked".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::files::cut;
+    use super::super::super::layer::Changes;
+    use super::*;
+
+    fn change(seq: u64, value: &[u8]) -> Change {
+        Change { seq, value: Some(value.to_vec()) }
+    }
+
+    fn at(seq: u64) -> Position {
+        Position { seq, crc: 7, fold: 1 }
+    }
+
+    fn open(dir: &Path) -> Disk {
+        Disk::open(Half::Neutral, dir, 1 << 20).unwrap()
+    }
+
+    fn write(disk: &Disk, changes: &Changes, to: Position) -> Result<(), String> {
+        let changes = changes.clone();
+        disk.write(&|| Box::new(changes.clone().into_iter()), to)
+    }
+
+    #[test]
+    fn what_is_cut_in_two_anywhere_is_finished_or_noticed() {
+        // Blocks that are split, one that is emptied, a value in parts that goes and one that comes.
+        let key = |number: u16| [&[0_u8][..], &number.to_be_bytes()].concat();
+        let mut before: Changes = (0..400).step_by(4).map(|n| (key(n), change(1, &[1; 60]))).collect();
+        before.insert(key(1), change(1, &[2; PART_BYTES * 2]));
+        let mut after: Changes = (100..200).map(|n| (key(n), change(2, &[3; 50]))).collect();
+        after.extend((200..300).step_by(4).map(|n| (key(n), Change { seq: 2, value: None })));
+        after.insert(key(1), change(2, &[4; PART_BYTES * 3]));
+        let mut model = before.clone();
+        model.extend(after.clone());
+        model.retain(|_, change| change.value.is_some());
+        let wanted: Vec<_> = model.into_iter().map(|(key, change)| (key, change.seq, change.value)).collect();
+        for steps in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let disk = open(dir.path());
+            write(&disk, &before, at(1)).unwrap();
+            let (done, _) = cut::after(steps, || write(&disk, &after, at(2)));
+            let whole = done.is_ok();
+            drop(disk);
+            let disk = open(dir.path());
+            let unfinished = disk.is_unfinished();
+            assert!(unfinished || whole || steps < 1, "{steps}");
+            assert!(steps < 1 || disk.reached() == 2);
+            if unfinished && steps.is_multiple_of(2) {
+                std::fs::write(dir.path().join("redo"), "damaged").unwrap();
+                disk.finish().unwrap();
+                assert!(disk.position().is_err());
+                continue;
+            }
+            disk.finish().unwrap();
+            assert_eq!(disk.position(), Ok(Some(if steps < 1 { at(1) } else { at(2) })), "{steps}");
+            if steps >= 1 {
+                // A change after it sees nothing of what was left behind either.
+                let last = Changes::from([
+                    (key(0), change(1, &[1; 60])),
+                    (key(398), Change { seq: 3, value: None }),
+                ]);
+                write(&disk, &last, at(3)).unwrap();
+                let found: Vec<_> = disk
+                    .entries(&[])
+                    .map(|entry| entry.unwrap())
+                    .map(|(key, change)| (key, change.seq, change.value))
+                    .collect();
+                assert!(found == wanted, "{steps}");
+                assert!(found.iter().all(|(key, _, value)| disk.get(key).unwrap() == *value));
+            }
+            if whole {
+                assert!(steps > 10, "there was nothing to cut");
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_changed_behind_our_back_is_an_error_not_a_value() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = open(dir.path());
+        let long = vec![3; PART_BYTES + 1];
+        let changes = Changes::from([(vec![0, 1], change(5, b"a")), (vec![0, 2], change(5, &long))]);
+        write(&disk, &changes, at(5)).unwrap();
+        let (begin, whole) = disk.db.range(..=[0, 1]).next_back().unwrap().unwrap();
+        for bit in 0..whole.len() * 8 {
+            let mut bad = whole.to_vec();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            disk.db.insert(&begin, bad).unwrap();
+            assert!(disk.get(&[0, 1]).is_err(), "bit {bit}");
+            assert!(disk.entries(&[0]).any(|entry| entry.is_err()));
+        }
+        // A sound block under another key is no better.
+        disk.db.insert(&begin, &whole).unwrap();
+        disk.db.insert([0, 3], whole).unwrap();
+        assert!(disk.get(&[0, 3]).is_err());
+        assert_eq!(disk.get(&[0, 2]).unwrap(), Some(long));
+        disk.db.remove(part_key(&[0, 2], 5, 1)).unwrap();
+        assert!(disk.get(&[0, 2]).is_err());
+    }
+}
