@@ -7,7 +7,7 @@ mod files;
 
 use crate::domain::id::RegisterName;
 use crate::domain::settings::{self, Keys, Mistake};
-use crate::{decode, desk, device, identify, push, vault};
+use crate::{decode, desk, device, identify, metrics, push, vault};
 use files::Files;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,6 +27,8 @@ pub struct Config {
     pub shop: desk::Settings,
     /// `[push]`.
     pub push: push::Settings,
+    /// `[metrics]`.
+    pub metrics: metrics::Settings,
     /// `[[register]]`; empty means one, named after the host.
     pub registers: Vec<Register>,
     /// `[[serial]]`.
@@ -150,6 +152,8 @@ fn read(keys: &mut Keys<'_>) -> Config {
     }
     let shop = keys.table("shop", desk::Settings::read).unwrap_or_default();
     let push = keys.table("push", push::Settings::read).unwrap_or_default();
+    let metrics = keys.table("metrics", |keys| metrics::Settings::read(keys, &push.socket));
+    let metrics = metrics.unwrap_or_else(|| metrics::Settings::usual(&push.socket));
     let registers = keys.distinct(
         "register",
         push::REGISTERS_MAX,
@@ -168,7 +172,7 @@ fn read(keys: &mut Keys<'_>) -> Config {
     points.earn = desk::points::read_earn(keys);
     let retention = keys.table("retention", desk::retention::Settings::read).unwrap_or_default();
     let shop = desk::Settings { rules: rules.clone(), points, retention, ..shop };
-    Config { store, shop, push, registers, serial, readers, printers, rules, typist, repeat_window }
+    Config { store, shop, push, metrics, registers, serial, readers, printers, rules, typist, repeat_window }
 }
 
 impl Default for StoreSettings {

@@ -20,6 +20,8 @@ pub mod push;
 
 pub mod print;
 
+pub mod metrics;
+
 pub mod config;
 
 pub mod daemon;

@@ -20,6 +20,7 @@ mod identify;
 mod input;
 mod issue;
 mod job;
+mod load;
 mod note;
 mod owner;
 mod points;
@@ -30,6 +31,7 @@ mod replay;
 mod retention;
 mod sale;
 mod say;
+mod scanner;
 pub mod serve;
 mod status;
 mod store;
@@ -134,6 +136,8 @@ enum Command {
     Capture(capture::Args),
     /// Plays a recorded reader to the daemon.
     Replay(replay::Args),
+    /// Drives scanners and registers against the running daemon, and says how long scans took.
+    Load(load::Args),
     /// The vault's keys: recovery phrase, passphrase, unlocking, changing them.
     #[command(subcommand)]
     Vault(vault::Command),
@@ -200,6 +204,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Identify(args) => args.run(asker),
         Command::Capture(args) => args.run(asker),
         Command::Replay(args) => args.run(asker),
+        Command::Load(args) => load::run(&args, asker),
         Command::Vault(command) => command.run(asker),
         Command::Config(command) => command.run(asker),
         Command::Store(command) => command.run(asker),

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 /// The daemon beside the registers.
 #[derive(Debug, Parser)]
@@ -56,8 +57,12 @@ fn start_log() {
     let filter = EnvFilter::try_from_env("FICHAD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     // journald puts its own time before each line.
     let journald = std::env::var_os("JOURNAL_STREAM").is_some();
-    let lines =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // A span that is wanted, such as a stage of a scan, tells at its end how long it took.
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_span_events(FmtSpan::CLOSE)
+        .with_writer(std::io::stderr)
+        .with_ansi(false);
     if journald { lines.without_time().init() } else { lines.init() }
 }
 

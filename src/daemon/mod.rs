@@ -7,7 +7,9 @@
 
 mod capture;
 mod clock;
+mod figures;
 mod keys;
+mod lent;
 pub mod offline;
 mod open;
 mod plugged;
@@ -23,6 +25,7 @@ mod scan_path;
 mod service;
 mod slow;
 mod states;
+mod tally;
 mod typing;
 mod unlock;
 
@@ -38,6 +41,8 @@ use crate::domain::id::{RegisterName, StreamId};
 use crate::domain::time::Clock;
 use crate::push::unix::{self, BindError};
 use crate::push::{Hub, Service};
+use figures::Figures;
+use lent::Lent;
 use printers::PrintRoom;
 use readers::Readers;
 use replay::Replays;
@@ -52,6 +57,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tally::Tally;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -160,6 +166,7 @@ pub fn run(options: Options, control: &Control, ready: impl FnOnce()) -> Result<
     let opening = parts.open_store(options.config.store.clone(), options.credentials);
     let result = runtime.block_on(async {
         let listener = unix::adopt(listener).map_err(host("listen on the register socket"))?;
+        parts.figures().serve(&options.config.metrics, &control.stop);
         ready();
         tracing::info!(socket = %options.config.push.socket.display(), "registers can connect");
         let heartbeat = options.heartbeat.unwrap_or(NO_WATCHDOG);
@@ -169,6 +176,7 @@ pub fn run(options: Options, control: &Control, ready: impl FnOnce()) -> Result<
     });
     readers.stop();
     parts.replays.stop();
+    parts.lent.stop();
     if let Some(typing) = &parts.shared.typing {
         typing.stop();
     }
@@ -213,6 +221,7 @@ struct Parts {
     printers: Arc<PrintRoom>,
     states: Arc<States>,
     replays: Arc<Replays>,
+    lent: Arc<Lent>,
     service: Arc<dyn Service>,
     sessions: TaskTracker,
     /// Held while the key file is looked after: one at a time.
@@ -242,8 +251,10 @@ impl Parts {
         let lifetime = config.push.lifetime;
         let recordings = Arc::default();
         let typing = Typing::start(config, typist, &states)?;
-        let shared = Shared { hub, desk, routes, slow, recordings, typing, lifetime, runtime };
+        let tally = Arc::new(Tally::new(Arc::clone(&clock)));
+        let shared = Shared { hub, desk, routes, slow, recordings, typing, tally, lifetime, runtime };
         let replays = Arc::new(Replays::new(shared.clone(), Arc::clone(&clock), Arc::clone(&states))?);
+        let lent = Arc::new(Lent::new(shared.clone(), Arc::clone(&clock), Arc::clone(&states))?);
         let unlock = Unlock {
             desk: Arc::clone(&shared.desk),
             states: Arc::clone(&states),
@@ -253,7 +264,8 @@ impl Parts {
             runtime: shared.runtime.clone(),
             trying: Mutex::default(),
         };
-        let front = service::Front::new(&shared, &clock, &states, &printers, &replays, reload, unlock);
+        let front =
+            service::Front::new(&shared, &clock, &states, &printers, (&replays, &lent), reload, unlock);
         let sessions = TaskTracker::new();
         Ok(Self {
             started_with: config.clone(),
@@ -262,10 +274,19 @@ impl Parts {
             printers,
             states,
             replays,
+            lent,
             service: Arc::new(front),
             sessions,
             looking_after: Arc::default(),
         })
+    }
+
+    fn figures(&self) -> Figures {
+        Figures {
+            shared: self.shared.clone(),
+            states: Arc::clone(&self.states),
+            printers: Arc::clone(&self.printers),
+        }
     }
 
     /// Opens the store beside everything else.

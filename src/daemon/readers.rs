@@ -11,7 +11,7 @@ use crate::device::port::{Answer, OpenError, Port};
 use crate::device::reader::{self, Answers, ReaderEnd, Reply, StopSignal};
 use crate::device::replay::{Setup, Transport};
 use crate::device::serial::PortSettings;
-use crate::domain::id::ReaderName;
+use crate::domain::id::{ReaderName, RegisterName};
 use crate::domain::time::Clock;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,6 +43,10 @@ pub(super) trait Source: Send + 'static {
     fn tape(&self) -> Tape;
     /// What the thread does when the port is gone.
     fn after_loss(&self) -> Ended;
+    /// Where its scans go, whatever the routes say; `None` goes by the routes.
+    fn register(&self) -> Option<RegisterName> {
+        None
+    }
 }
 
 /// What becomes of a reader whose port is gone.
@@ -72,12 +76,9 @@ impl Starter {
         ended: impl FnOnce(&ReaderName) + Send + 'static,
     ) -> io::Result<JoinHandle<()>> {
         let name = source.name();
-        let mut watch = Watch {
-            path: ScanPath::new(name.clone(), self.shared.clone()),
-            name,
-            starter: self.clone(),
-            stop,
-        };
+        let mut path = ScanPath::new(name.clone(), self.shared.clone());
+        path.send_to(source.register());
+        let mut watch = Watch { path, name, starter: self.clone(), stop };
         let thread = std::thread::Builder::new().name("reader".to_owned());
         thread.spawn(move || {
             watch.run(&source);

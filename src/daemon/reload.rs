@@ -24,7 +24,7 @@ impl Parts {
                 warn_of_rules(&config);
                 if needs_restart(&config, &self.started_with) {
                     tracing::warn!(
-                        "`[shop]`, `[retention]`, `[store]`, `[vault]`, `[push]`, `[[serial]]`, `[[printer]]` and what is typed stay as they were; restart fichad to take them over"
+                        "`[shop]`, `[retention]`, `[store]`, `[vault]`, `[push]`, `[metrics]`, `[[serial]]`, `[[printer]]` and what is typed stay as they were; restart fichad to take them over"
                     );
                 }
                 self.states.named(current.named());
@@ -61,6 +61,7 @@ fn needs_restart(config: &Config, started_with: &Config) -> bool {
     };
     config.store != started_with.store
         || config.push != started_with.push
+        || config.metrics != started_with.metrics
         || shop(config) != shop(started_with)
         || config.serial != started_with.serial
         || config.printers != started_with.printers

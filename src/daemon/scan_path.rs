@@ -5,6 +5,7 @@
 //! after the frame went out.
 
 use super::routes::Routes;
+use super::tally::{Outcome, ReaderTally, Stage, Tally};
 use crate::decode::{classify, symbology};
 use crate::desk::Desk;
 use crate::desk::visit::Shown;
@@ -29,6 +30,7 @@ pub(super) struct Shared {
     pub(super) slow: super::slow::Slow,
     pub(super) recordings: Arc<super::capture::Recordings>,
     pub(super) typing: Option<Arc<super::typing::Typing>>,
+    pub(super) tally: Arc<Tally>,
     pub(super) lifetime: Duration,
     pub(super) runtime: tokio::runtime::Handle,
 }
@@ -38,6 +40,7 @@ pub(super) struct ScanPath {
     reader: ReaderName,
     shared: Shared,
     repeats: Repeats,
+    tally: Arc<ReaderTally>,
     /// Where it all goes instead of where the routes say.
     register: Option<RegisterName>,
 }
@@ -64,7 +67,8 @@ impl Taken {
 impl ScanPath {
     pub(super) fn new(reader: ReaderName, shared: Shared) -> Self {
         let window = shared.routes.current().repeat_window;
-        Self { reader, shared, repeats: Repeats::new(window), register: None }
+        let tally = shared.tally.reader(&reader);
+        Self { reader, shared, repeats: Repeats::new(window), tally, register: None }
     }
 
     /// Sends everything to `register`, whatever the routes say; `None` goes by the routes.
@@ -72,8 +76,15 @@ impl ScanPath {
         self.register = register;
     }
 
-    /// Takes what the reader's assembler gave.
+    /// Takes what the reader's assembler gave, woken at `now`.
     pub(super) fn take(&mut self, decoded: Decoded, now: Uptime) -> Taken {
+        self.shared.tally.took(Stage::Read, now);
+        let taken = self.route(decoded, now);
+        self.shared.tally.done(now);
+        taken
+    }
+
+    fn route(&mut self, decoded: Decoded, now: Uptime) -> Taken {
         // Held until the scan is with its register: a reload takes place before it or after it.
         let all = Arc::clone(&self.shared.routes);
         let routes = all.held();
@@ -84,18 +95,20 @@ impl ScanPath {
             Decoded::Rejected(rejection) => return self.reject(&register, rejection),
         };
         let _span = tracing::debug_span!("scan", reader = %self.reader, register = %register).entered();
-        match classify::classify(&raw, &routes.rules) {
+        match self.shared.tally.time(Stage::Decode, || classify::classify(&raw, &routes.rules)) {
             Ok(reading) => self.place(&register, &reading, now),
             Err(rejection) => self.reject(&register, rejection),
         }
     }
 
     fn place(&mut self, register: &RegisterName, reading: &Reading, now: Uptime) -> Taken {
-        match identify::identify(reading, &*self.shared.desk) {
+        let desk = &*self.shared.desk;
+        match self.shared.tally.time(Stage::Resolve, || identify::identify(reading, desk)) {
             Identity::Customer { found, repaired } => {
                 self.identified(register, reading, found, repaired, now)
             }
             Identity::Blocked(found) => {
+                self.tally.count(Outcome::Blocked);
                 let (status, reason) = (found.status.word(), found.reason.map_or("", |reason| reason.word()));
                 let (customer, card) = (found.customer.customer, found.card);
                 tracing::warn!(%card, status, "a card that is not honoured was shown");
@@ -117,6 +130,7 @@ impl ScanPath {
     /// Whoever tries codes gets slower answers, and then none; a known card and a product never wait. One code that a
     /// scanner reads again and again is one guess.
     fn unknown(&mut self, register: &RegisterName, reading: &Reading, now: Uptime) -> Taken {
+        self.tally.count(Outcome::Unknown);
         let again = self.repeats.earlier(&reading.data, now).is_some();
         let answer = if again { Ok(()) } else { self.shared.routes.spend_guess(register, now) };
         let held_back = |wait| self.shared.slow.unknown_after(wait, register, &self.reader);
@@ -133,6 +147,7 @@ impl ScanPath {
     }
 
     fn unavailable(&mut self, register: &RegisterName, reading: &Reading, now: Uptime) -> Taken {
+        self.tally.count(Outcome::Unavailable);
         self.noted(register, reading, now, |repeat_of| Event::Unavailable { repeat_of });
         Taken::NotKept
     }
@@ -163,9 +178,11 @@ impl ScanPath {
         now: Uptime,
     ) -> Taken {
         let desk = Arc::clone(&self.shared.desk);
-        let (Some(file), Ok(visit)) = (desk.file(&found.customer), desk.new_visit()) else {
+        let compose = || Some((desk.file(&found.customer)?, desk.new_visit().ok()?));
+        let Some((file, visit)) = self.shared.tally.time(Stage::Compose, compose) else {
             return self.unavailable(register, reading, now);
         };
+        self.tally.count(Outcome::Identified);
         let repeat_of = self.earlier_visit(reading, now);
         let card = Some(found.card);
         self.repeats.note(&reading.data, now, Earlier::Visit(visit));
@@ -201,6 +218,7 @@ impl ScanPath {
     }
 
     fn pass_on(&mut self, register: &RegisterName, reading: &Reading, now: Uptime) -> Taken {
+        self.tally.count(Outcome::PassedOn);
         let symbology = symbology::of(reading.aim, &reading.data);
         let taken = self.noted(register, reading, now, |repeat_of| Event::Scan {
             data: &reading.data,
@@ -215,11 +233,13 @@ impl ScanPath {
     }
 
     fn reject(&self, register: &RegisterName, rejection: Rejection) -> Taken {
+        self.tally.count(Outcome::Rejected);
+        self.shared.tally.rejected(rejection);
         Taken::queued(self.publish(register, &Event::Rejected(rejection)))
     }
 
     fn publish(&self, register: &RegisterName, event: &Event<'_>) -> Published {
         let ctx = Context { reader: Some(&self.reader), lifetime: self.shared.lifetime };
-        self.shared.hub.publish(register, event, ctx)
+        self.shared.tally.time(Stage::Push, || self.shared.hub.publish(register, event, ctx))
     }
 }

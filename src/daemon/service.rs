@@ -1,6 +1,7 @@
 //! Requests that are not the session's own: the desk's, and the few about the daemon itself.
 
 use super::capture::Recordings;
+use super::lent::Lent;
 use super::printers::PrintRoom;
 use super::replay::Replays;
 use super::routes::{Current, Routes};
@@ -30,6 +31,7 @@ pub(super) const METHODS: &[(&str, &[Role])] = &[
     ("reader.list", EVERYONE),
     ("vault.unlock", MANAGER),
     ("replay.play", MANAGER),
+    ("reader.lend", MANAGER),
     ("capture.start", MANAGER),
     ("capture.stop", MANAGER),
     ("config.reload", MANAGER),
@@ -42,6 +44,7 @@ pub(super) struct Front {
     printers: Arc<PrintRoom>,
     routes: Arc<Routes>,
     replays: Arc<Replays>,
+    lent: Arc<Lent>,
     recordings: Arc<Recordings>,
     clock: Arc<dyn Clock>,
     reload: Reload,
@@ -79,7 +82,7 @@ impl Front {
         clock: &Arc<dyn Clock>,
         states: &Arc<States>,
         printers: &Arc<PrintRoom>,
-        replays: &Arc<Replays>,
+        (replays, lent): (&Arc<Replays>, &Arc<Lent>),
         reload: Reload,
         unlock: Unlock,
     ) -> Self {
@@ -91,6 +94,7 @@ impl Front {
             states: Arc::clone(states),
             printers: Arc::clone(printers),
             replays: Arc::clone(replays),
+            lent: Arc::clone(lent),
             reload,
             unlock: Arc::new(unlock),
         }
@@ -116,6 +120,10 @@ impl Front {
             "replay.play" => {
                 let replays = Arc::clone(&self.replays);
                 patiently(params, move |params| replays.play(params)).await
+            }
+            "reader.lend" => {
+                let (lent, who) = (Arc::clone(&self.lent), who.clone());
+                patiently(params, move |params| lent.lend(&who, params)).await
             }
             "capture.start" => {
                 let (recordings, clock) = (Arc::clone(&self.recordings), Arc::clone(&self.clock));

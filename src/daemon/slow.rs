@@ -25,6 +25,11 @@ impl Slow {
         Self { runtime, hub, lifetime, places: Arc::new(Semaphore::new(HELD_MAX)) }
     }
 
+    /// Answers that are held back now.
+    pub(super) fn held(&self) -> usize {
+        HELD_MAX.saturating_sub(self.places.available_permits())
+    }
+
     /// Tells `register` after `wait` that the code is unknown; `false` if nobody will be told.
     pub(super) fn unknown_after(&self, wait: Duration, register: &RegisterName, reader: &ReaderName) -> bool {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {

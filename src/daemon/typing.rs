@@ -50,6 +50,11 @@ impl Typing {
         })))
     }
 
+    /// Whether it types for this one.
+    pub(super) fn types_for(&self, register: &RegisterName) -> bool {
+        self.register == *register
+    }
+
     /// Hands over what was passed on to `register`; another register's is left alone.
     pub(super) fn take(&self, register: &RegisterName, code: &[u8]) {
         if *register != self.register {

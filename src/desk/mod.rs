@@ -32,6 +32,7 @@ use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::{Clock, Uptime};
 use crate::identify::Budget;
 use crate::log::Log;
+use crate::metrics::Journal;
 use crate::print::CardFace;
 use crate::vault::Vault;
 use access::{Principal, Role};
@@ -153,6 +154,7 @@ pub struct Desk {
     printers: Arc<dyn Printers>,
     settings: Settings,
     searches: Mutex<HashMap<u32, Budget>>,
+    journal: Journal,
     told: visit::Told,
     /// Held while customers' keys are destroyed or changed: one request at a time.
     key_changes: tokio::sync::Mutex<()>,
@@ -211,8 +213,8 @@ impl Desk {
     #[must_use]
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, printers: Arc<dyn Printers>) -> Self {
         let (opened, searches, told) = (OnceLock::new(), Mutex::default(), visit::Told::default());
-        let (key_changes, histories) = Default::default();
-        Self { opened, clock, printers, settings, searches, told, key_changes, histories }
+        let (journal, key_changes, histories) = Default::default();
+        Self { opened, clock, printers, settings, searches, journal, told, key_changes, histories }
     }
 
     /// Hands the desk its store. Only the first call counts.
@@ -233,6 +235,12 @@ impl Desk {
     #[must_use]
     pub fn opened(&self) -> Option<&Opened> {
         self.opened.get()?.as_ref()
+    }
+
+    /// How writes go.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     fn store(&self) -> Result<&Opened, Refusal> {

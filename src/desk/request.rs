@@ -96,7 +96,7 @@ impl Desk {
     {
         let Opened { log, vault } = self.store()?;
         let (body, vault, by) = (ask.canonical()?, Arc::clone(vault), Some(ask.who.uid));
-        commit(log, move |tx| {
+        self.commit(log, move |tx| {
             if let Some(done) = store::request(tx, key)? {
                 return same_request(tx, &vault, &done, &body).map(|outcome| (outcome, true));
             }
@@ -106,6 +106,21 @@ impl Desk {
             Ok((outcome, false))
         })
         .await
+    }
+
+    /// Queues a decision and waits until it is durable; how long that took is noted.
+    async fn commit<F>(&self, log: &Log, decide: F) -> Result<Done, Refusal>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<(Outcome, bool), Refusal> + Send + 'static,
+    {
+        let (queued_at, waiting) = (self.clock.uptime(), self.journal.queued());
+        let decide = move |tx: &mut Tx<'_>| {
+            drop(waiting);
+            decide(tx)
+        };
+        let (outcome, repeated) = log.submit(decide)?.await?.value;
+        self.journal.committed(self.clock.uptime().saturating_sub(queued_at));
+        Ok(Done { outcome, repeated })
     }
 
     /// What this request came to, if it was carried out before: asked first where a write has something to prepare.
@@ -128,15 +143,6 @@ fn same_request(
     }
     let message = "this key was used for another request; a new request needs a new key";
     Err(Refusal { field: Some("key".to_owned()), ..Refusal::new(RefusalCode::Conflict, message) })
-}
-
-async fn commit<F>(log: &Log, decide: F) -> Result<Done, Refusal>
-where
-    F: FnOnce(&mut Tx<'_>) -> Result<(Outcome, bool), Refusal> + Send + 'static,
-{
-    let committed = log.submit(decide)?.await?;
-    let (outcome, repeated) = committed.value;
-    Ok(Done { outcome, repeated })
 }
 
 #[cfg(test)]

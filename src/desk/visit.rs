@@ -7,7 +7,7 @@ use super::{Desk, compose};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CardId, CustomerNumber, ReaderName, RegisterName, VisitId};
 use crate::domain::refusal::{Refusal, RefusalCode};
-use crate::log::Pending;
+use crate::log::{Pending, Tx};
 use crate::store::{self, VisitState};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -79,7 +79,12 @@ impl Desk {
             reader: Some(reader),
             repeat_of,
         };
-        Ok(self.store()?.log.submit(move |tx| store::emit(tx, &event).map_err(Refusal::from))?)
+        let waiting = self.journal.queued();
+        let record = move |tx: &mut Tx<'_>| {
+            drop(waiting);
+            store::emit(tx, &event).map_err(Refusal::from)
+        };
+        Ok(self.store()?.log.submit(record)?)
     }
 
     /// `file.open`: by hand, for a customer without a card or on the phone.

@@ -178,6 +178,7 @@ fn read(
     now: Uptime,
     out: &mut Vec<Decoded>,
 ) -> Result<bool, PortError> {
+    let _span = tracing::trace_span!("read").entered();
     let mut buf = [0; READ_BYTES_MAX];
     match port.read(&mut buf)? {
         Some(count) => {

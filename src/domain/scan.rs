@@ -68,6 +68,20 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// Every one.
+    pub const ALL: [Self; 10] = [
+        Self::TooLong,
+        Self::ShortReport,
+        Self::Incomplete,
+        Self::KeysLost,
+        Self::UnknownKey,
+        Self::BadParity,
+        Self::BadLrc,
+        Self::NotDecoded,
+        Self::BadCheck,
+        Self::PaymentCard,
+    ];
+
     /// The word on the wire and in metrics.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -139,6 +139,22 @@ impl Hub {
         connected.map(|register| register.name.clone()).collect()
     }
 
+    /// How many programs listen to a register.
+    #[must_use]
+    pub fn listeners(&self, register: &RegisterName) -> usize {
+        self.register(register).map_or(0, |register| register.lock().subscribers.len())
+    }
+
+    /// Bytes of events that wait for registers which are slow to read.
+    #[must_use]
+    pub fn backlog_bytes(&self) -> usize {
+        let of = |register: &Arc<Register>| {
+            let state = register.lock();
+            state.subscribers.iter().map(|subscriber| subscriber.out.backlog_bytes()).sum::<usize>()
+        };
+        self.plan().registers.values().map(of).sum()
+    }
+
     /// Sessions that are open now.
     #[must_use]
     pub fn sessions(&self) -> usize {

@@ -94,6 +94,11 @@ impl Out {
         Went::Queued
     }
 
+    /// What waits.
+    pub(super) fn backlog_bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
     /// Waits until a frame of `bytes` may be added by one who can wait; at once when nothing waits before it.
     pub(super) async fn room(&self, bytes: usize) {
         loop {

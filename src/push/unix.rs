@@ -38,19 +38,19 @@ const PRUNE_EVERY: Duration = Duration::from_secs(10);
 #[non_exhaustive]
 pub enum BindError {
     /// Stop the other one, or use its socket.
-    #[error("another daemon answers on {}: stop it first, or give this one another `push.socket`", .path.display())]
+    #[error("another daemon answers on {}: stop it first, or give this one another socket in its config", .path.display())]
     InUse {
         /// The socket.
         path: PathBuf,
     },
     /// Look what it is, and move it.
-    #[error("{} is not a socket: move it away, or give another `push.socket`", .path.display())]
+    #[error("{} is not a socket: move it away, or give another socket in the config", .path.display())]
     NotASocket {
         /// What stands there.
         path: PathBuf,
     },
     /// Choose a shorter one.
-    #[error("the path {} is longer than {SOCKET_PATH_BYTES_MAX} bytes: give a shorter `push.socket`", .path.display())]
+    #[error("the path {} is longer than {SOCKET_PATH_BYTES_MAX} bytes: give a shorter one in the config", .path.display())]
     TooLong {
         /// The socket.
         path: PathBuf,

@@ -93,3 +93,24 @@ impl Line {
         self.socket.write_all(format!("{line}\n").as_bytes()).context("the socket takes nothing")
     }
 }
+
+/// Where a scan goes in and a line comes out.
+pub(crate) struct Lane {
+    pub(crate) wire: Wire,
+    pub(crate) line: Line,
+}
+
+impl Lane {
+    /// Sends a scan; gives when.
+    pub(crate) fn scan(&mut self, scan: &[u8]) -> anyhow::Result<Instant> {
+        let started = now();
+        self.wire.send(scan)?;
+        Ok(started)
+    }
+
+    /// Waits for the next line, which stays in `self.line`; gives how long after `started` it was there.
+    pub(crate) fn wait(&mut self, started: Instant) -> anyhow::Result<Duration> {
+        self.line.next()?;
+        Ok(now().saturating_duration_since(started))
+    }
+}

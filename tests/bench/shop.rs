@@ -1,17 +1,19 @@
 //! `fichad` with its readers, its registers and its customers.
 
-use crate::Lane;
-use crate::customers::{self, Shown};
-use crate::figures::say;
-use crate::line::{Line, PATIENCE, Wire, now};
-use anyhow::{Context as _, bail, ensure};
-use fichad::push::client::Client;
-use serde_json::{Value, json};
+use crate::goods::{self, Dice};
+use crate::line::{Lane, Line, PATIENCE, Wire, now};
+use anyhow::{Context as _, ensure};
+use fichad::domain::id::CustomerNumber;
+use fichad::push::client::{Client, ClientError};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Scans whose frames say how long one is.
 const SAMPLE: usize = 101;
@@ -19,20 +21,38 @@ const SAMPLE: usize = 101;
 /// How often it is looked whether the daemon is where it should be.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// A running daemon; killed when dropped.
+/// Readers that the config names; further ones are lent, as it has room for no more.
+const SERIAL_MAX: usize = fichad::device::serial::PORTS_MAX;
+
+/// Sessions that dress customers at once: writes of one group share a sync.
+const SESSIONS: usize = 32;
+
+/// A customer and what their card says.
+pub(crate) struct Shown {
+    customer: CustomerNumber,
+    pub(crate) scan: Vec<u8>,
+}
+
+/// A running daemon; ended when dropped.
 pub(crate) struct Shop {
     child: Child,
+    socket: PathBuf,
     lanes: Vec<Lane>,
     customers: Vec<Shown>,
-    next: usize,
 }
 
 impl Shop {
-    /// Starts the release binary in `folder` and enrols the customers.
-    pub(crate) fn open(folder: &Path, registers: u8, customers: u32) -> anyhow::Result<Self> {
+    /// Starts the release binary on `store`, and gives `shown` of its customers, taken at random, an open issue with a hint and a
+    /// preference, unless they have them.
+    pub(crate) fn open(
+        store: &Path,
+        folder: &Path,
+        registers: u8,
+        (all, shown): (u64, u64),
+    ) -> anyhow::Result<Self> {
         let wires = (0..registers).map(|_| Wire::new()).collect::<anyhow::Result<Vec<_>>>()?;
         let (config, socket) = (folder.join("fichad.toml"), folder.join("fichad.sock"));
-        std::fs::write(&config, config_text(folder, &socket, &wires)?)?;
+        std::fs::write(&config, config_text(store, &socket, &wires)?)?;
         let child = Command::new(env!("CARGO_BIN_EXE_fichad"))
             .arg("--config")
             .arg(&config)
@@ -40,25 +60,55 @@ impl Shop {
             .stderr(std::fs::File::create(folder.join("log"))?)
             .spawn()
             .context("fichad does not start")?;
-        let mut shop = Self { child, lanes: Vec::new(), customers: Vec::new(), next: 0 };
-        shop.wait_until_open(&socket, wires.len())?;
-        say(&format!("resident with an empty store: {}", shop.resident()?));
-        shop.customers = customers::enrol(&socket, customers)?;
+        let mut shop = Self { child, socket, lanes: Vec::new(), customers: Vec::new() };
+        shop.wait_until_open(wires.len().min(SERIAL_MAX))?;
+        let numbers: Vec<u64> = (0..shown).map(|at| Dice::new(13, at).below(all)).collect();
+        let dressed = store.join(format!("DRESSED-{shown}"));
+        if !dressed.exists() {
+            dress(&shop.socket, &numbers)?;
+            std::fs::write(&dressed, "")?;
+        }
+        shop.customers = numbers.into_iter().map(Shown::new).collect();
         for (at, wire) in wires.into_iter().enumerate() {
-            let mut line = Line::new(connect(&socket)?)?;
-            let params = json!({ "register": name(at) });
-            line.send(
-                &json!({ "jsonrpc": "2.0", "id": 1, "method": "subscribe", "params": params }).to_string(),
-            )?;
-            line.next()?;
-            ensure!(parsed(line.bytes())?.get("result").is_some(), "a register may not subscribe");
+            let line = shop.register(at, &wire)?;
             shop.lanes.push(Lane { wire, line });
         }
         Ok(shop)
     }
 
-    fn wait_until_open(&mut self, socket: &Path, readers: usize) -> anyhow::Result<()> {
-        let mut client = Client::over(connect(socket)?);
+    /// A session that listens to a register, with its reader.
+    fn register(&self, at: usize, wire: &Wire) -> anyhow::Result<Line> {
+        let mut line = Line::new(connect(&self.socket)?)?;
+        let mut ask = |method: &str, params: Value| {
+            line.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string())?;
+            loop {
+                line.next()?;
+                let answer = parsed(line.bytes())?;
+                if answer.get("id").is_some() {
+                    ensure!(answer.get("result").is_some(), "{method} was refused");
+                    return Ok(());
+                }
+            }
+        };
+        ask("subscribe", json!({ "register": name(at) }))?;
+        if at >= SERIAL_MAX {
+            ask("reader.lend", json!({ "path": wire.path() }))?;
+        }
+        Ok(line)
+    }
+
+    /// The registers' lanes, and whose cards are shown.
+    pub(crate) fn parts(&mut self) -> (&mut [Lane], &[Shown]) {
+        (&mut self.lanes, &self.customers)
+    }
+
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    fn wait_until_open(&mut self, readers: usize) -> anyhow::Result<()> {
+        let mut client = Client::over(connect(&self.socket)?);
         let by = now().checked_add(PATIENCE);
         loop {
             let status = client.call("status", json!({}))?;
@@ -75,60 +125,108 @@ impl Shop {
 
     /// What of the daemon lies in memory: `VmRSS` of proc(5).
     pub(crate) fn resident(&self) -> anyhow::Result<String> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
-        let kib: f64 = kib.context("the kernel does not say what is resident")?.trim().parse()?;
-        Ok(format!("{:.1} MB", kib * 1024.0 / 1e6))
+        resident(self.child.id())
     }
 
     /// The length of a frame: the median of some.
     pub(crate) fn frame_bytes(&mut self) -> anyhow::Result<usize> {
         let mut lengths = Vec::with_capacity(SAMPLE);
-        for _ in 0..SAMPLE {
-            lengths.push(self.show()?.1);
+        let lane = self.lanes.first_mut().context("no register is there")?;
+        for shown in self.customers.iter().cycle().take(SAMPLE) {
+            lengths.push(show(lane, shown)?.1);
         }
         lengths.sort_unstable();
         lengths.get(SAMPLE / 2).copied().context("no frame came")
     }
+}
 
-    /// Shows the next customer's card at the next register.
-    pub(crate) fn scan(&mut self) -> anyhow::Result<Duration> {
-        Ok(self.show()?.0)
+/// Shows a customer's card at a register; gives how long it took and how long the frame is.
+pub(crate) fn show(lane: &mut Lane, shown: &Shown) -> anyhow::Result<(Duration, usize)> {
+    let started = lane.scan(&shown.scan)?;
+    let (took, event) = loop {
+        let (took, event) = (lane.wait(started)?, parsed(lane.line.bytes())?);
+        // News of a reader or the store, or that such are too old by now, may stand before the file.
+        let kind = event.pointer("/params/type").and_then(Value::as_str);
+        if !matches!(kind, Some("state" | "missed")) {
+            break (took, event);
+        }
+    };
+    let at = |pointer| event.pointer(pointer).and_then(Value::as_str);
+    ensure!(at("/params/type") == Some("identified"), "a card led to {:?}", at("/params/type"));
+    let customer = shown.customer.to_string();
+    ensure!(at("/params/file/customer") == Some(&customer), "a card led to another customer");
+    ensure!(at("/params/file/issues/0/hint").is_some(), "a file came without its issue");
+    let length = lane.line.bytes().len();
+    let params = json!({ "seq": event.pointer("/params/seq") });
+    lane.line.send(&json!({ "jsonrpc": "2.0", "method": "ack", "params": params }).to_string())?;
+    Ok((took, length))
+}
+
+impl Shown {
+    pub(crate) fn new(number: u64) -> Self {
+        let letters = goods::card(number).1.letters(Default::default());
+        let scan = format!("]Q1{}\r", letters.reveal()).into_bytes();
+        Self { customer: goods::customer(number), scan }
     }
+}
 
-    fn show(&mut self) -> anyhow::Result<(Duration, usize)> {
-        let pick = |count: usize| self.next.checked_rem(count).context("nobody is there");
-        let (lane, shown) = (pick(self.lanes.len())?, pick(self.customers.len())?);
-        self.next = self.next.wrapping_add(1);
-        let (Some(lane), Some(shown)) = (self.lanes.get_mut(lane), self.customers.get(shown)) else {
-            bail!("nobody is there")
-        };
-        let started = lane.scan(&shown.scan)?;
-        let (took, event) = loop {
-            let (took, event) = (lane.wait(started)?, parsed(lane.line.bytes())?);
-            // News of a reader or the store, or that such are too old by now, may stand before the file.
-            let kind = event.pointer("/params/type").and_then(Value::as_str);
-            if !matches!(kind, Some("state" | "missed")) {
-                break (took, event);
-            }
-        };
-        let at = |pointer| event.pointer(pointer).and_then(Value::as_str);
-        ensure!(at("/params/type") == Some("identified"), "a card led to {:?}", at("/params/type"));
-        ensure!(at("/params/file/customer") == Some(&shown.customer), "a card led to another customer");
-        ensure!(at("/params/file/issues/0/hint").is_some(), "a file came without its issue");
-        let length = lane.line.bytes().len();
-        let params = json!({ "seq": event.pointer("/params/seq") });
-        lane.line.send(&json!({ "jsonrpc": "2.0", "method": "ack", "params": params }).to_string())?;
-        Ok((took, length))
+/// Gives each an open issue and a preference. Keys are made of numbers: done again, nothing happens.
+fn dress(socket: &Path, numbers: &[u64]) -> anyhow::Result<()> {
+    std::thread::scope(|scope| {
+        let sessions: Vec<_> = (0..SESSIONS)
+            .map(|first| {
+                scope.spawn(move || -> anyhow::Result<()> {
+                    let mut client = Client::over(connect(socket)?);
+                    numbers
+                        .iter()
+                        .skip(first)
+                        .step_by(SESSIONS)
+                        .try_for_each(|number| one(&mut client, *number))
+                })
+            })
+            .collect();
+        sessions.into_iter().try_for_each(|session| session.join().ok().context("a session panicked")?)
+    })
+}
+
+fn one(client: &mut Client, number: u64) -> anyhow::Result<()> {
+    let customer = goods::customer(number);
+    let issue = json!({
+        "customer": customer, "kind": "WARRANTY", "hint": "motor replaced, ready to collect",
+        "product": { "gtin": "4006381333931", "model": "KX-200", "serial": format!("SN-{number}") },
+    });
+    write(client, "issue.open", goods::key(14, number), issue)?;
+    let preference = json!({ "customer": customer, "name": "receipt", "value": "by e-mail" });
+    write(client, "preference.set", goods::key(15, number), preference)
+}
+
+/// A write; again when the daemon is busy, as it asks for.
+fn write(client: &mut Client, method: &str, key: Uuid, params: Value) -> anyhow::Result<()> {
+    let mut fields: Map<String, Value> = serde_json::from_value(params)?;
+    fields.insert("key".to_owned(), json!(key));
+    loop {
+        match client.call(method, &fields) {
+            Err(ClientError::Refused { reason, .. }) if reason == "busy" => std::thread::sleep(LOOK_EVERY),
+            done => return done.map(drop).with_context(|| method.to_owned()),
+        }
     }
 }
 
 impl Drop for Shop {
     fn drop(&mut self) {
-        // Both fail only if it has ended, which is what is wanted.
-        drop(self.child.kill());
+        // As systemd ends it, so that the next start finds a store that was closed. Both fail only if it has ended.
+        let pid = i32::try_from(self.child.id()).map(Pid::from_raw);
+        pid.map(|pid| kill(pid, Signal::SIGTERM).ok()).ok();
         drop(self.child.wait());
     }
+}
+
+/// What of a process lies in memory.
+pub(crate) fn resident(pid: u32) -> anyhow::Result<String> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+    let kib: f64 = kib.context("the kernel does not say what is resident")?.trim().parse()?;
+    Ok(format!("{:.1} MB", kib * 1024.0 / 1e6))
 }
 
 /// Connects as soon as somebody listens.
@@ -151,16 +249,18 @@ fn parsed(line: &[u8]) -> anyhow::Result<Value> {
     serde_json::from_slice(line).context("a line is not JSON")
 }
 
-fn config_text(folder: &Path, socket: &Path, wires: &[Wire]) -> anyhow::Result<String> {
+pub(crate) fn config_text(store: &Path, socket: &Path, wires: &[Wire]) -> anyhow::Result<String> {
     let mut config = format!(
         "[shop]\ncalling_code = \"34\"\n[store]\ndir = \"{}\"\n[push]\nsocket = \"{}\"\n",
-        folder.join("state").display(),
+        store.display(),
         socket.display(),
     );
     for (at, wire) in wires.iter().enumerate() {
         let (register, path) = (name(at), wire.path().display());
         writeln!(config, "[[register]]\nname = \"{register}\"")?;
-        writeln!(config, "[[serial]]\npath = \"{path}\"\nregister = \"{register}\"")?;
+        if at < SERIAL_MAX {
+            writeln!(config, "[[serial]]\npath = \"{path}\"\nregister = \"{register}\"")?;
+        }
     }
     Ok(config)
 }

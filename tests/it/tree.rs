@@ -16,21 +16,22 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("store", &["log", "domain"]),
     ("vault", &["log", "domain"]),
     ("identify", &["domain"]),
-    ("desk", &["store", "vault", "log", "identify", "decode", "print", "domain"]),
+    ("metrics", &["domain"]),
+    ("desk", &["store", "vault", "log", "identify", "decode", "metrics", "print", "domain"]),
     ("push", &["desk", "domain"]),
-    ("config", &["decode", "desk", "device", "identify", "push", "vault", "domain"]),
+    ("config", &["decode", "desk", "device", "identify", "metrics", "push", "vault", "domain"]),
     (
         "daemon",
         &[
-            "config", "decode", "desk", "device", "identify", "log", "print", "push", "store", "vault",
-            "domain",
+            "config", "decode", "desk", "device", "identify", "log", "metrics", "print", "push", "store",
+            "vault", "domain",
         ],
     ),
     (
         "cli",
         &[
-            "daemon", "config", "decode", "desk", "device", "identify", "log", "print", "push", "store",
-            "vault", "domain",
+            "daemon", "config", "decode", "desk", "device", "identify", "log", "metrics", "print", "push",
+            "store", "vault", "domain",
         ],
     ),
 ];

@@ -8,6 +8,8 @@ mod erasure;
 mod hindered;
 mod history;
 mod keys;
+mod load;
+mod metrics;
 mod restarts;
 mod restore;
 mod retention;

@@ -5,8 +5,8 @@
 //! out of the printed dots, so a card that could not be read would stop the demo.
 
 mod printer;
-mod scanner;
 
+use super::scanner::Scanner;
 use super::serve;
 use crate::config;
 use crate::daemon::{self, Control, Options};
@@ -15,7 +15,6 @@ use crate::print::paper::page::Page;
 use crate::push::client::Client;
 use anyhow::{Context as _, bail, ensure};
 use printer::Printer;
-use scanner::Scanner;
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -4,8 +4,10 @@ use super::super::devices::advice;
 use super::super::say::{NOTHING, at, get, rows};
 use super::{Finding, store};
 use crate::config::StoreSettings;
+use crate::metrics;
 use crate::push::client::{Client, ClientError};
 use serde_json::{Value, json};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 /// What the daemon answers: `hello`, and `status` for whoever may ask for it.
@@ -37,6 +39,18 @@ pub(super) fn ask(socket: &Path) -> Answer {
         Err(ClientError::Refused { reason, .. }) if reason == "forbidden" => Ok((hello, None)),
         Err(error) => Err(error),
     }
+}
+
+/// Whether the numbers can be read where the config says; `None` where it wants none.
+pub(super) fn metrics(settings: &metrics::Settings) -> Option<Finding> {
+    let socket = settings.socket.display();
+    settings.enabled.then(|| match UnixStream::connect(&settings.socket) {
+        Ok(_) => Finding::ok("metrics", format!("curl --unix-socket {socket} http://localhost/metrics")),
+        Err(error) => {
+            let found = format!("{socket}: {error}; registers do not need it");
+            Finding::note("metrics", found, "journalctl --unit fichad --grep metrics")
+        }
+    })
 }
 
 fn no_answer(socket: &Path, error: &ClientError) -> Finding {
@@ -153,6 +167,16 @@ mod tests {
         let status = |config: Value| Ok((json!({}), Some(json!({ "config": config }))));
         assert_eq!(runs_on(&status(json!("/x/y.toml"))), Some(PathBuf::from("/x/y.toml")));
         assert_eq!(runs_on(&status(Value::Null)), None);
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_read_are_noted_and_unwanted_ones_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = metrics::Settings::usual(&folder.path().join("fichad.sock"));
+        assert_eq!(metrics(&settings).unwrap().level, Level::Note);
+        let _listener = std::os::unix::net::UnixListener::bind(&settings.socket).unwrap();
+        assert_eq!(metrics(&settings).unwrap().level, Level::Ok);
+        assert!(metrics(&metrics::Settings { enabled: false, ..settings }).is_none());
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub(super) fn run(args: &Args, asker: &Asker) -> anyhow::Result<()> {
     let settings = config.as_ref().map(|config| config.store.clone()).unwrap_or_default();
     findings.extend(store::findings(&settings));
     findings.extend(daemon::findings(&asker.socket, answer, &settings));
+    findings.extend(config.iter().filter_map(|config| daemon::metrics(&config.metrics)));
     let host =
         Host { root: PathBuf::from("/"), account: Account::of_service(), group_name: host::group_name };
     findings.extend(config.iter().flat_map(|config| hardware::findings(&host, config)));

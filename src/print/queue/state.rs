@@ -86,6 +86,19 @@ pub enum PrinterCondition {
 }
 
 impl PrinterCondition {
+    /// Every one.
+    pub const ALL: [Self; 9] = [
+        Self::Unknown,
+        Self::Ready,
+        Self::PaperOut,
+        Self::PaperNearEnd,
+        Self::CoverOpen,
+        Self::Offline,
+        Self::Error,
+        Self::Gone,
+        Self::Busy,
+    ];
+
     /// The word on the wire and in metrics.
     #[must_use]
     pub fn word(self) -> &'static str {
