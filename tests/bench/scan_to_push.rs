@@ -17,8 +17,10 @@
 //! cargo bench --bench scan_to_push -- [--scans N] [--blocks N] [--customers N] [--registers N] [--writers N] [--quick | --full]
 //! ```
 
+mod counting;
 mod figures;
 mod goods;
+mod hid;
 mod line;
 mod relay;
 mod sellers;
@@ -29,6 +31,7 @@ mod stock;
 use anyhow::{Context as _, ensure};
 use clap::Parser;
 use figures::{Times, say};
+use hid::Inside;
 use line::{Lane, now};
 use relay::{Lookup, Relay};
 use shop::Shop;
@@ -46,6 +49,9 @@ const WARM_UP: usize = 20;
 
 /// The most customers whose cards are shown, in turn: none is shown twice before all were.
 const SHOWN_MAX: u64 = 20_000;
+
+/// Reports of a HID scanner that are played.
+const HID_SCANS: usize = 2_000;
 
 /// Measures the way from a scan to its register.
 #[derive(Debug, Clone, Parser)]
@@ -87,6 +93,7 @@ fn main() -> anyhow::Result<()> {
         return relay::serve(socket, bytes, &Lookup::named(lookup), ttys);
     }
     say(&figures::machine());
+    counting::run();
     if args.quick {
         return compare(&Args { scans: 100, blocks: 2, customers: 1_000, ..args });
     }
@@ -127,20 +134,23 @@ fn compare(args: &Args) -> anyhow::Result<()> {
     }
     let sellers = sellers::start(shop.socket(), args.writers, args.customers)?;
     let mut times: Vec<Times> = relays.iter().map(|_| Times::default()).collect();
-    let (mut ours, mut shown) = (Times::default(), 0);
+    let (mut ours, mut shown, mut serial) = (Times::default(), 0, Inside::default());
     let block = args.scans.div_ceil(args.blocks.into());
     for _ in 0..args.blocks {
         for ((_, relay), times) in relays.iter_mut().zip(&mut times) {
             let cards = args.customers;
             run(&mut relay.lanes, block, times, |lane, at| relay::scan(lane, at.wrapping_add(shown), cards))?;
         }
+        let before = Inside::read(shop.socket())?;
         let (lanes, customers) = shop.parts();
         run(lanes, block, &mut ours, |lane, at| {
             let at = at.wrapping_add(shown).checked_rem(customers.len()).unwrap_or_default();
             shop::show(lane, customers.get(at).context("nobody is there")?).map(|(took, _)| took)
         })?;
+        serial = serial.and(Inside::read(shop.socket())?.since(before));
         shown = shown.wrapping_add(block.saturating_add(WARM_UP));
     }
+    let reports = hid::run(&mut shop, args.scans.min(HID_SCANS))?;
     let sold = sellers.stop()?;
     say(&format!(
         "\n{} customers, {} registers, {} writers ({sold:.0} sales/s), {} scans of each in {} turns, a frame of {bytes} bytes",
@@ -153,6 +163,12 @@ fn compare(args: &Args) -> anyhow::Result<()> {
     let mut rows: Vec<(&str, &Times)> = relays.iter().map(|(name, _)| *name).zip(&times).collect();
     rows.push(("fichad", &ours));
     figures::table(&rows);
+    say(&format!(
+        "inside of fichad, from the wake-up to the frame: serial {:.1} µs, HID reports {:.1} µs (means; {:.0} reports)",
+        serial.mean_us(),
+        reports.mean_us(),
+        reports.count
+    ));
     say(&format!("resident after them: {}", shop.resident()?));
     ensure!(times.iter().all(|times| times.len() == ours.len()), "one of them lost scans");
     drop(redis);

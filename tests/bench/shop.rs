@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Scans whose frames say how long one is.
@@ -143,6 +143,16 @@ impl Shop {
 /// Shows a customer's card at a register; gives how long it took and how long the frame is.
 pub(crate) fn show(lane: &mut Lane, shown: &Shown) -> anyhow::Result<(Duration, usize)> {
     let started = lane.scan(&shown.scan)?;
+    check(lane, shown, Some(started))
+}
+
+/// Waits for the file of a customer who was shown; gives how long after `started` it came and how long it is.
+pub(crate) fn check(
+    lane: &mut Lane,
+    shown: &Shown,
+    started: Option<Instant>,
+) -> anyhow::Result<(Duration, usize)> {
+    let started = started.unwrap_or_else(now);
     let (took, event) = loop {
         let (took, event) = (lane.wait(started)?, parsed(lane.line.bytes())?);
         // News of a reader or the store, or that such are too old by now, may stand before the file.
