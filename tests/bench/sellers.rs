@@ -15,6 +15,9 @@ use uuid::Uuid;
 /// Requests that the daemon works on at once for one session.
 const OF_A_SESSION: usize = fichad::push::REQUESTS_IN_FLIGHT_MAX;
 
+/// An article number with a right check digit.
+const GTIN: &str = "4006381333931";
+
 /// The writers; they end with [`Sellers::stop`].
 pub(crate) struct Sellers {
     ended: Arc<AtomicBool>,
@@ -76,6 +79,11 @@ fn sale(customers: u64) -> anyhow::Result<String> {
     let mut receipt = serde_json::to_value(&receipt)?;
     if let Some(receipt) = receipt.as_object_mut() {
         receipt.remove("register");
+        // Made-up article numbers have no check digits.
+        let lines = receipt.get_mut("lines").and_then(Value::as_array_mut);
+        for line in lines.into_iter().flatten().filter_map(Value::as_object_mut) {
+            line.insert("gtin".to_owned(), json!(GTIN));
+        }
         receipt.insert("number".to_owned(), json!(key.simple().to_string()));
     }
     let params = json!({ "key": key, "register": "till-1", "customer": customer, "receipt": receipt });

@@ -162,7 +162,12 @@ pub(crate) fn check(
         }
     };
     let at = |pointer| event.pointer(pointer).and_then(Value::as_str);
-    ensure!(at("/params/type") == Some("identified"), "a card led to {:?}", at("/params/type"));
+    ensure!(
+        at("/params/type") == Some("identified"),
+        "a card led to {:?} {:?}",
+        at("/params/type"),
+        at("/params/reason")
+    );
     let customer = shown.customer.to_string();
     ensure!(at("/params/file/customer") == Some(&customer), "a card led to another customer");
     ensure!(at("/params/file/issues/0/hint").is_some(), "a file came without its issue");
