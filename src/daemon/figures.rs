@@ -87,7 +87,7 @@ impl Figures {
         let (stages, whole) = self.shared.tally.stages();
         let mut family = text.histogram(
             "ficha_scan_stage_seconds",
-            "How long each stage of a scan takes, in order: read, decode, resolve, compose, push.",
+            "How long each stage of a scan takes, in order: read, decode, resolve, compose, push, and record, for which no register waits.",
         );
         for (stage, reading) in Stage::ALL.iter().zip(&stages) {
             family.durations(&[("stage", stage.word())], reading);

@@ -18,6 +18,7 @@ use crate::log::Pending;
 use crate::push::wire::{Context, Event};
 use crate::push::{Delivered, Hub, Published};
 use crate::vault::Link;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub(super) struct ScanPath {
     shared: Shared,
     repeats: Repeats,
     tally: Arc<ReaderTally>,
+    /// When the reader's thread was woken for the scan at hand.
+    woken: Uptime,
     /// Where it all goes instead of where the routes say.
     register: Option<RegisterName>,
 }
@@ -68,7 +71,7 @@ impl ScanPath {
     pub(super) fn new(reader: ReaderName, shared: Shared) -> Self {
         let window = shared.routes.current().repeat_window;
         let tally = shared.tally.reader(&reader);
-        Self { reader, shared, repeats: Repeats::new(window), tally, register: None }
+        Self { reader, shared, repeats: Repeats::new(window), tally, woken: Uptime::ZERO, register: None }
     }
 
     /// Sends everything to `register`, whatever the routes say; `None` goes by the routes.
@@ -79,9 +82,8 @@ impl ScanPath {
     /// Takes what the reader's assembler gave, woken at `now`.
     pub(super) fn take(&mut self, decoded: Decoded, now: Uptime) -> Taken {
         self.shared.tally.took(Stage::Read, now);
-        let taken = self.route(decoded, now);
-        self.shared.tally.done(now);
-        taken
+        self.woken = now;
+        self.route(decoded, now)
     }
 
     fn route(&mut self, decoded: Decoded, now: Uptime) -> Taken {
@@ -196,10 +198,13 @@ impl ScanPath {
             repeat_of,
         };
         let link = Link { customer: found.customer.customer, card: found.card };
+        let told_at = Cell::new(now);
         let tell = || {
             self.publish(register, &event);
+            told_at.set(self.shared.tally.now());
         };
         let recorded = desk.record_visit(shown, tell);
+        self.shared.tally.took(Stage::Record, told_at.get());
         desk.rehash(&reading.kind, link);
         match recorded {
             Ok(pending) => Taken::Visit(pending),
@@ -240,6 +245,8 @@ impl ScanPath {
 
     fn publish(&self, register: &RegisterName, event: &Event<'_>) -> Published {
         let ctx = Context { reader: Some(&self.reader), lifetime: self.shared.lifetime };
-        self.shared.tally.time(Stage::Push, || self.shared.hub.publish(register, event, ctx))
+        let published = self.shared.tally.time(Stage::Push, || self.shared.hub.publish(register, event, ctx));
+        self.shared.tally.done(self.woken);
+        published
     }
 }

@@ -59,10 +59,13 @@ pub(super) enum Stage {
     Compose,
     /// The frame, written and sent to the register's socket.
     Push,
+    /// The visit, queued for the journal once the frame is out: nobody waits for it.
+    Record,
 }
 
 impl Stage {
-    pub(super) const ALL: [Self; 5] = [Self::Read, Self::Decode, Self::Resolve, Self::Compose, Self::Push];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Read, Self::Decode, Self::Resolve, Self::Compose, Self::Push, Self::Record];
 
     pub(super) fn word(self) -> &'static str {
         match self {
@@ -71,6 +74,7 @@ impl Stage {
             Self::Resolve => "resolve",
             Self::Compose => "compose",
             Self::Push => "push",
+            Self::Record => "record",
         }
     }
 
@@ -81,6 +85,7 @@ impl Stage {
             Self::Resolve => tracing::trace_span!("resolve"),
             Self::Compose => tracing::trace_span!("compose"),
             Self::Push => tracing::trace_span!("push"),
+            Self::Record => tracing::trace_span!("record"),
         }
     }
 }
@@ -155,6 +160,11 @@ impl Tally {
 
     pub(super) fn rejected(&self, rejection: Rejection) {
         self.rejections.add(Rejection::ALL.iter().position(|known| *known == rejection));
+    }
+
+    /// The time now, for [`Self::took`].
+    pub(super) fn now(&self) -> Uptime {
+        self.clock.uptime()
     }
 
     /// Does a stage's work and notes how long it took.

@@ -15,8 +15,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// The longest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
 
-/// In the order in which a scan passes them; the last is the whole way.
-const STAGES: [&str; 6] = ["read", "decode", "resolve", "compose", "push", "whole"];
+/// In the order in which a scan passes them: the whole way ends with the frame, and the visit is recorded after it.
+const STAGES: [&str; 7] = ["read", "decode", "resolve", "compose", "push", "whole", "record"];
 
 /// One histogram: counts up to each bound (in seconds, as it is written), their number and sum.
 #[derive(Debug, Default)]
