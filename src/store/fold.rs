@@ -21,12 +21,6 @@ use uuid::Uuid;
 /// The states of a print job after which nothing more is heard of it, as the journal has them.
 const JOB_ENDS: [&str; 5] = ["sent", "printed", "processed", "failed", "unknown"];
 
-/// How long a visit can be referred to: whoever records a sale for a customer of a month ago names the customer.
-const VISIT_KEPT_US: i64 = 30 * 24 * 3600 * 1_000_000;
-/// One transaction of so many looks for visits to be forgotten, and takes out at most twice as many.
-const FORGET_EVERY: u64 = 8;
-const FORGET_MAX: usize = 16;
-
 /// The fold of the neutral half. Needs no key, no clock and no config.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StoreFold;
@@ -130,9 +124,6 @@ fn open_visit(
     (visit, customer, register): (VisitId, CustomerNumber, RegisterName),
     repeat_of: Option<VisitId>,
 ) -> Result<(), FoldError> {
-    if meta.seq.is_multiple_of(FORGET_EVERY) {
-        forget_visits(meta, views)?;
-    }
     let kept = Visit { customer, register, opened_at: Timestamp(meta.at_us), state: VisitState::Open };
     let register = kept.register.as_str().as_bytes();
     let before = value::<VisitId>(views, REGISTERS, register).map_err(bad)?;
@@ -149,19 +140,6 @@ fn open_visit(
         customer.last_visit = Some((visit, kept.opened_at));
         Ok(())
     })
-}
-
-/// Takes out the oldest visits that nobody refers to any more: their ids begin with the time.
-fn forget_visits(meta: &Meta, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
-    let until = Timestamp(meta.at_us.saturating_sub(VISIT_KEPT_US));
-    for (key, kept) in views.scan(VISITS, &[], FORGET_MAX)? {
-        let kept: Visit = postcard::from_bytes(&kept).map_err(bad)?;
-        if kept.opened_at >= until {
-            break;
-        }
-        views.remove(VISITS, &key);
-    }
-    Ok(())
 }
 
 fn end_visit(views: &mut dyn ReadWrite, visit: VisitId) -> Result<(), FoldError> {
@@ -202,10 +180,8 @@ fn keep_issue(views: &mut dyn ReadWrite, issue: Issue) -> Result<(), FoldError> 
 }
 
 fn move_visit(views: &mut dyn ReadWrite, visit: VisitId, state: VisitState) -> Result<(), FoldError> {
-    let key = visit.0.as_bytes();
-    // A register that rested for long has one that is forgotten.
-    let Some(kept) = value::<Visit>(views, VISITS, key).map_err(bad)? else { return Ok(()) };
-    put(views, VISITS, key, &Visit { state, ..kept })
+    let kept: Visit = known(views, VISITS, visit.0.as_bytes(), "a visit moves that never began")?;
+    put(views, VISITS, visit.0.as_bytes(), &Visit { state, ..kept })
 }
 
 /// A value that an event takes for granted.

@@ -183,7 +183,7 @@ pub fn request(views: &(impl Recall + ?Sized), key: Uuid) -> Result<Option<Reque
     Ok(done.into_iter().find(|done| done.key == key))
 }
 
-/// A visit of the last thirty days.
+/// A visit.
 ///
 /// # Errors
 /// [`StoreError`] when the view cannot be read.
