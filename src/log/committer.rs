@@ -288,6 +288,10 @@ impl Committer {
             return Err(Stop::Closing);
         }
         let (half, end) = (switch.half, self.journals.get(switch.half).place());
+        // Its checkpoint must not come after, or with, the new table's first.
+        if let Some(before) = self.views.table(half) {
+            before.wait().map_err(Stop::Views)?;
+        }
         let (at, old) = renew::switch(&self.settings, self.folds.get(half), &self.views, switch, end)?;
         *self.applied.get_mut(half) = at;
         Ok(old)
