@@ -1,22 +1,22 @@
-//! The one thread that writes: decides a group, commits it, applies it, answers.
+//! The one thread that decides: while the writer has one group, it decides the next over it; what was written it applies, and answers.
 
 use super::bring::{self, Stop};
 use super::checkpoint::{self, Checkpoint};
 use super::files::to_u64;
-use super::journal::Journal;
+use super::group::{Decision, Group, Job, Outcome, Waiting};
 use super::layer::Layer;
 use super::pending::{Answer, Committed};
-use super::record::{Kind, NewRecord};
 use super::renew::{self, Switch};
 use super::scan::{Place, Seen};
 use super::second::{Second, Tips};
 use super::table::{Position, Table};
 use super::tx::{Decided, Tx};
+use super::writer::{Ends, Writer, Written};
 use super::{FoldError, Folds, GROUP_MAX, Half, Halves, Meta, OpenError, Refused, Settings, UtcUs, Views};
-use std::io;
+use crossbeam_channel::{Receiver, select};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::oneshot;
 
@@ -50,14 +50,6 @@ impl State {
     }
 }
 
-/// A queued decision, whatever it returns.
-pub(super) trait Job: Send {
-    /// Runs the decision; whether it said yes.
-    fn decide(&mut self, tx: &mut Tx<'_>) -> bool;
-    /// Sends the answer; nobody may be waiting for it any more.
-    fn answer(self: Box<Self>, outcome: Outcome);
-}
-
 /// What waits in the queue.
 pub(super) enum Request {
     Decide(Box<dyn Job>),
@@ -75,105 +67,55 @@ pub(super) enum Aside {
     Switch { switch: Switch, reply: SyncSender<Result<Option<Arc<Table>>, Stop>> },
 }
 
-/// How a decision ended.
-pub(super) enum Outcome {
-    Done(Meta),
-    Refused,
-    Fold(FoldError),
-    Panicked,
-    ReadOnly(String),
-}
-
-pub(super) struct Task<F, T, R> {
-    decide: Option<F>,
-    decided: Option<Result<T, R>>,
-    reply: oneshot::Sender<Answer<T, R>>,
-}
-
-impl<F, T, R> Task<F, T, R> {
-    pub(super) fn new(decide: F, reply: oneshot::Sender<Answer<T, R>>) -> Self {
-        Self { decide: Some(decide), decided: None, reply }
-    }
-}
-
-impl<F, T, R> Job for Task<F, T, R>
-where
-    F: FnOnce(&mut Tx<'_>) -> Result<T, R> + Send,
-    T: Send,
-    R: Send,
-{
-    fn decide(&mut self, tx: &mut Tx<'_>) -> bool {
-        self.decided = self.decide.take().map(|decide| decide(tx));
-        matches!(self.decided, Some(Ok(_)))
-    }
-
-    fn answer(self: Box<Self>, outcome: Outcome) {
-        let answer = match (outcome, self.decided) {
-            (Outcome::ReadOnly(why), _) => Err(Refused::ReadOnly { why }),
-            (Outcome::Done(meta), Some(Ok(value))) => Ok(Committed { value, meta }),
-            (Outcome::Fold(error), _) => Err(Refused::Fold(error)),
-            (Outcome::Refused, Some(Err(refusal))) => Err(Refused::Refusal(refusal)),
-            (Outcome::Done(_) | Outcome::Refused | Outcome::Panicked, _) => Err(Refused::Panicked),
-        };
-        // The caller may have stopped waiting; the decision stands all the same.
-        drop(self.reply.send(answer));
-    }
-}
-
 pub(super) struct Committer {
     pub(super) settings: Settings,
     pub(super) requests: Receiver<Request>,
-    pub(super) journals: Halves<Journal>,
-    /// Where the journals end.
-    pub(super) positions: Halves<Position>,
+    /// Who has the journals.
+    pub(super) writer: Writer,
+    /// Where they end, up to what was applied.
+    pub(super) ends: Ends,
     /// Where the views are.
     pub(super) applied: Halves<Position>,
     pub(super) views: Views,
     pub(super) folds: Folds,
     pub(super) utc_us: UtcUs,
     pub(super) state: Arc<State>,
+    /// The last transaction that was decided.
     pub(super) last: Meta,
     pub(super) orphans: Halves<Vec<Seen>>,
     /// Who carries what was synced to the second folder.
     pub(super) second: Option<Arc<Second>>,
     /// Groups and bytes of events since the last checkpoint.
     pub(super) since: (u64, u64),
+    pub(super) work: Work,
 }
 
-/// What a group has decided so far.
+/// What was decided and not answered yet.
 #[derive(Default)]
-struct Group {
-    layer: Layer,
-    records: Vec<Decision>,
+pub(super) struct Work {
+    /// Grows until the writer is free.
+    next: Group,
+    next_waiting: Waiting,
+    /// What the writer has, empty when it has nothing.
+    under_way: Arc<Group>,
+    /// `None` while the writer is free.
+    waiting: Option<Waiting>,
 }
 
-/// A transaction that was decided.
-pub(super) struct Decision {
-    pub(super) meta: Meta,
-    personal: Option<Vec<u8>>,
-    pub(super) neutral: Vec<u8>,
+/// What the committer does next.
+enum Turn {
+    Asked(Request),
+    Written(Written),
 }
 
 impl Committer {
-    /// Works until every sender is gone and the queue is empty.
+    /// Works until every sender is gone, the queue is empty and the last group written.
     pub(super) fn run(mut self) {
-        while let Ok(first) = self.requests.recv() {
-            let (mut jobs, mut aside) = (Vec::new(), None);
-            let mut next = Some(first);
-            while let Some(request) = next.take() {
-                match request {
-                    Request::Decide(job) => jobs.push(job),
-                    Request::Aside(asked) => aside = Some(asked),
-                }
-                if jobs.len() < GROUP_MAX && aside.is_none() {
-                    next = self.requests.try_recv().ok();
-                }
-            }
-            let work = || {
-                self.group(jobs);
-                if let Some(asked) = aside {
-                    self.aside(asked);
-                }
+        while let Some(turn) = self.next() {
+            let work = || match turn {
+                Turn::Asked(Request::Decide(job)) => self.decide(job),
+                Turn::Asked(Request::Aside(asked)) => self.aside(asked),
+                Turn::Written(written) => self.written(written),
             };
             if catch_unwind(AssertUnwindSafe(work)).is_err() {
                 self.state.fail("the committer panicked".to_owned());
@@ -185,45 +127,64 @@ impl Committer {
         self.settle();
     }
 
-    fn group(&mut self, mut jobs: Vec<Box<dyn Job>>) {
-        if let Some(why) = self.state.read_only() {
-            jobs.into_iter().for_each(|job| job.answer(Outcome::ReadOnly(why.clone())));
-            return;
-        }
-        let mut group = Group::default();
-        let outcomes: Vec<Outcome> =
-            jobs.iter_mut().map(|job| self.decide(job.as_mut(), &mut group)).collect();
-        let wrote = !group.records.is_empty();
-        let committed = self.commit(&group.records);
-        if let Err(error) = &committed {
-            self.state.fail(format!("could not write the journal: {error}"));
-        } else if wrote {
-            self.apply(std::mem::take(&mut group.layer));
-        }
-        for (job, outcome) in jobs.into_iter().zip(outcomes) {
-            match self.state.read_only().filter(|_| committed.is_err()) {
-                Some(why) => job.answer(Outcome::ReadOnly(why.clone())),
-                None => job.answer(outcome),
+    /// Waits for the next thing to do; `None` at the end. What was written comes first: the writer has nothing to do.
+    fn next(&mut self) -> Option<Turn> {
+        if self.work.waiting.is_none() {
+            // While the writer is free, everything that is queued is decided before it is handed over.
+            if !self.is_full()
+                && let Ok(request) = self.requests.try_recv()
+            {
+                return Some(Turn::Asked(request));
             }
+            self.hand_over();
         }
-        if wrote && self.state.read_only().is_none() {
-            let bytes = |record: &Decision| {
-                record.personal.as_ref().map_or(0, Vec::len).saturating_add(record.neutral.len())
-            };
-            let bytes = group.records.iter().map(bytes).fold(0, usize::saturating_add);
-            let (groups, so_far) = self.since;
-            self.since = (groups.saturating_add(1), so_far.saturating_add(to_u64(bytes)));
-            if self.is_due() {
-                self.checkpoint();
+        if self.work.waiting.is_none() {
+            return self.requests.recv().ok().map(Turn::Asked);
+        }
+        let written = self.writer.written();
+        if self.is_full() || !written.is_empty() {
+            return Some(Turn::Written(self.writer.wait(self.ends)));
+        }
+        select! {
+            recv(self.requests) -> request => match request {
+                Ok(request) => Some(Turn::Asked(request)),
+                Err(_) => Some(Turn::Written(self.writer.wait(self.ends))),
+            },
+            recv(written) -> ended => Some(Turn::Written(ended.unwrap_or_else(|_| Written::gone(self.ends)))),
+        }
+    }
+
+    /// Waits until all that was decided is written and seen.
+    fn drain(&mut self) {
+        while self.work.waiting.is_some() || !self.work.next_waiting.is_empty() {
+            if self.work.waiting.is_none() {
+                self.hand_over();
+            } else {
+                let written = self.writer.wait(self.ends);
+                self.written(written);
             }
         }
     }
 
-    /// Runs one decision over the group so far; what it emitted joins the group only when all of it held.
-    fn decide(&mut self, job: &mut dyn Job, group: &mut Group) -> Outcome {
+    /// Whether the next group takes no more.
+    fn is_full(&self) -> bool {
+        self.work.next_waiting.len() >= GROUP_MAX
+    }
+
+    /// Runs one decision over what was decided before; what it emitted joins the next group only when all of it held.
+    fn decide(&mut self, mut job: Box<dyn Job>) {
+        let outcome = match self.state.read_only() {
+            Some(why) => return job.answer(Outcome::ReadOnly(why.clone())),
+            None => self.outcome(job.as_mut()),
+        };
+        self.work.next_waiting.push((job, outcome));
+    }
+
+    fn outcome(&mut self, job: &mut dyn Job) -> Outcome {
         let now_us = (self.utc_us)().max(self.last.at_us);
         let meta = Meta { seq: self.last.seq.saturating_add(1), at_us: now_us };
-        let mut tx = Tx::new(meta, (&self.views, &self.folds), (&group.layer, &group.records));
+        let Work { next, under_way, .. } = &self.work;
+        let mut tx = Tx::new(meta, (&self.views, &self.folds), [next, under_way]);
         let Ok(yes) = catch_unwind(AssertUnwindSafe(|| job.decide(&mut tx))) else {
             return Outcome::Panicked;
         };
@@ -234,50 +195,61 @@ impl Committer {
             None if !emitted.personal && !emitted.neutral => return Outcome::Done(self.last),
             None => {}
         }
-        group.layer.merge(layer);
+        self.work.next.layer.merge(layer);
         let personal = emitted.personal.then_some(payloads.personal);
-        group.records.push(Decision { meta, personal, neutral: payloads.neutral });
+        self.work.next.records.push(Decision { meta, personal, neutral: payloads.neutral });
         self.last = meta;
         Outcome::Done(meta)
     }
 
-    /// Personal records first, then the neutral ones: their sync is the commit point.
-    fn commit(&mut self, records: &[Decision]) -> io::Result<()> {
-        let kind = Kind::Events;
-        for Decision { meta, personal, .. } in records {
-            let Some(payload) = personal else { continue };
-            let record = NewRecord { meta: *meta, kind, paired: false, payload };
-            let crc = self.journals.personal.append(&record)?;
-            self.positions.personal = Position { seq: meta.seq, crc, ..self.positions.personal };
+    /// Gives the writer, which is free, the next group; answers at once those who only read.
+    fn hand_over(&mut self) {
+        let (waiting, next) =
+            (std::mem::take(&mut self.work.next_waiting), std::mem::take(&mut self.work.next));
+        let refused = self.state.read_only().cloned();
+        if refused.is_some() || next.records.is_empty() {
+            return answer(waiting, refused.as_ref());
         }
-        self.journals.personal.commit()?;
-        for Decision { meta, personal, neutral } in records {
-            let record = NewRecord { meta: *meta, kind, paired: personal.is_some(), payload: neutral };
-            let crc = self.journals.neutral.append(&record)?;
-            self.positions.neutral = Position { seq: meta.seq, crc, ..self.positions.neutral };
-        }
-        self.journals.neutral.commit()?;
-        if records.is_empty() {
-            return Ok(());
-        }
-        self.state.set_tips(self.tips());
-        if let Some(second) = &self.second {
-            second.committed(self.tips(), (self.utc_us)());
-        }
-        Ok(())
+        self.work.under_way = Arc::new(next);
+        self.work.waiting = Some(waiting);
+        // A writer that is gone is noticed where its word is waited for.
+        self.writer.write(Arc::clone(&self.work.under_way));
     }
 
-    /// Where the journals end on the disk.
-    pub(super) fn tips(&self) -> Tips {
-        let places =
-            Halves { personal: self.journals.personal.place(), neutral: self.journals.neutral.place() };
-        Tips { places }
+    /// A group was written: the writer gets the next one, then this one is seen, and who waits for it is told.
+    fn written(&mut self, Written { done, ends }: Written) {
+        let group = std::mem::take(&mut self.work.under_way);
+        let waiting = self.work.waiting.take().unwrap_or_default();
+        if let Err(error) = done {
+            let why = format!("could not write the journal: {error}");
+            self.state.fail(why.clone());
+            return answer(waiting, Some(&why));
+        }
+        if !self.work.next.records.is_empty() {
+            self.hand_over();
+        }
+        self.ends = ends;
+        self.state.set_tips(ends.tips);
+        if let Some(second) = &self.second {
+            second.committed(ends.tips, (self.utc_us)());
+        }
+        let (bytes, last) = (to_u64(group.bytes()), group.records.last().map(|record| record.meta));
+        // The writer has let go of it.
+        let layer = Arc::try_unwrap(group).map_or_else(|held| held.layer.clone(), |own| own.layer);
+        self.apply(layer, last.unwrap_or(self.last));
+        answer(waiting, None);
+        let (groups, so_far) = self.since;
+        self.since = (groups.saturating_add(1), so_far.saturating_add(bytes));
+        if self.is_due() && self.state.read_only().is_none() {
+            self.checkpoint();
+        }
     }
 
     fn aside(&mut self, asked: Aside) {
+        self.drain();
         match asked {
             Aside::CatchUp(reply) => self.catch_up(reply),
-            Aside::Place { half, reply } => drop(reply.send(self.journals.get(half).place())),
+            Aside::Place { half, reply } => drop(reply.send(*self.ends.tips.places.get(half))),
             Aside::Switch { switch, reply } => drop(reply.send(self.switch(switch))),
         }
     }
@@ -287,7 +259,7 @@ impl Committer {
         if self.state.read_only().is_some() {
             return Err(Stop::Closing);
         }
-        let (half, end) = (switch.half, self.journals.get(switch.half).place());
+        let (half, end) = (switch.half, *self.ends.tips.places.get(switch.half));
         // Its checkpoint must not come after, or with, the new table's first.
         if let Some(before) = self.views.table(half) {
             before.wait().map_err(Stop::Views)?;
@@ -317,19 +289,19 @@ impl Committer {
     }
 
     /// Brings the views up to what was just committed: in memory, for the journal has it.
-    fn apply(&mut self, mut layer: Layer) {
+    fn apply(&mut self, mut layer: Layer, last: Meta) {
         for half in Half::ALL {
             let Some(table) = self.views.table(half).filter(|_| !self.views.is_behind(half)) else {
                 continue;
             };
-            let to = *self.positions.get(half);
+            let to = *self.ends.positions.get(half);
             if to != *self.applied.get(half) {
                 table.apply(std::mem::take(layer.get_mut(half)), to);
                 *self.applied.get_mut(half) = to;
             }
         }
-        self.state.last_at_us.store(self.last.at_us, Ordering::Release);
-        self.state.last_seq.store(self.last.seq, Ordering::Release);
+        self.state.last_at_us.store(last.at_us, Ordering::Release);
+        self.state.last_seq.store(last.seq, Ordering::Release);
     }
 
     /// Whether it is time for a checkpoint. While the last one is being written there may come together as much again.
@@ -349,7 +321,7 @@ impl Committer {
             let Some(table) = self.views.table(half).filter(|_| !self.views.is_behind(half)) else {
                 continue;
             };
-            let (place, orphans) = (self.journals.get(half).place(), self.orphans.get(half).clone());
+            let (place, orphans) = (*self.ends.tips.places.get(half), self.orphans.get(half).clone());
             let (dir, state) = (self.settings.dir.clone(), Arc::clone(&self.state));
             let then = move |written: Result<(), String>| {
                 let checkpoint = Checkpoint { place, orphans };
@@ -370,5 +342,12 @@ impl Committer {
         for table in Half::ALL.into_iter().filter_map(|half| self.views.table(half)) {
             table.wait().ok();
         }
+    }
+}
+
+/// Answers those whose group is on the disk; or, with a reason, never will be.
+fn answer(waiting: Waiting, read_only: Option<&String>) {
+    for (job, outcome) in waiting {
+        job.answer(read_only.map_or(outcome, |why| Outcome::ReadOnly(why.clone())));
     }
 }

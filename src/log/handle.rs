@@ -1,8 +1,9 @@
 //! The handle that other rooms hold.
 
 use super::bring::Stop;
-use super::committer::{Aside, Committer, Request, State, Task};
+use super::committer::{Aside, Committer, Request, State, Work};
 use super::files::io_error;
+use super::group::Task;
 use super::marker::journal_dir;
 use super::record::events;
 use super::renew::{Renewal, refused};
@@ -10,13 +11,15 @@ use super::scan::{Part, replay, scan};
 use super::scrub::ScrubThread;
 use super::second::{Second, SecondThread};
 use super::snapshots::{SnapshotThread, Snapshots};
+use super::writer::Writer;
 use super::{
     Folds, GROW_BYTES, Half, Health, HealthState, Meta, OpenError, OpenReport, Pending, QUEUE_MAX, Refused,
     SecondCopy, Settings, SubmitError, Tx, UtcUs, Views, open,
 };
+use crossbeam_channel::{Sender, TrySendError, bounded};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
@@ -32,7 +35,7 @@ pub struct Log {
 
 struct Shared {
     /// `None` once closed.
-    queue: Mutex<Option<SyncSender<Request>>>,
+    queue: Mutex<Option<Sender<Request>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     views: Views,
     state: Arc<State>,
@@ -64,12 +67,14 @@ impl Log {
         let state = Arc::new(State::default());
         state.last_seq.store(opened.last.seq, Ordering::Release);
         state.last_at_us.store(opened.last.at_us, Ordering::Release);
-        let (queue, requests) = sync_channel(QUEUE_MAX);
+        let (queue, requests) = bounded(QUEUE_MAX);
+        let (writer, ends) = Writer::start(opened.journals, opened.positions)
+            .map_err(io_error("start a thread for", &settings.dir))?;
         let mut committer = Committer {
             settings: settings.clone(),
             requests,
-            journals: opened.journals,
-            positions: opened.positions,
+            writer,
+            ends,
             applied: opened.positions,
             views: opened.views.clone(),
             folds: folds.clone(),
@@ -79,6 +84,7 @@ impl Log {
             orphans: opened.orphans,
             second: None,
             since: (0, 0),
+            work: Work::default(),
         };
         // What took long to read or to fold is not to be read again, should this run end badly too.
         if report.caught_up > 0 || !report.rebuilt.is_empty() || report.read_bytes > READ_AGAIN_BYTES_MAX {
@@ -86,10 +92,10 @@ impl Log {
         }
         let second = settings.second_dir.clone().map(|second| {
             let dirs = (settings.dir.clone(), second);
-            SecondThread::start(dirs, committer.tips(), Arc::clone(&state), &utc_us)
+            SecondThread::start(dirs, ends.tips, Arc::clone(&state), &utc_us)
         });
         let second = second.transpose().map_err(io_error("start a thread for", &settings.dir))?;
-        state.set_tips(committer.tips());
+        state.set_tips(ends.tips);
         committer.second = second.as_ref().map(|second| Arc::clone(&second.shared));
         let thread = thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run());
         let thread = thread.map_err(io_error("start a thread for", &settings.dir))?;

@@ -138,19 +138,31 @@ pub(super) struct FoldView<'l> {
     half: Half,
     seq: u64,
     base: Base<'l>,
-    under: &'l Layer,
+    /// The topmost first.
+    under: [&'l Layer; 2],
     top: &'l mut Layer,
     fault: Option<FoldError>,
 }
 
 impl<'l> FoldView<'l> {
-    pub(super) fn new(half: Half, meta: &Meta, base: Base<'l>, under: &'l Layer, top: &'l mut Layer) -> Self {
+    pub(super) fn new(
+        half: Half,
+        meta: &Meta,
+        base: Base<'l>,
+        under: [&'l Layer; 2],
+        top: &'l mut Layer,
+    ) -> Self {
         Self { half, seq: meta.seq, base, under, top, fault: None }
     }
 
     /// The first write that broke a rule.
     pub(super) fn done(self) -> Result<(), FoldError> {
         self.fault.map_or(Ok(()), Err)
+    }
+
+    fn layers(&self) -> [&Layer; 3] {
+        let [upper, lower] = self.under;
+        [self.top, upper, lower]
     }
 
     fn own(&self, view: View) -> Result<(), ViewError> {
@@ -178,12 +190,12 @@ impl<'l> FoldView<'l> {
 impl Read for FoldView<'_> {
     fn get(&self, view: View, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         self.own(view)?;
-        get(self.base, &[self.top, self.under], view, key)
+        get(self.base, &self.layers(), view, key)
     }
 
     fn scan(&self, view: View, prefix: &[u8], limit: usize) -> Result<Vec<Entry>, ViewError> {
         self.own(view)?;
-        scan(self.base, &[self.top, self.under], view, prefix, limit)
+        scan(self.base, &self.layers(), view, prefix, limit)
     }
 }
 

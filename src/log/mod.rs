@@ -53,6 +53,7 @@ mod compare;
 mod copier;
 mod error;
 mod files;
+mod group;
 mod handle;
 mod heal;
 mod journal;
@@ -80,6 +81,7 @@ mod table;
 mod tx;
 mod verify;
 mod views;
+mod writer;
 
 pub use error::{FoldError, OpenError, Refused, SubmitError, ViewError};
 pub use handle::Log;

@@ -33,7 +33,7 @@ impl Bring<'_> {
             };
             let mut layer = Layer::default();
             let view = View { half, number: *number };
-            let mut views = FoldView::new(half, &meta, base(Some(table)), &under, &mut layer);
+            let mut views = FoldView::new(half, &meta, base(Some(table)), [&under; 2], &mut layer);
             let derive = || fold.derive(view, bare, &value, &mut views);
             let derived = catch_unwind(AssertUnwindSafe(derive)).unwrap_or_else(panicked);
             derived.and_then(|()| views.done()).map_err(|error| self.stop(seq, error))?;

@@ -1,6 +1,6 @@
 //! A decision's view of the world while it is being taken.
 
-use super::committer::Decision;
+use super::group::Group;
 use super::layer::{self, FoldView, Layer, base};
 use super::record::push_event;
 use super::{Entry, FoldError, Folds, Half, Halves, Meta, Read, View, ViewError, Views};
@@ -10,9 +10,8 @@ pub struct Tx<'g> {
     meta: Meta,
     views: &'g Views,
     folds: &'g Folds,
-    group: &'g Layer,
-    /// What the group has decided, in order.
-    before: &'g [Decision],
+    /// What was decided before and is not in the views yet, the latest first.
+    before: [&'g Group; 2],
     own: Layer,
     payloads: Halves<Vec<u8>>,
     emitted: Halves<bool>,
@@ -28,16 +27,11 @@ pub(super) struct Decided {
 }
 
 impl<'g> Tx<'g> {
-    pub(super) fn new(
-        meta: Meta,
-        (views, folds): (&'g Views, &'g Folds),
-        (group, before): (&'g Layer, &'g [Decision]),
-    ) -> Self {
+    pub(super) fn new(meta: Meta, (views, folds): (&'g Views, &'g Folds), before: [&'g Group; 2]) -> Self {
         Self {
             meta,
             views,
             folds,
-            group,
             before,
             own: Layer::default(),
             payloads: Halves::default(),
@@ -56,10 +50,15 @@ impl<'g> Tx<'g> {
         self.views
     }
 
-    /// The neutral payload of a transaction that this group has decided.
+    /// The neutral payload of a transaction that was decided and is not in the journal yet, or was not when this one began.
     pub(super) fn decided(&self, seq: u64) -> Option<&[u8]> {
-        let found = self.before.iter().rev().find(|decision| decision.meta.seq == seq)?;
-        Some(&found.neutral)
+        self.before.iter().find_map(|group| group.neutral(seq))
+    }
+
+    /// What lies over the views, the topmost first.
+    fn layers(&self) -> [&Layer; 3] {
+        let [next, under_way] = self.before;
+        [&self.own, &next.layer, &under_way.layer]
     }
 
     /// Puts `event` into this transaction's record of `half` and applies it at once, so that [`Read`] on this
@@ -82,7 +81,13 @@ impl<'g> Tx<'g> {
         }
         *self.emitted.get_mut(half) = true;
         let table = self.views.table(half);
-        let mut view = FoldView::new(half, &self.meta, base(table.as_deref()), self.group, &mut self.own);
+        let mut view = FoldView::new(
+            half,
+            &self.meta,
+            base(table.as_deref()),
+            self.before.map(|group| &group.layer),
+            &mut self.own,
+        );
         self.folds.get(half).apply(&self.meta, event, &mut view)?;
         view.done()
     }
@@ -95,18 +100,12 @@ impl<'g> Tx<'g> {
 impl Read for Tx<'_> {
     fn get(&self, view: View, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         self.views.check(view.half)?;
-        layer::get(base(self.views.table(view.half).as_deref()), &[&self.own, self.group], view, key)
+        layer::get(base(self.views.table(view.half).as_deref()), &self.layers(), view, key)
     }
 
     fn scan(&self, view: View, prefix: &[u8], limit: usize) -> Result<Vec<Entry>, ViewError> {
         self.views.check(view.half)?;
-        layer::scan(
-            base(self.views.table(view.half).as_deref()),
-            &[&self.own, self.group],
-            view,
-            prefix,
-            limit,
-        )
+        layer::scan(base(self.views.table(view.half).as_deref()), &self.layers(), view, prefix, limit)
     }
 }
 
