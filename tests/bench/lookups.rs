@@ -8,6 +8,7 @@ use crate::writing::per_second;
 use anyhow::{Context as _, ensure};
 use fichad::desk::Opened;
 use fichad::domain::refusal::Refusal;
+use fichad::domain::time::Timestamp;
 use fichad::log::Refused;
 use fichad::store;
 use std::path::Path;
@@ -42,7 +43,8 @@ pub(crate) fn run(dir: &Path, made: Made, time: Duration) -> anyhow::Result<()> 
         let writers = scope.spawn(move || {
             let rate = per_second(time, || {
                 let purchase = next.fetch_add(1, Ordering::Relaxed);
-                let done = opened.log.submit(move |tx| stock::buy(tx, purchase, made.customers))?;
+                let events = stock::events(purchase, made.customers, Timestamp(goods::FIRST_US))?;
+                let done = opened.log.submit(move |tx| stock::buy(tx, events))?;
                 done.wait()
                     .map(drop)
                     .map_err(|refused: Refused<Refusal>| anyhow::anyhow!("not written: {refused:?}"))

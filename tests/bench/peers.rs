@@ -3,6 +3,7 @@
 use crate::goods;
 use crate::line::now;
 use anyhow::Context as _;
+use fichad::domain::purchase::Sale;
 use fichad::domain::time::Timestamp;
 use rusqlite::{Connection, params};
 use std::fs::File;
@@ -45,11 +46,22 @@ impl Raw {
     }
 }
 
-/// A purchase on its way into SQLite, and who waits for it.
+/// A purchase on its way into SQLite, made up and written as JSON by who waits for it.
 pub(crate) struct Order {
-    pub(crate) purchase: u64,
-    pub(crate) customers: u64,
-    pub(crate) done: SyncSender<()>,
+    purchase: u64,
+    sale: Sale,
+    body: String,
+    day: String,
+    done: SyncSender<()>,
+}
+
+impl Order {
+    pub(crate) fn new(purchase: u64, customers: u64, done: SyncSender<()>) -> anyhow::Result<Self> {
+        let buyer = goods::Dice::new(9, purchase).below(customers);
+        let sale = goods::sale(purchase, Timestamp(goods::FIRST_US), purchase, goods::customer(buyer))?;
+        let (body, day) = (serde_json::to_string(&sale)?, sale.receipt.day.to_string());
+        Ok(Self { purchase, sale, body, day, done })
+    }
 }
 
 /// SQLite with a write-ahead log and full syncs: one connection, one transaction for all who wait. It keeps what our views and
@@ -97,12 +109,10 @@ impl Sqlite {
 }
 
 fn buy(connection: &Connection, order: &Order) -> anyhow::Result<()> {
-    let (purchase, at) = (order.purchase, Timestamp(goods::FIRST_US));
-    let buyer = goods::Dice::new(9, purchase).below(order.customers);
-    let sale = goods::sale(purchase, at, purchase, goods::customer(buyer))?;
-    let (customer, receipt) = (goods::customer(buyer), &sale.receipt);
-    let body = serde_json::to_string(&sale)?;
-    let id = i64::try_from(purchase)?;
+    let Order { purchase, sale, body, day, .. } = order;
+    let (receipt, at) = (&sale.receipt, sale.sold_at);
+    let customer = sale.customer.context("a sale to nobody")?;
+    let id = i64::try_from(*purchase)?;
     let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| -> anyhow::Result<()> {
         connection.prepare_cached(sql)?.execute(values)?;
         Ok(())
@@ -110,14 +120,14 @@ fn buy(connection: &Connection, order: &Order) -> anyhow::Result<()> {
     let whose = customer.0.as_bytes().as_slice();
     run(
         "INSERT INTO visit VALUES (?1, ?2, ?3, ?4)",
-        params![goods::visit(purchase, at).0.as_bytes().as_slice(), whose, receipt.register.as_str(), at.0],
+        params![goods::visit(*purchase, at).0.as_bytes().as_slice(), whose, receipt.register.as_str(), at.0],
     )?;
     run("INSERT INTO sale VALUES (?1, ?2, ?3)", params![id, whose, body])?;
     run(
         "INSERT INTO receipt VALUES (?1, ?2, ?3, ?4)",
-        params![receipt.register.as_str(), receipt.day.to_string(), receipt.number, id],
+        params![receipt.register.as_str(), day, receipt.number, id],
     )?;
-    let key = goods::key(10, purchase);
+    let key = goods::key(10, *purchase);
     run("INSERT INTO request VALUES (?1, ?2, ?3)", params![key.as_bytes().as_slice(), &[0_u8; 17], id])?;
     run(
         "INSERT INTO customer VALUES (?1, 1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET sales = sales + 1, turnover = turnover + ?2, last = ?3",

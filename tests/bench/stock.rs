@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use fichad::desk::Opened;
 use fichad::domain::card::CardKind;
 use fichad::domain::event::{Outcome, RequestDone, StoreEvent};
-use fichad::domain::id::ReaderName;
+use fichad::domain::id::{ReaderName, SaleId};
 use fichad::domain::purchase::Receipt;
 use fichad::domain::refusal::{Refusal, RefusalCode};
 use fichad::domain::time::Timestamp;
@@ -113,7 +113,8 @@ fn fill(dir: &Path, made: Made) -> anyhow::Result<()> {
             Some(purchase) => {
                 let at = goods::when(purchase, made.purchases());
                 clock.store(at.0, Ordering::Relaxed);
-                opened.log.submit(move |tx| buy(tx, purchase, customers))?
+                let events = events(purchase, customers, at)?;
+                opened.log.submit(move |tx| buy(tx, events))?
             }
         };
         under_way.push_back(pending);
@@ -167,14 +168,14 @@ fn new_customer(tx: &mut Tx<'_>, vault: &Vault, number: u64, reserved: (KeyRef, 
     Ok(store::emit(tx, &request(goods::key(8, number), outcome))?)
 }
 
-/// A visit, a sale and the record of its request, by one of `customers`.
-pub(crate) fn buy(tx: &mut Tx<'_>, purchase: u64, customers: u64) -> Result<(), Refusal> {
-    let meta = tx.meta();
-    let made_up = |_| Refusal::new(RefusalCode::Internal, "a made-up sale cannot be made");
-    let events = events(purchase, customers, (meta.seq, Timestamp(meta.at_us))).map_err(made_up)?;
-    let [_, StoreEvent::SaleRecorded(sale), StoreEvent::RequestDone(request)] = &events else {
+/// Decides a purchase that was made up before, as a register's request is read before it is decided.
+pub(crate) fn buy(tx: &mut Tx<'_>, mut events: [StoreEvent; 3]) -> Result<(), Refusal> {
+    let seq = tx.meta().seq;
+    let [_, StoreEvent::SaleRecorded(sale), StoreEvent::RequestDone(request)] = &mut events else {
         return Err(Refusal::new(RefusalCode::Internal, "a made-up sale is none"));
     };
+    sale.sale = SaleId::new(seq, *sale.sale.0.as_bytes());
+    request.outcome.sale = Some(sale.sale);
     let Receipt { register, day, number, .. } = &sale.receipt;
     if store::request(tx, request.key)?.is_some() || store::has_receipt(tx, register, *day, number)? {
         return Err(Refusal::new(RefusalCode::Conflict, "the receipt was recorded before"));
@@ -182,15 +183,12 @@ pub(crate) fn buy(tx: &mut Tx<'_>, purchase: u64, customers: u64) -> Result<(), 
     Ok(events.iter().try_for_each(|event| store::emit(tx, event))?)
 }
 
-/// What happens at a purchase, in the transaction of this sequence and time.
-pub(crate) fn events(
-    purchase: u64,
-    customers: u64,
-    (seq, at): (u64, Timestamp),
-) -> anyhow::Result<[StoreEvent; 3]> {
+/// What happens at a purchase by one of `customers`: a visit, a sale and the record of its request. The sale gets its place when
+/// it is decided.
+pub(crate) fn events(purchase: u64, customers: u64, at: Timestamp) -> anyhow::Result<[StoreEvent; 3]> {
     let buyer = Dice::new(9, purchase).below(customers);
     let (customer, card) = (goods::customer(buyer), goods::card(buyer).0);
-    let sale = goods::sale(purchase, at, seq, customer)?;
+    let sale = goods::sale(purchase, at, 0, customer)?;
     let visit = goods::visit(purchase, at);
     let reader = ReaderName::new("usb:0c2e:0b81:19021A08C2").ok();
     let (card, register) = (Some(card), sale.receipt.register.clone());

@@ -9,6 +9,7 @@ use anyhow::{Context as _, ensure};
 use fichad::desk::Opened;
 use fichad::domain::event::StoreEvent;
 use fichad::domain::refusal::Refusal;
+use fichad::domain::time::Timestamp;
 use fichad::log::{Fold, FoldError, Folds, GROUP_MAX, Half, Log, Meta, ReadWrite, Refused, Settings};
 use std::path::Path;
 use std::sync::Arc;
@@ -76,8 +77,9 @@ fn one(folder: &Path, opened: &Opened, next: &AtomicU64, time: Duration) -> anyh
                 log.submit(move |tx| bytes.iter().try_for_each(|event| tx.emit(Half::Neutral, event)))?;
             done.wait().map_err(|refused: Refused<FoldError>| anyhow::anyhow!("not written: {refused}"))?;
             journal.push(now().saturating_duration_since(started));
+            let events = stock::events(purchase, CUSTOMERS, Timestamp(FIRST_US))?;
             let started = now();
-            let done = opened.log.submit(move |tx| stock::buy(tx, purchase, CUSTOMERS))?;
+            let done = opened.log.submit(move |tx| stock::buy(tx, events))?;
             done.wait().map_err(|refused: Refused<Refusal>| anyhow::anyhow!("not written: {refused:?}"))?;
             with_views.push(now().saturating_duration_since(started));
         }
@@ -96,8 +98,7 @@ fn one(folder: &Path, opened: &Opened, next: &AtomicU64, time: Duration) -> anyh
 
 /// The events of a purchase as they stand in the journal.
 fn events_of(purchase: u64) -> anyhow::Result<[Vec<u8>; 3]> {
-    let at = fichad::domain::time::Timestamp(FIRST_US);
-    let events = stock::events(purchase, CUSTOMERS, (purchase, at))?;
+    let events = stock::events(purchase, CUSTOMERS, Timestamp(FIRST_US))?;
     let mut bytes = [const { Vec::new() }; 3];
     for (bytes, event) in bytes.iter_mut().zip(&events) {
         *bytes = serde_json::to_vec::<StoreEvent>(event)?;
@@ -114,7 +115,8 @@ fn many(folder: &Path, opened: &Opened, next: &AtomicU64, time: Duration) -> any
     for _ in 0..TURNS {
         let mine = per_second(turn, || {
             let purchase = next.fetch_add(1, Ordering::Relaxed);
-            let done = opened.log.submit(move |tx| stock::buy(tx, purchase, CUSTOMERS))?;
+            let events = stock::events(purchase, CUSTOMERS, Timestamp(FIRST_US))?;
+            let done = opened.log.submit(move |tx| stock::buy(tx, events))?;
             done.wait()
                 .map(drop)
                 .map_err(|refused: Refused<Refusal>| anyhow::anyhow!("not written: {refused:?}"))
@@ -122,7 +124,8 @@ fn many(folder: &Path, opened: &Opened, next: &AtomicU64, time: Duration) -> any
         let its = per_second(turn, || {
             let purchase = next.fetch_add(1, Ordering::Relaxed);
             let (done, wait) = sync_channel(1);
-            orders.send(Order { purchase, customers: CUSTOMERS, done }).ok().context("SQLite has ended")?;
+            let order = Order::new(purchase, CUSTOMERS, done)?;
+            orders.send(order).ok().context("SQLite has ended")?;
             wait.recv().context("SQLite has ended")
         })?;
         ratios.push(mine / its);
