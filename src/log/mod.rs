@@ -1,10 +1,11 @@
 //! What happened, in order and durable (the journal), and what is true now (the views on sled).
 //!
 //! One committer thread takes decisions from a bounded queue, at most [`GROUP_MAX`] at once. A decision sees the
-//! views plus what its group has decided so far, and emits events or refuses; so two callers cannot spend the same
-//! thing twice. Then, for the whole group: personal records appended and synced, neutral records appended and synced
-//! (**this is the commit point**), views changed in memory, callers answered. A failed write or sync is never retried: the log
-//! turns read-only until it is opened again.
+//! views plus what was decided before it, and emits events or refuses; so two callers cannot spend the same thing twice. Then, for
+//! the whole group: personal records appended and synced, neutral records appended and synced (**this is the commit point**), views
+//! changed in memory, callers answered. Another thread has the journals (`writer.rs`): while it writes and syncs one group the
+//! committer decides the next. A failed write or sync is never retried: what was decided over it is refused too, and the log turns
+//! read-only until it is opened again.
 //!
 //! What changed in memory lies over sled and is read together with it. At each checkpoint it is put aside whole, and another thread
 //! writes it into sled in key order and syncs; before the first entry all of it is in a file of its own, out of which the next
