@@ -18,6 +18,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+/// Room for the usual event, a receipt of a few lines, so that it is not copied while it is written.
+const EVENT_BYTES: usize = 1 << 10;
+
 /// The states of a print job after which nothing more is heard of it, as the journal has them.
 const JOB_ENDS: [&str; 5] = ["sent", "printed", "processed", "failed", "unknown"];
 
@@ -40,7 +43,9 @@ impl Fold for StoreFold {
 
 /// The event as the journal keeps it.
 pub(super) fn encode(event: &StoreEvent) -> Result<Vec<u8>, FoldError> {
-    serde_json::to_vec(event).map_err(bad)
+    let mut bytes = Vec::with_capacity(EVENT_BYTES);
+    serde_json::to_writer(&mut bytes, event).map_err(bad)?;
+    Ok(bytes)
 }
 
 fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
