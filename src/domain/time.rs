@@ -114,6 +114,43 @@ impl Day {
         let today = jiff::Timestamp::from_microsecond(now.0).map(|now| now.to_zoned(first).date());
         today.is_ok_and(|today| self.0 <= today)
     }
+
+    /// The day that it is at `at` in `zone`; `None` beyond the calendar.
+    #[must_use]
+    pub fn of(at: Timestamp, zone: &TimeZone) -> Option<Self> {
+        let at = jiff::Timestamp::from_microsecond(at.0).ok()?;
+        Some(Self(at.to_zoned(zone.clone()).date()))
+    }
+
+    /// So many days later; `None` beyond the calendar.
+    #[must_use]
+    pub fn after_days(self, days: u32) -> Option<Self> {
+        self.0.checked_add(Span::new().try_days(days).ok()?).ok().map(Self)
+    }
+
+    /// The day of the same number so many months later, or the last of a month that has none (Regulation (EEC, Euratom) 1182/71,
+    /// article 3); `None` beyond the calendar.
+    #[must_use]
+    pub fn after_months(self, months: u32) -> Option<Self> {
+        self.0.checked_add(Span::new().try_months(months).ok()?).ok().map(Self)
+    }
+
+    /// The moment at which this day is over in `zone`.
+    #[must_use]
+    pub fn end_in(self, zone: &TimeZone) -> Option<Timestamp> {
+        let next = self.0.tomorrow().ok()?.to_zoned(zone.clone()).ok()?;
+        Some(Timestamp(next.timestamp().as_microsecond()))
+    }
+
+    pub(in crate::domain) fn date(self) -> jiff::civil::Date {
+        self.0
+    }
+}
+
+impl From<jiff::civil::Date> for Day {
+    fn from(date: jiff::civil::Date) -> Self {
+        Self(date)
+    }
 }
 
 impl std::str::FromStr for Day {
