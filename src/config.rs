@@ -171,7 +171,9 @@ fn read(keys: &mut Keys<'_>) -> Config {
     let mut points = keys.table("points", desk::points::Settings::read).unwrap_or_default();
     points.earn = desk::points::read_earn(keys);
     let retention = keys.table("retention", desk::retention::Settings::read).unwrap_or_default();
-    let shop = desk::Settings { rules: rules.clone(), points, retention, ..shop };
+    let service = keys.table("service", desk::issue::Settings::read).unwrap_or_default();
+    let service = service.in_zone(points.time_zone.clone());
+    let shop = desk::Settings { rules: rules.clone(), points, service, retention, ..shop };
     Config { store, shop, push, metrics, registers, serial, readers, printers, rules, typist, repeat_window }
 }
 

@@ -1,6 +1,7 @@
 //! The pushed file, put together from both halves; and where cards lead, for [`identify`](crate::identify).
 
 use super::file::{CustomerFile, ISSUES_MAX, IssueLine, PointsExpiring};
+use super::issue::age_days;
 use super::{Desk, Opened};
 use crate::domain::card::CardStatus;
 use crate::domain::code::{Alias, CardKey};
@@ -46,15 +47,8 @@ pub fn compose(
         Account::default()
     });
     let points = points.balance(now);
-    let mut line = |issue: &Issue| IssueLine {
-        issue: issue.issue,
-        kind: issue.kind.word().to_owned(),
-        state: issue.state.word().to_owned(),
-        model: issue.product.model.clone(),
-        opened_at: issue.opened_at.rfc3339(),
-        hint: till.hints.remove(&issue.issue),
-    };
-    let issues = customer.issues_open.iter().rev().take(ISSUES_MAX).map(&mut line).collect();
+    let line = |issue: &Issue| issue_line(issue, now, till.hints.remove(&issue.issue));
+    let issues = customer.issues_open.iter().rev().take(ISSUES_MAX).map(line).collect();
     CustomerFile {
         customer: customer.customer,
         name: till.name.take(),
@@ -72,6 +66,21 @@ pub fn compose(
             .take(PREFERENCES_MAX)
             .map(|(name, value)| format!("{name}: {value}"))
             .collect(),
+    }
+}
+
+fn issue_line(issue: &Issue, now: Timestamp, hint: Option<String>) -> IssueLine {
+    let next = issue.clock.next(issue.state);
+    IssueLine {
+        issue: issue.issue,
+        kind: issue.kind.word().to_owned(),
+        state: issue.state.word().to_owned(),
+        model: issue.product.model.clone(),
+        opened_at: issue.opened_at.rfc3339(),
+        age_days: age_days(issue.opened_at, now),
+        due_at: next.and_then(|next| next.due).map(|due| due.at.rfc3339()),
+        colour: next.map(|next| next.colour(now).word().to_owned()),
+        hint,
     }
 }
 

@@ -75,6 +75,14 @@ pub struct IssueLine {
     pub model: Option<String>,
     /// When it was opened, RFC 3339.
     pub opened_at: String,
+    /// Whole days since then.
+    pub age_days: i64,
+    /// When it is due next, RFC 3339; absent while its time stands still, and without a deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<String>,
+    /// How that stands: `GREEN`, `AMBER` (soon due), `RED` (overdue), `PAUSED`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub colour: Option<String>,
     /// What the cashier should know, at most 80 characters; from the vault.
     pub hint: Option<String>,
 }

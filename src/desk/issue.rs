@@ -1,23 +1,41 @@
-//! Issues: open, update, close, list. Texts go to the vault, states to the store.
+//! Issues: open, update, close, extend, answer, list. Texts go to the vault, states and deadlines to the store.
+
+mod change;
+mod claim;
+mod settings;
+mod told;
+
+pub use settings::Settings;
+pub(super) use told::age_days;
 
 use super::person::no_such_customer;
-use super::request::Ask;
+use super::request::{Ask, Done};
 use super::{Desk, random};
 use crate::decode;
-use crate::domain::customer::OPEN_ISSUES_MAX;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CustomerNumber, IssueId};
-use crate::domain::issue::{HINT_CHARS_MAX, IssueKind, IssueProduct, IssueState, PRODUCT_CHARS_MAX};
+use crate::domain::issue::{
+    HINT_CHARS_MAX, Issue, IssueKind, IssueProduct, IssueState, Purchase, SATISFACTION_MAX, Severity,
+};
 use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::time::Timestamp;
 use crate::log::Tx;
 use crate::store;
 use crate::vault::{self, Till, Vault};
+use change::{Change, apply, room_for_issue};
+use claim::{Said, SaidWarranty};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// The most issues of one customer that `issue.list` gives.
 const LIST_MAX: usize = 100;
+
+/// The most issues that `issue.due` gives.
+const DUE_MAX: usize = 200;
+
+/// From this answer on all is good.
+const CONTENT_FROM: u8 = 3;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,7 +44,17 @@ struct OpenIssue {
     customer: CustomerNumber,
     kind: IssueKind,
     #[serde(default)]
+    severity: Option<Severity>,
+    #[serde(default)]
     product: IssueProduct,
+    #[serde(default)]
+    symptom: Option<String>,
+    #[serde(default)]
+    purchase: Option<Purchase>,
+    #[serde(default)]
+    warranty: Option<SaidWarranty>,
+    #[serde(default)]
+    recall: Option<String>,
     #[serde(default)]
     hint: Option<String>,
 }
@@ -39,14 +67,26 @@ struct UpdateIssue {
     #[serde(default)]
     state: Option<IssueState>,
     #[serde(default)]
+    severity: Option<Severity>,
+    #[serde(default)]
+    duplicate_of: Option<IssueId>,
+    #[serde(default)]
     hint: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CloseIssue {
+struct OneIssue {
     key: Uuid,
     issue: IssueId,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnswerIssue {
+    key: Uuid,
+    issue: IssueId,
+    score: u8,
 }
 
 #[derive(Deserialize)]
@@ -55,87 +95,143 @@ struct ListIssues {
     customer: CustomerNumber,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DueIssues {}
+
 impl Desk {
     /// `issue.open`.
     pub(super) async fn open_issue(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let OpenIssue { key, customer, kind, product, hint } = ask.fields()?;
-        check_product(&product)?;
+        let OpenIssue { key, customer, kind, severity, product, symptom, purchase, warranty, recall, hint } =
+            ask.fields()?;
+        let said = Said { kind, severity, product, symptom, purchase, warranty, recall };
+        said.check()?;
         check_text("hint", hint.as_deref(), HINT_CHARS_MAX)?;
         let vault = self.store()?.vault.clone();
         let issue = IssueId(self.new_id()?);
-        let nonce = random()?;
+        let (nonce, service) = (random()?, self.settings.service.clone());
         let done = self
             .write(ask, key, move |tx| {
                 room_for_issue(tx, customer)?;
+                let terms = &service.terms;
+                let (product, claim) =
+                    said.settle(tx, customer, (&terms.calendar, service.warranty_months))?;
                 if let Some(hint) = hint {
                     change_till(tx, &vault, customer, nonce, |till| drop(till.hints.insert(issue, hint)))?;
                 }
-                store::emit(tx, &StoreEvent::IssueOpened { customer, issue, kind, product })?;
+                let clock = terms.opened(kind, claim.grade(), Timestamp(tx.meta().at_us));
+                let (claim, clock) = (Box::new(claim), Some(Box::new(clock)));
+                store::emit(tx, &StoreEvent::IssueOpened { customer, issue, kind, product, claim, clock })?;
                 Ok(Outcome { customer: Some(customer), issue: Some(issue), ..Outcome::default() })
             })
             .await?;
-        Ok(json!({ "issue": done.outcome.issue, "repeated": done.repeated }))
+        let views = self.store()?.log.views();
+        let kept = self.issue_of(&done)?;
+        let (now, claim) = (self.clock.utc(), &kept.claim);
+        let today = self.settings.service.terms.calendar.day(now);
+        Ok(json!({
+            "issue": kept.issue, "deadline": told::deadline(&kept, now),
+            "warranty": claim.warranty.as_ref().map(|warranty| told::warranted(warranty, today)),
+            "claimed_before": told::claimed_before(&views, &kept)?, "repeated": done.repeated,
+        }))
     }
 
-    /// `issue.update`: another state, another hint, or both.
+    /// `issue.update`: another state, another severity, another hint, or several of them.
     pub(super) async fn update_issue(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let UpdateIssue { key, issue, state, hint } = ask.fields()?;
+        let UpdateIssue { key, issue, state, severity, duplicate_of, hint } = ask.fields()?;
         check_text("hint", hint.as_deref(), HINT_CHARS_MAX)?;
-        if state.is_none() && hint.is_none() {
-            return Err(Refusal::field("state", "give a new `state`, a new `hint`, or both"));
+        if state.is_none() && severity.is_none() && hint.is_none() {
+            return Err(Refusal::field("state", "give a new `state`, `severity` or `hint`, or several"));
         }
-        self.move_issue(ask, key, issue, state, hint).await
+        if duplicate_of.is_some() && state != Some(IssueState::Duplicate) {
+            return Err(Refusal::field("duplicate_of", "belongs to the state DUPLICATE"));
+        }
+        self.change_issue(ask, key, issue, Change { state, severity, duplicate_of, hint }).await
     }
 
     /// `issue.close`: from wherever it is, by the shortest allowed way.
     pub(super) async fn close_issue(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let CloseIssue { key, issue } = ask.fields()?;
-        self.move_issue(ask, key, issue, Some(IssueState::Closed), None).await
+        let OneIssue { key, issue } = ask.fields()?;
+        let change = Change { state: Some(IssueState::Closed), ..Change::default() };
+        self.change_issue(ask, key, issue, change).await
     }
 
-    async fn move_issue(
+    async fn change_issue(
         &self,
         ask: &Ask<'_>,
         key: Uuid,
         issue: IssueId,
-        state: Option<IssueState>,
-        hint: Option<String>,
+        change: Change,
     ) -> Result<Value, Refusal> {
         let vault = self.store()?.vault.clone();
-        let nonce = random()?;
+        let (nonce, terms) = (random()?, self.settings.service.terms.clone());
         let done = self
             .write(ask, key, move |tx| {
                 let kept = store::issue(tx, issue)?.ok_or_else(no_such_issue)?;
-                let customer = kept.customer;
-                let steps = state.map(|state| way(kept.state, state)).transpose()?.unwrap_or_default();
-                let open_after = steps.last().copied().unwrap_or(kept.state).is_open();
-                if hint.is_some() && !open_after {
-                    let message = "an issue that is over has no hint any more";
-                    let field = Some("hint".to_owned());
-                    return Err(Refusal { field, ..Refusal::new(RefusalCode::Conflict, message) });
+                apply(tx, &kept, change, &terms, (&vault, nonce))
+            })
+            .await?;
+        self.told_of_change(&done)
+    }
+
+    /// `issue.extend`: the two months more that the law allows for a request about personal data.
+    pub(super) async fn extend_issue(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let OneIssue { key, issue } = ask.fields()?;
+        let terms = self.settings.service.terms.clone();
+        let done = self
+            .write(ask, key, move |tx| {
+                let Issue { customer, kind, state, clock, .. } =
+                    store::issue(tx, issue)?.ok_or_else(no_such_issue)?;
+                if !state.is_open() {
+                    return Err(in_the_way("issue", "this issue is over"));
                 }
-                if open_after && !kept.state.is_open() {
-                    room_for_issue(tx, customer)?;
-                }
-                let over = !open_after && !steps.is_empty();
-                if hint.is_some() || over {
-                    change_till(tx, &vault, customer, nonce, |till| {
-                        if let Some(hint) = hint {
-                            till.hints.insert(issue, hint);
-                        }
-                        if over {
-                            till.hints.remove(&issue);
-                        }
-                    })?;
-                }
-                for state in steps {
-                    store::emit(tx, &StoreEvent::IssueMoved { customer, issue, state })?;
-                }
+                let clock = terms.extended(kind, &clock, Timestamp(tx.meta().at_us));
+                let clock = Box::new(clock.map_err(|error| in_the_way("issue", error.to_string()))?);
+                store::emit(tx, &StoreEvent::IssueRescheduled { customer, issue, severity: None, clock })?;
                 Ok(Outcome { customer: Some(customer), issue: Some(issue), ..Outcome::default() })
             })
             .await?;
-        let state = store::issue(&self.store()?.log.views(), issue)?.map(|kept| kept.state);
-        Ok(json!({ "issue": issue, "state": state, "repeated": done.repeated }))
+        self.told_of_change(&done)
+    }
+
+    /// `issue.answer`: how content the customer is with what was done. Whoever is, has it closed.
+    pub(super) async fn answer_issue(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let AnswerIssue { key, issue, score } = ask.fields()?;
+        if !(1..=SATISFACTION_MAX).contains(&score) {
+            return Err(Refusal::field("score", format!("must be 1 (bad) to {SATISFACTION_MAX} (good)")));
+        }
+        let vault = self.store()?.vault.clone();
+        let (nonce, terms) = (random()?, self.settings.service.terms.clone());
+        let done = self
+            .write(ask, key, move |tx| {
+                let kept = store::issue(tx, issue)?.ok_or_else(no_such_issue)?;
+                let state = match kept.state {
+                    _ if kept.claim.satisfaction.is_some() => {
+                        return Err(in_the_way("issue", "this issue has its answer already"));
+                    }
+                    IssueState::Resolved | IssueState::FollowUp if score >= CONTENT_FROM => {
+                        Some(IssueState::Closed)
+                    }
+                    IssueState::Resolved => Some(IssueState::FollowUp),
+                    IssueState::FollowUp | IssueState::Closed => None,
+                    IssueState::New
+                    | IssueState::Triaged
+                    | IssueState::InProgress
+                    | IssueState::WaitCustomer
+                    | IssueState::WaitSupplier
+                    | IssueState::Reopened
+                    | IssueState::Duplicate
+                    | IssueState::Cancelled => {
+                        let message = "customers are asked when an issue is RESOLVED, not before";
+                        return Err(in_the_way("issue", message));
+                    }
+                };
+                let customer = kept.customer;
+                store::emit(tx, &StoreEvent::IssueAnswered { customer, issue, score })?;
+                apply(tx, &kept, Change { state, ..Change::default() }, &terms, (&vault, nonce))
+            })
+            .await?;
+        self.told_of_change(&done)
     }
 
     /// `issue.list`.
@@ -149,38 +245,46 @@ impl Desk {
             Ok(None) | Err(vault::VaultError::Locked) => Till::default(),
             Err(error) => return Err(error.into()),
         };
-        let mut rows = Vec::new();
-        for issue in store::issues_of(&views, customer, LIST_MAX)? {
-            rows.push(json!({
-                "issue": issue.issue, "kind": issue.kind, "state": issue.state, "product": issue.product,
-                "opened_at": issue.opened_at.rfc3339(), "moved_at": issue.moved_at.rfc3339(),
-                "hint": till.hints.get(&issue.issue),
-            }));
-        }
-        Ok(json!({ "issues": rows }))
+        let now = self.clock.utc();
+        let today = self.settings.service.terms.calendar.day(now);
+        let issues = store::issues_of(&views, customer, LIST_MAX)?;
+        let row = |issue: &Issue| told::row(issue, (now, today), till.hints.get(&issue.issue));
+        Ok(json!({ "issues": issues.iter().map(row).collect::<Vec<_>>() }))
+    }
+
+    /// `issue.due`: what is due next in the shop, the soonest first. Without hints: nobody's file is opened for it.
+    pub(super) fn due_issues(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let DueIssues {} = ask.fields()?;
+        let now = self.clock.utc();
+        let issues = store::issues_due(&self.store()?.log.views(), DUE_MAX.saturating_add(1))?;
+        let row = |issue: &Issue| {
+            json!({
+                "issue": issue.issue, "customer": issue.customer, "kind": issue.kind, "state": issue.state,
+                "severity": issue.claim.severity, "model": issue.product.model,
+                "age_days": age_days(issue.opened_at, now), "deadline": told::deadline(issue, now),
+            })
+        };
+        let more = issues.len() > DUE_MAX;
+        Ok(json!({ "issues": issues.iter().take(DUE_MAX).map(row).collect::<Vec<_>>(), "more": more }))
+    }
+
+    fn issue_of(&self, done: &Done) -> Result<Issue, Refusal> {
+        let issue = done.outcome.issue.ok_or_else(no_such_issue)?;
+        store::issue(&self.store()?.log.views(), issue)?.ok_or_else(no_such_issue)
+    }
+
+    fn told_of_change(&self, done: &Done) -> Result<Value, Refusal> {
+        let kept = self.issue_of(done)?;
+        let deadline = told::deadline(&kept, self.clock.utc());
+        Ok(json!({
+            "issue": kept.issue, "state": kept.state, "deadline": deadline, "repeated": done.repeated,
+        }))
     }
 }
 
-/// Whether one more issue may be open.
-fn room_for_issue(tx: &Tx<'_>, customer: CustomerNumber) -> Result<(), Refusal> {
-    let kept = store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
-    if kept.issues_open.len() < OPEN_ISSUES_MAX {
-        return Ok(());
-    }
-    let message = format!("the customer has {OPEN_ISSUES_MAX} open issues; close one first");
-    Err(Refusal::new(RefusalCode::Conflict, message))
-}
-
-/// The states to go through; closing passes `RESOLVED` by itself, for a cashier should not need to know that.
-fn way(from: IssueState, to: IssueState) -> Result<Vec<IssueState>, Refusal> {
-    if from.may_become(to) {
-        return Ok(vec![to]);
-    }
-    if to == IssueState::Closed && from.may_become(IssueState::Resolved) {
-        return Ok(vec![IssueState::Resolved, to]);
-    }
-    let message = format!("an issue that is {} cannot become {}", from.word(), to.word());
-    Err(Refusal { field: Some("state".to_owned()), ..Refusal::new(RefusalCode::Conflict, message) })
+/// What was asked for cannot be done as things are.
+fn in_the_way(field: &str, message: impl Into<String>) -> Refusal {
+    Refusal { field: Some(field.to_owned()), ..Refusal::new(RefusalCode::Conflict, message) }
 }
 
 /// Changes what the till is shown beside the name, within a transaction.
@@ -216,28 +320,6 @@ pub(super) fn check_text(field: &str, text: Option<&str>, chars_max: usize) -> R
     if decode::payment::finds_card_number(text) {
         let message = "holds what looks like a payment card number; those are never kept";
         return Err(Refusal::field(field, message));
-    }
-    Ok(())
-}
-
-fn check_product(product: &IssueProduct) -> Result<(), Refusal> {
-    if let Some(gtin) = &product.gtin
-        && !decode::gs1::gtin_ok(gtin.as_bytes())
-    {
-        return Err(Refusal::field(
-            "product.gtin",
-            "must be 8, 12, 13 or 14 digits with a right check digit",
-        ));
-    }
-    // A serial number is judged by its own type: sixteen digits of it are no payment card.
-    for (field, text) in [("product.model", &product.model), ("product.serial", &product.serial)] {
-        let fits = |text: &String| {
-            (1..=PRODUCT_CHARS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control)
-        };
-        if !text.as_ref().is_none_or(fits) {
-            let message = format!("must be 1 to {PRODUCT_CHARS_MAX} characters without control characters");
-            return Err(Refusal::field(field, message));
-        }
     }
     Ok(())
 }

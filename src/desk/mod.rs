@@ -13,7 +13,7 @@ mod erase;
 pub mod file;
 mod find;
 mod history;
-mod issue;
+pub mod issue;
 mod note;
 mod person;
 pub mod points;
@@ -82,7 +82,10 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("issue.open", TILL),
     ("issue.update", TILL),
     ("issue.close", TILL),
+    ("issue.extend", DESK),
+    ("issue.answer", TILL),
     ("issue.list", TILL),
+    ("issue.due", DESK),
     ("sale.record", TILL),
     ("sale.attach", DESK),
     ("sale.return", TILL),
@@ -181,6 +184,8 @@ pub struct Settings {
     pub name_on_card: bool,
     /// The points programme. From a table of its own.
     pub points: points::Settings,
+    /// Opening hours, deadlines and warranty. From a table of its own.
+    pub service: issue::Settings,
     /// How long each section of a person is kept. From a table of its own.
     pub retention: retention::Settings,
 }
@@ -193,6 +198,7 @@ impl Default for Settings {
             rules: Rules::default(),
             name_on_card: true,
             points: points::Settings::default(),
+            service: issue::Settings::default(),
             retention: retention::Settings::default(),
         }
     }
@@ -291,7 +297,10 @@ impl Desk {
             "issue.open" => self.open_issue(&ask).await,
             "issue.update" => self.update_issue(&ask).await,
             "issue.close" => self.close_issue(&ask).await,
+            "issue.extend" => self.extend_issue(&ask).await,
+            "issue.answer" => self.answer_issue(&ask).await,
             "issue.list" => self.list_issues(&ask),
+            "issue.due" => self.due_issues(&ask),
             "sale.record" => self.record_sale(&ask).await,
             "sale.attach" => self.attach_sale(&ask).await,
             "sale.return" => self.return_sale(&ask).await,

@@ -9,7 +9,7 @@ use super::id::{
     AdjustmentId, CardId, CustomerNumber, IssueId, JobId, PrinterName, ReaderName, RegisterName, SaleId,
     VisitId,
 };
-use super::issue::{IssueKind, IssueProduct, IssueState};
+use super::issue::{Claim, Clock, IssueKind, IssueProduct, IssueState, Severity};
 use super::money::Currency;
 use super::points::{Adjustment, PointsEntry};
 use super::purchase::{Return, Sale};
@@ -126,6 +126,12 @@ pub enum StoreEvent {
         kind: IssueKind,
         /// About what.
         product: IssueProduct,
+        /// What else is known of it; nothing in records of before it was asked.
+        #[serde(default, skip_serializing_if = "Claim::is_empty")]
+        claim: Box<Claim>,
+        /// Its deadlines as they were reckoned; none in records of before there were any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clock: Option<Box<Clock>>,
     },
     /// An issue moved on.
     IssueMoved {
@@ -135,6 +141,33 @@ pub enum StoreEvent {
         issue: IssueId,
         /// To what.
         state: IssueState,
+        /// The issue that it is the same as, if it became `DUPLICATE`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        duplicate_of: Option<IssueId>,
+        /// Its deadlines and pauses as the move left them; absent where there are none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clock: Option<Box<Clock>>,
+    },
+    /// An issue was given another severity, or the law's time for it was extended.
+    IssueRescheduled {
+        /// Whose.
+        customer: CustomerNumber,
+        /// Which.
+        issue: IssueId,
+        /// How much it matters now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        severity: Option<Severity>,
+        /// Its deadlines as they are now.
+        clock: Box<Clock>,
+    },
+    /// A customer said how content they are with what was done.
+    IssueAnswered {
+        /// Whose.
+        customer: CustomerNumber,
+        /// Which.
+        issue: IssueId,
+        /// 1 to [`SATISFACTION_MAX`](super::issue::SATISFACTION_MAX).
+        score: u8,
     },
     /// A line of a customer's points ledger.
     PointsMoved {
@@ -256,4 +289,22 @@ pub enum VaultEvent {
         /// Which.
         section: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines as earlier versions wrote them: they are read, and what they say is said again in the same words.
+    #[test]
+    fn records_of_earlier_versions_are_read() {
+        for line in [
+            r#"{"event":"issue_opened","customer":"0e4a1f6c-53b2-4f0e-9a51-6de2b8a1c9f7","issue":"01992d2b-0000-7000-8000-000000000001","kind":"WARRANTY","product":{"gtin":null,"model":"KX-200","serial":"S1"}}"#,
+            r#"{"event":"issue_moved","customer":"0e4a1f6c-53b2-4f0e-9a51-6de2b8a1c9f7","issue":"01992d2b-0000-7000-8000-000000000001","state":"IN_PROGRESS"}"#,
+            r#"{"event":"request_done","key":"8d3c0e1a-0000-4000-8000-000000000001","body":"00","outcome":{"issue":"01992d2b-0000-7000-8000-000000000001"}}"#,
+        ] {
+            let event: StoreEvent = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&event).unwrap(), line);
+        }
+    }
 }

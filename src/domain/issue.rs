@@ -1,6 +1,12 @@
 //! What a customer has open with the shop: claims, repairs, complaints, requests.
 
-use super::id::{CustomerNumber, IssueId};
+mod clock;
+mod warranty;
+
+pub use clock::{Clock, Colour, Deadline, Due, NoExtension, PAUSES_MAX, Pause, Target, Terms, TooManyPauses};
+pub use warranty::{Basis, LEGAL_MONTHS, WARRANTY_MONTHS_MAX, Warranty, legal_months};
+
+use super::id::{CustomerNumber, IssueId, SaleId};
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +44,20 @@ impl IssueKind {
             Self::DataRequest => "DATA_REQUEST",
         }
     }
+}
+
+/// How much it matters. The shop says what each means; the targets of `[service]` are by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub enum Severity {
+    /// The gravest: somebody may be hurt, or can do nothing without it.
+    S1,
+    /// Grave.
+    S2,
+    /// Usual.
+    #[default]
+    S3,
+    /// It has time.
+    S4,
 }
 
 /// Where it stands.
@@ -93,6 +113,12 @@ impl IssueState {
         !matches!(self, Self::Closed | Self::Duplicate | Self::Cancelled)
     }
 
+    /// Whether it waits for somebody else.
+    #[must_use]
+    pub fn waits(self) -> bool {
+        matches!(self, Self::WaitCustomer | Self::WaitSupplier)
+    }
+
     /// Whether an issue may go from here to `next`.
     #[must_use]
     pub fn may_become(self, next: Self) -> bool {
@@ -136,6 +162,53 @@ pub const PRODUCT_CHARS_MAX: usize = 40;
 /// The longest hint for the till, in characters.
 pub const HINT_CHARS_MAX: usize = 80;
 
+/// The line of a sale that an issue is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Purchase {
+    /// Which sale.
+    pub sale: SaleId,
+    /// Which line of its receipt, 1 for the first.
+    pub line: u16,
+}
+
+/// What is known of an issue beside its product. Words of the shop's own lists and references, no free text.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Claim {
+    /// How much it matters; `None` in issues from before it was asked.
+    pub severity: Option<Severity>,
+    /// What is wrong with it, a word of the shop's list.
+    pub symptom: Option<String>,
+    /// The line that it was bought with.
+    pub purchase: Option<Purchase>,
+    /// The warranty, as it was computed from that line when the issue was opened.
+    pub warranty: Option<Warranty>,
+    /// The maker's or the authority's number of the recall that it belongs to.
+    pub recall: Option<String>,
+    /// The issue that this one is the same as.
+    pub duplicate_of: Option<IssueId>,
+    /// How content the customer was afterwards, 1 to [`SATISFACTION_MAX`].
+    pub satisfaction: Option<u8>,
+}
+
+impl Claim {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// How much it matters, as far as the targets go.
+    #[must_use]
+    pub fn grade(&self) -> Severity {
+        self.severity.unwrap_or_default()
+    }
+}
+
+/// The best answer to whether all is good; the worst is 1.
+pub const SATISFACTION_MAX: u8 = 5;
+
 /// An issue without its texts, which lie in the vault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issue {
@@ -153,6 +226,10 @@ pub struct Issue {
     pub opened_at: Timestamp,
     /// When it last moved.
     pub moved_at: Timestamp,
+    /// What else is known of it.
+    pub claim: Claim,
+    /// Its deadlines.
+    pub clock: Clock,
 }
 
 #[cfg(test)]

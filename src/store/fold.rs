@@ -1,17 +1,17 @@
 //! How each neutral event changes the views.
 
+mod issues;
 mod quick;
 mod sales;
 
 use super::{
-    CUSTOMERS, ISSUES, ISSUES_OF, JOBS, JOBS_OPEN, Job, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION,
-    VISITS, Visit, VisitState, points, value,
+    CUSTOMERS, JOBS, JOBS_OPEN, Job, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION, VISITS, Visit,
+    VisitState, points, value,
 };
 use crate::domain::card::{Card, CardReason, CardStatus};
 use crate::domain::customer::Customer;
 use crate::domain::event::StoreEvent;
-use crate::domain::id::{CardId, CustomerNumber, IssueId, JobId, RegisterName, VisitId};
-use crate::domain::issue::{Issue, IssueState};
+use crate::domain::id::{CardId, CustomerNumber, JobId, RegisterName, VisitId};
 use crate::domain::time::Timestamp;
 use crate::log::{Fold, FoldError, Meta, ReadWrite, View};
 use serde::Serialize;
@@ -76,18 +76,10 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
         | StoreEvent::SaleAttached { .. }
         | StoreEvent::SaleReturned(_)
         | StoreEvent::SaleVoided { .. }) => sales::apply(meta, event, views),
-        StoreEvent::IssueOpened { customer, issue, kind, product } => {
-            let state = IssueState::New;
-            let kept = Issue { issue, customer, kind, state, product, opened_at: at, moved_at: at };
-            put(views, ISSUES_OF, &issue_of(customer, issue), &())?;
-            keep_issue(views, kept)
-        }
-        StoreEvent::IssueMoved { issue, state, .. } => {
-            let mut kept: Issue =
-                known(views, ISSUES, issue.0.as_bytes(), "an issue moves that was never opened")?;
-            (kept.state, kept.moved_at) = (state, at);
-            keep_issue(views, kept)
-        }
+        event @ (StoreEvent::IssueOpened { .. }
+        | StoreEvent::IssueMoved { .. }
+        | StoreEvent::IssueRescheduled { .. }
+        | StoreEvent::IssueAnswered { .. }) => issues::apply(at, event, views),
         StoreEvent::PointsMoved { customer, entry } => points::apply(views, at, customer, &entry),
         StoreEvent::PointsAdjustmentProposed(adjustment) => points::keep_adjustment(views, &adjustment),
         StoreEvent::PointsAdjustmentDecided { adjustment, approved, by } => {
@@ -167,23 +159,6 @@ fn set_card_status(
     Ok(())
 }
 
-/// Keeps an issue whole, and with its customer while it is open.
-fn keep_issue(views: &mut dyn ReadWrite, issue: Issue) -> Result<(), FoldError> {
-    put(views, ISSUES, issue.issue.0.as_bytes(), &issue)?;
-    change_customer(views, issue.customer, |kept| {
-        let place = kept.issues_open.iter().position(|open| open.issue == issue.issue);
-        match (place.and_then(|place| kept.issues_open.get_mut(place)), issue.state.is_open()) {
-            (Some(open), true) => *open = issue,
-            (None, true) => {
-                kept.issues_open.push(issue);
-                kept.issues_open.sort_by_key(|open| open.opened_at);
-            }
-            (_, false) => kept.issues_open.retain(|open| open.issue != issue.issue),
-        }
-        Ok(())
-    })
-}
-
 fn move_visit(views: &mut dyn ReadWrite, visit: VisitId, state: VisitState) -> Result<(), FoldError> {
     let kept: Visit = known(views, VISITS, visit.0.as_bytes(), "a visit moves that never began")?;
     put(views, VISITS, visit.0.as_bytes(), &Visit { state, ..kept })
@@ -197,14 +172,6 @@ pub(super) fn known<T: DeserializeOwned>(
     otherwise: &str,
 ) -> Result<T, FoldError> {
     value(views, view, key).map_err(bad)?.ok_or_else(|| unfit(otherwise))
-}
-
-fn issue_of(customer: CustomerNumber, issue: IssueId) -> [u8; 32] {
-    let mut key = [0; 32];
-    let (left, right) = key.split_at_mut(16);
-    left.copy_from_slice(customer.0.as_bytes());
-    right.copy_from_slice(issue.0.as_bytes());
-    key
 }
 
 pub(super) fn change_customer(

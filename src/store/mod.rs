@@ -5,24 +5,25 @@
 //! kept for long, for another [`VIEWS_VERSION`] makes them anew from the journal, which is JSON.
 
 mod fold;
+mod issue;
 mod points;
 mod sale;
 
 pub use fold::StoreFold;
+pub use issue::{issue, issues_due, issues_of, issues_of_serial};
 pub use points::{HoldKept, LedgerLine, adjustment, hold, points, points_due, points_ledger, points_of_sale};
 pub use sale::{has_receipt, returned, sale, sale_of_receipt, sales_of};
 
 use crate::domain::customer::Customer;
 use crate::domain::event::{RequestDone, StoreEvent};
-use crate::domain::id::{CardId, CustomerNumber, IssueId, JobId, PrinterName, RegisterName, VisitId};
-use crate::domain::issue::Issue;
+use crate::domain::id::{CardId, CustomerNumber, JobId, PrinterName, RegisterName, VisitId};
 use crate::domain::time::Timestamp;
 use crate::log::{FoldError, Half, Read, Recall, Tx, View, ViewError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 /// Counts up whenever a view's layout changes: views of another number are made anew.
-pub const VIEWS_VERSION: u32 = 3;
+pub const VIEWS_VERSION: u32 = 4;
 
 const fn neutral(number: u8) -> View {
     View { half: Half::Neutral, number }
@@ -40,9 +41,6 @@ const JOBS: View = neutral(5);
 const JOBS_OPEN: View = neutral(7);
 /// Customer number, then issue id: every issue a customer ever had.
 const ISSUES_OF: View = neutral(6);
-
-/// The most issues of one customer that are gone through, ids only: more than anybody has in a lifetime.
-const ISSUES_OF_MAX: usize = 10_000;
 
 /// A view that cannot be read or does not hold what it should.
 #[derive(Debug, thiserror::Error)]
@@ -139,35 +137,6 @@ pub fn customers_after(
 
 /// The most customers whose numbers begin with one byte: of some sixty million in all.
 const CUSTOMERS_OF_PAGE_MAX: usize = 250_000;
-
-/// An issue, open or closed.
-///
-/// # Errors
-/// [`StoreError`] when the view cannot be read.
-pub fn issue(views: &(impl Read + ?Sized), issue: IssueId) -> Result<Option<Issue>, StoreError> {
-    value(views, ISSUES, issue.0.as_bytes())
-}
-
-/// The issues of a customer, newest first, at most `limit`.
-///
-/// # Errors
-/// [`StoreError`] when a view cannot be read.
-pub fn issues_of(
-    views: &(impl Read + ?Sized),
-    customer: CustomerNumber,
-    limit: usize,
-) -> Result<Vec<Issue>, StoreError> {
-    let mut issues = Vec::new();
-    // An issue's id begins with when it was opened, so the last is the newest.
-    let kept = views.scan(ISSUES_OF, customer.0.as_bytes(), ISSUES_OF_MAX)?;
-    for (key, _) in kept.into_iter().rev().take(limit) {
-        let id = key.get(16..).and_then(|id| Uuid::from_slice(id).ok()).map(IssueId);
-        if let Some(id) = id {
-            issues.extend(issue(views, id)?);
-        }
-    }
-    Ok(issues)
-}
 
 /// What a request with this idempotency key came to, if there was one.
 ///

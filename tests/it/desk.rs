@@ -30,6 +30,7 @@ use uuid::Uuid;
 mod ledger;
 mod returns;
 mod sales;
+mod service;
 
 /// A clock that a test moves by hand.
 #[derive(Default)]
@@ -82,7 +83,7 @@ struct Shop {
     runtime: tokio::runtime::Runtime,
 }
 
-fn open(dir: &Path, locked: bool) -> Opened {
+fn open(dir: &Path, locked: bool, clock: Arc<TestClock>) -> Opened {
     let (kek_file, keyring) = (dir.join("vault.key"), dir.join("keyring"));
     if !kek_file.exists() {
         create_key_file(&kek_file, os_random).unwrap();
@@ -99,7 +100,6 @@ fn open(dir: &Path, locked: bool) -> Opened {
     });
     let vault = Arc::new(Vault::new(keys, Keyring::open(&keyring).unwrap(), Lists::open(dir, None).unwrap()));
     let folds = Folds { personal: Arc::new(VaultFold(Arc::clone(&vault))), neutral: Arc::new(StoreFold) };
-    let clock = TestClock::default();
     let utc = Arc::new(move || clock.utc().0);
     let (log, _) = Log::open(fichad::log::Settings::new(dir), folds, utc).unwrap();
     Opened { log, vault }
@@ -123,7 +123,7 @@ fn shop_in(dir: &Path, locked: bool) -> Shop {
     };
     let clock = Arc::new(TestClock::default());
     let desk = Desk::new(settings, clock.clone(), tray.clone());
-    desk.open(open(dir, locked));
+    desk.open(open(dir, locked, Arc::clone(&clock)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     Shop { desk, clock, tray, runtime }
 }

@@ -1,0 +1,105 @@
+//! What changes of an issue: its state by the allowed ways, its severity, its hint, in one decision.
+
+use super::{change_till, in_the_way};
+use crate::desk::person::no_such_customer;
+use crate::domain::customer::OPEN_ISSUES_MAX;
+use crate::domain::event::{Outcome, StoreEvent};
+use crate::domain::id::{CustomerNumber, IssueId};
+use crate::domain::issue::{Clock, Issue, IssueState, Severity, Terms};
+use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::time::Timestamp;
+use crate::log::Tx;
+use crate::store;
+use crate::vault::Vault;
+
+/// What is to change of an issue.
+#[derive(Default)]
+pub(super) struct Change {
+    pub(super) state: Option<IssueState>,
+    pub(super) severity: Option<Severity>,
+    pub(super) duplicate_of: Option<IssueId>,
+    pub(super) hint: Option<String>,
+}
+
+/// Changes an issue within a transaction.
+pub(super) fn apply(
+    tx: &mut Tx<'_>,
+    kept: &Issue,
+    change: Change,
+    terms: &Terms,
+    (vault, nonce): (&Vault, [u8; 24]),
+) -> Result<Outcome, Refusal> {
+    let Change { state, severity, duplicate_of, hint } = change;
+    let (customer, issue) = (kept.customer, kept.issue);
+    let steps = state.map(|state| way(kept.state, state)).transpose()?.unwrap_or_default();
+    let open_after = steps.last().copied().unwrap_or(kept.state).is_open();
+    if hint.is_some() && !open_after {
+        return Err(in_the_way("hint", "an issue that is over has no hint any more"));
+    }
+    if severity.is_some() && !open_after {
+        return Err(in_the_way("severity", "an issue that is over keeps its severity"));
+    }
+    if open_after && !kept.state.is_open() {
+        room_for_issue(tx, customer)?;
+    }
+    duplicate_of.map_or(Ok(()), |other| check_duplicate(tx, kept, other))?;
+    let over = !open_after && !steps.is_empty();
+    if hint.is_some() || over {
+        change_till(tx, vault, customer, nonce, |till| {
+            if let Some(hint) = hint {
+                till.hints.insert(issue, hint);
+            }
+            if over {
+                till.hints.remove(&issue);
+            }
+        })?;
+    }
+    let at = Timestamp(tx.meta().at_us);
+    let grade = severity.unwrap_or(kept.claim.grade());
+    let (mut state, mut clock) = (kept.state, kept.clock.clone());
+    if severity.is_some() {
+        clock = terms.regraded(kept.kind, grade, &clock);
+        let clock = Box::new(clock.clone());
+        store::emit(tx, &StoreEvent::IssueRescheduled { customer, issue, severity, clock })?;
+    }
+    for next in steps {
+        let moved = terms.moved((kept.kind, grade), &clock, (state, next), at);
+        clock = moved.map_err(|error| in_the_way("state", error.to_string()))?;
+        state = next;
+        let clock = Some(clock.clone()).filter(|clock| *clock != Clock::default()).map(Box::new);
+        store::emit(tx, &StoreEvent::IssueMoved { customer, issue, state, duplicate_of, clock })?;
+    }
+    Ok(Outcome { customer: Some(customer), issue: Some(issue), ..Outcome::default() })
+}
+
+/// Whether an issue can be the same as another: one of the same customer that stands by itself.
+fn check_duplicate(tx: &Tx<'_>, kept: &Issue, other: IssueId) -> Result<(), Refusal> {
+    let found = store::issue(tx, other)?.filter(|found| found.customer == kept.customer);
+    let stands = found.is_some_and(|found| found.state != IssueState::Duplicate && other != kept.issue);
+    if stands {
+        return Ok(());
+    }
+    Err(Refusal::field("duplicate_of", "must be another issue of this customer that is no duplicate itself"))
+}
+
+/// Whether one more issue may be open.
+pub(super) fn room_for_issue(tx: &Tx<'_>, customer: CustomerNumber) -> Result<(), Refusal> {
+    let kept = store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
+    if kept.issues_open.len() < OPEN_ISSUES_MAX {
+        return Ok(());
+    }
+    let message = format!("the customer has {OPEN_ISSUES_MAX} open issues; close one first");
+    Err(Refusal::new(RefusalCode::Conflict, message))
+}
+
+/// The states to go through; closing passes `RESOLVED` by itself, for a cashier should not need to know that.
+fn way(from: IssueState, to: IssueState) -> Result<Vec<IssueState>, Refusal> {
+    if from.may_become(to) {
+        return Ok(vec![to]);
+    }
+    if to == IssueState::Closed && from.may_become(IssueState::Resolved) {
+        return Ok(vec![IssueState::Resolved, to]);
+    }
+    let message = format!("an issue that is {} cannot become {}", from.word(), to.word());
+    Err(Refusal { field: Some("state".to_owned()), ..Refusal::new(RefusalCode::Conflict, message) })
+}
