@@ -176,6 +176,11 @@ pub(super) enum Code {
     Alias(Alias),
 }
 
+/// The alias of an imported card by its programme's name.
+pub(super) fn alias(programme: String, code: String, rules: &Rules) -> Result<Alias, Refusal> {
+    AliasFields { programme, code }.checked(rules)
+}
+
 impl AliasFields {
     /// The alias as a scan of the card would give it; a code that no scan could give is refused.
     fn checked(self, rules: &Rules) -> Result<Alias, Refusal> {

@@ -13,6 +13,7 @@ mod erase;
 pub mod file;
 mod find;
 mod history;
+mod import;
 pub mod issue;
 mod note;
 mod person;
@@ -65,6 +66,7 @@ const ANYONE: &[Role] = &[Role::Register, Role::Desk, Role::Manager, Role::Audit
 pub const METHODS: &[(&str, &[Role])] = &[
     ("customer.find", TILL),
     ("customer.enrol", TILL),
+    ("customer.import", MANAGER),
     ("customer.show", DESK),
     ("customer.change", DESK),
     ("customer.history", DESK),
@@ -163,6 +165,8 @@ pub struct Desk {
     key_changes: tokio::sync::Mutex<()>,
     /// Held while a journal is read for a history: one at a time.
     histories: tokio::sync::Mutex<()>,
+    /// How many requests of imports are worked on at once.
+    imports: tokio::sync::Semaphore,
 }
 
 impl fmt::Debug for Desk {
@@ -220,7 +224,8 @@ impl Desk {
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, printers: Arc<dyn Printers>) -> Self {
         let (opened, searches, told) = (OnceLock::new(), Mutex::default(), visit::Told::default());
         let (journal, key_changes, histories) = Default::default();
-        Self { opened, clock, printers, settings, searches, journal, told, key_changes, histories }
+        let imports = tokio::sync::Semaphore::new(import::AT_ONCE_MAX);
+        Self { opened, clock, printers, settings, searches, journal, told, key_changes, histories, imports }
     }
 
     /// Hands the desk its store. Only the first call counts.
@@ -280,6 +285,7 @@ impl Desk {
         match *method {
             "customer.find" => self.find(&ask).await,
             "customer.enrol" => self.enrol(&ask).await,
+            "customer.import" => self.import(&ask).await,
             "customer.show" => self.show(&ask),
             "customer.change" => self.change_person(&ask).await,
             "customer.history" => self.history(&ask).await,

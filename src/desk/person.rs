@@ -3,6 +3,7 @@
 use super::issue::change_till;
 use super::request::Ask;
 use super::{Desk, Opened, compose, random};
+use crate::domain::contact::CallingCode;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::CustomerNumber;
 use crate::domain::person::fields::Section;
@@ -49,11 +50,11 @@ struct Show {
 }
 
 /// A checked person, ready for the vault. No `Debug`.
-struct Sealable {
-    sections: Vec<Sealed>,
+pub(super) struct Sealable {
+    pub(super) sections: Vec<Sealed>,
     /// How the till greets.
-    name: Option<String>,
-    person: Person,
+    pub(super) name: Option<String>,
+    pub(super) person: Person,
 }
 
 /// A section of a form as it is kept, with the randomness that sealing it takes. No `Debug`.
@@ -129,33 +130,9 @@ impl Desk {
         Ok(json!({ "customer": customer, "repeated": done.repeated }))
     }
 
-    /// The checked person as the sections that are sealed.
+    /// See [`sealable`].
     fn sealable(&self, form: &Map<String, Value>) -> Result<Sealable, Refusal> {
-        let form = Form::read(form, self.settings.calling_code)
-            .map_err(|error| Refusal::field(format!("person.{}", error.field), error.problem))?;
-        // Phones and e-mail addresses are judged by their own types; everything else is a free text.
-        if let Some((field, _)) = form.texts().find(|(_, text)| decode::payment::finds_card_number(text)) {
-            let message = "holds what looks like a payment card number; those are never kept";
-            return Err(Refusal::field(format!("person.{field}"), message));
-        }
-        let mut sections = Vec::new();
-        for section in Section::OF_FORM {
-            let Some(name) = vault::section_of(section) else { continue };
-            let plaintext = match (section, form.more.get(&section)) {
-                (Section::Basic, _) => serde_json::to_vec(&form.basic),
-                (_, Some(fields)) => serde_json::to_vec(fields),
-                (_, None) => Ok(Vec::new()),
-            };
-            let plaintext =
-                plaintext.map_err(|_| Refusal::new(RefusalCode::Internal, "a person cannot be written"))?;
-            if plaintext.len() > vault::SECTION_BYTES_MAX {
-                return Err(Refusal::field("person", "is too long in all; shorten the longest fields"));
-            }
-            sections.push(Sealed { name, plaintext: Zeroizing::new(plaintext), nonce: random()? });
-        }
-        let person = form.basic;
-        let name = Some(person.greeting_name()).filter(|name| !name.is_empty());
-        Ok(Sealable { sections, name, person })
+        sealable(form, self.settings.calling_code)
     }
 
     /// `customer.show`: everything that the desk may see of one customer.
@@ -182,6 +159,38 @@ impl Desk {
             "bought": super::sale::bought(&kept.bought),
         }))
     }
+}
+
+/// The checked person as the sections that are sealed.
+pub(super) fn sealable(
+    form: &Map<String, Value>,
+    calling_code: Option<CallingCode>,
+) -> Result<Sealable, Refusal> {
+    let form = Form::read(form, calling_code)
+        .map_err(|error| Refusal::field(format!("person.{}", error.field), error.problem))?;
+    // Phones and e-mail addresses are judged by their own types; everything else is a free text.
+    if let Some((field, _)) = form.texts().find(|(_, text)| decode::payment::finds_card_number(text)) {
+        let message = "holds what looks like a payment card number; those are never kept";
+        return Err(Refusal::field(format!("person.{field}"), message));
+    }
+    let mut sections = Vec::new();
+    for section in Section::OF_FORM {
+        let Some(name) = vault::section_of(section) else { continue };
+        let plaintext = match (section, form.more.get(&section)) {
+            (Section::Basic, _) => serde_json::to_vec(&form.basic),
+            (_, Some(fields)) => serde_json::to_vec(fields),
+            (_, None) => Ok(Vec::new()),
+        };
+        let plaintext =
+            plaintext.map_err(|_| Refusal::new(RefusalCode::Internal, "a person cannot be written"))?;
+        if plaintext.len() > vault::SECTION_BYTES_MAX {
+            return Err(Refusal::field("person", "is too long in all; shorten the longest fields"));
+        }
+        sections.push(Sealed { name, plaintext: Zeroizing::new(plaintext), nonce: random()? });
+    }
+    let person = form.basic;
+    let name = Some(person.greeting_name()).filter(|name| !name.is_empty());
+    Ok(Sealable { sections, name, person })
 }
 
 /// Seals the sections of a form that are not as they are kept already.

@@ -5,7 +5,8 @@ use super::{Desk, Opened};
 use crate::domain::event::{Outcome, RequestDone, StoreEvent};
 use crate::domain::id::RegisterName;
 use crate::domain::refusal::{Refusal, RefusalCode};
-use crate::log::{Log, Read, Tx};
+use crate::domain::time::Uptime;
+use crate::log::{Pending, Read, Tx};
 use crate::store;
 use crate::vault::Vault;
 use serde::de::DeserializeOwned;
@@ -45,19 +46,39 @@ pub(super) struct Done {
     pub(super) repeated: bool,
 }
 
+/// A write by what makes it one: its key, what it says, who asks.
+pub(super) struct Wish {
+    pub(super) key: Uuid,
+    /// The same for the same wish, whatever the order of its fields.
+    pub(super) body: Vec<u8>,
+    pub(super) by: u32,
+}
+
+/// A write that the committer has in its queue.
+pub(super) struct Queued {
+    pending: Pending<(Outcome, bool), Refusal>,
+    queued_at: Uptime,
+}
+
+impl Queued {
+    /// Waits until it is durable; how long that took is noted.
+    pub(super) async fn done(self, desk: &Desk) -> Result<Done, Refusal> {
+        let (outcome, repeated) = self.pending.await?.value;
+        desk.journal.committed(desk.clock.uptime().saturating_sub(self.queued_at));
+        Ok(Done { outcome, repeated })
+    }
+}
+
 impl Ask<'_> {
     /// See [`fields`].
     pub(super) fn fields<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         fields(self.params)
     }
 
-    /// Method and fields in one text that does not depend on white space or order.
+    /// See [`canonical`].
     fn canonical(&self) -> Result<Vec<u8>, Refusal> {
         let fields: Value = self.fields()?;
-        let mut text = self.method.as_bytes().to_vec();
-        text.push(b'\n');
-        text.extend(fields.to_string().into_bytes());
-        Ok(text)
+        Ok(canonical(self.method, &fields))
     }
 
     /// The register that the request speaks for: the one it names, or the session's. A till speaks for itself alone.
@@ -74,6 +95,11 @@ impl Ask<'_> {
             Refusal::field("register", "name the register, or subscribe to it on this connection first")
         })
     }
+}
+
+/// Method and fields in one text that does not depend on white space or order.
+pub(super) fn canonical(method: &str, fields: &Value) -> Vec<u8> {
+    format!("{method}\n{fields}").into_bytes()
 }
 
 /// The part of a serde message that says what would be right; the part that quotes the value is dropped.
@@ -94,41 +120,43 @@ impl Desk {
     where
         F: FnOnce(&mut Tx<'_>) -> Result<Outcome, Refusal> + Send + 'static,
     {
+        let wish = Wish { key, body: ask.canonical()?, by: ask.who.uid };
+        self.queue(wish, decide)?.done(self).await
+    }
+
+    /// The same for one of several writes that are under way together.
+    pub(super) fn queue<F>(&self, wish: Wish, decide: F) -> Result<Queued, Refusal>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<Outcome, Refusal> + Send + 'static,
+    {
         let Opened { log, vault } = self.store()?;
-        let (body, vault, by) = (ask.canonical()?, Arc::clone(vault), Some(ask.who.uid));
-        self.commit(log, move |tx| {
+        let (Wish { key, body, by }, vault) = (wish, Arc::clone(vault));
+        let (queued_at, waiting) = (self.clock.uptime(), self.journal.queued());
+        let decide = move |tx: &mut Tx<'_>| {
+            drop(waiting);
             if let Some(done) = store::request(tx, key)? {
                 return same_request(tx, &vault, &done, &body).map(|outcome| (outcome, true));
             }
             let outcome = decide(tx)?;
             let body = vault.body_mac(tx, outcome.customer, &body)?;
-            store::emit(tx, &StoreEvent::RequestDone(RequestDone { key, body, outcome, by }))?;
+            store::emit(tx, &StoreEvent::RequestDone(RequestDone { key, body, outcome, by: Some(by) }))?;
             Ok((outcome, false))
-        })
-        .await
-    }
-
-    /// Queues a decision and waits until it is durable; how long that took is noted.
-    async fn commit<F>(&self, log: &Log, decide: F) -> Result<Done, Refusal>
-    where
-        F: FnOnce(&mut Tx<'_>) -> Result<(Outcome, bool), Refusal> + Send + 'static,
-    {
-        let (queued_at, waiting) = (self.clock.uptime(), self.journal.queued());
-        let decide = move |tx: &mut Tx<'_>| {
-            drop(waiting);
-            decide(tx)
         };
-        let (outcome, repeated) = log.submit(decide)?.await?.value;
-        self.journal.committed(self.clock.uptime().saturating_sub(queued_at));
-        Ok(Done { outcome, repeated })
+        Ok(Queued { pending: log.submit(decide)?, queued_at })
     }
 
     /// What this request came to, if it was carried out before: asked first where a write has something to prepare.
     pub(super) fn done_before(&self, ask: &Ask<'_>, key: Uuid) -> Result<Option<Outcome>, Refusal> {
-        let Opened { log, vault } = self.store()?;
-        let views = log.views();
+        self.store()?.done_before(key, &ask.canonical()?)
+    }
+}
+
+impl Opened {
+    /// What came of a request with this key, if it was carried out before with this body.
+    pub(super) fn done_before(&self, key: Uuid, body: &[u8]) -> Result<Option<Outcome>, Refusal> {
+        let views = self.log.views();
         let Some(done) = store::request(&views, key)? else { return Ok(None) };
-        same_request(&views, vault, &done, &ask.canonical()?).map(Some)
+        same_request(&views, &self.vault, &done, body).map(Some)
     }
 }
 

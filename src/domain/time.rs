@@ -153,6 +153,22 @@ impl From<jiff::civil::Date> for Day {
     }
 }
 
+impl Day {
+    /// When this day is over where `zone` is kept; `None` at the calendar's end.
+    #[must_use]
+    pub fn ends_at(self, zone: &TimeZone) -> Option<Timestamp> {
+        let end = self.0.tomorrow().ok()?.to_zoned(zone.clone()).ok()?;
+        Some(Timestamp(end.timestamp().as_microsecond()))
+    }
+
+    /// The last day that is not over before `at` where `zone` is kept: of the end of a day, that day.
+    #[must_use]
+    pub fn last_before(at: Timestamp, zone: &TimeZone) -> Option<Self> {
+        let moment = jiff::Timestamp::from_microsecond(at.0.checked_sub(1)?).ok()?;
+        Some(Self(moment.to_zoned(zone.clone()).date()))
+    }
+}
+
 impl std::str::FromStr for Day {
     type Err = NoDay;
 

@@ -179,6 +179,7 @@ fn keep_line(
     let points = match entry.kind {
         PointsKind::Hold | PointsKind::Release => moved,
         PointsKind::Earn
+        | PointsKind::Import
         | PointsKind::Capture
         | PointsKind::ReverseEarn
         | PointsKind::ReverseRedeem
@@ -225,6 +226,7 @@ fn keep_hold(
         PointsKind::Hold
         | PointsKind::Release
         | PointsKind::Earn
+        | PointsKind::Import
         | PointsKind::ReverseEarn
         | PointsKind::Expire
         | PointsKind::Adjust => {}

@@ -23,6 +23,7 @@ impl Account {
             PointsKind::Hold => next.open_hold(entry)?,
             PointsKind::Capture | PointsKind::Release => next.take_of_hold(entry)?,
             PointsKind::Earn
+            | PointsKind::Import
             | PointsKind::ReverseEarn
             | PointsKind::ReverseRedeem
             | PointsKind::Expire

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum PointsKind {
     /// Points came in.
     Earn,
+    /// Points were brought over from another programme.
+    Import,
     /// Points are set aside for a sale that is being rung up.
     Hold,
     /// Points set aside are spent.
@@ -32,6 +34,7 @@ impl PointsKind {
     pub fn word(self) -> &'static str {
         match self {
             Self::Earn => "EARN",
+            Self::Import => "IMPORT",
             Self::Hold => "HOLD",
             Self::Capture => "CAPTURE",
             Self::Release => "RELEASE",
