@@ -101,15 +101,15 @@ pub(super) fn get(
     base.map_or(Ok(None), |table| table.get(&key))
 }
 
-/// Reads the entries with `prefix` through `layers`, the topmost first.
-pub(super) fn scan(
+/// Reads the entries with `prefix` from the key `from` on through `layers`, the topmost first.
+pub(super) fn scan_from(
     base: Base<'_>,
     layers: &[&Layer],
     view: View,
-    prefix: &[u8],
+    (prefix, from): (&[u8], &[u8]),
     limit: usize,
 ) -> Result<Vec<Entry>, ViewError> {
-    let from = full_key(view, prefix)?;
+    let (prefix, from) = (full_key(view, prefix)?, full_key(view, from)?);
     let below: Box<dyn Iterator<Item = Laid> + '_> = match base {
         Some(base) => base.entries(&from),
         None => Box::new(std::iter::empty()),
@@ -122,7 +122,7 @@ pub(super) fn scan(
     let mut found = Vec::new();
     for entry in all {
         let (mut key, Change { value, .. }) = entry?;
-        if found.len() >= limit || !key.starts_with(&from) {
+        if found.len() >= limit || !key.starts_with(&prefix) {
             break;
         }
         if let Some(value) = value {
@@ -193,9 +193,15 @@ impl Read for FoldView<'_> {
         get(self.base, &self.layers(), view, key)
     }
 
-    fn scan(&self, view: View, prefix: &[u8], limit: usize) -> Result<Vec<Entry>, ViewError> {
+    fn scan_from(
+        &self,
+        view: View,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Entry>, ViewError> {
         self.own(view)?;
-        scan(self.base, &self.layers(), view, prefix, limit)
+        scan_from(self.base, &self.layers(), view, (prefix, from), limit)
     }
 }
 

@@ -175,7 +175,19 @@ pub trait Read {
     fn get(&self, view: View, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError>;
 
     /// The entries whose key starts with `prefix`, in key order, at most `limit`.
-    fn scan(&self, view: View, prefix: &[u8], limit: usize) -> Result<Vec<Entry>, ViewError>;
+    fn scan(&self, view: View, prefix: &[u8], limit: usize) -> Result<Vec<Entry>, ViewError> {
+        self.scan_from(view, prefix, prefix, limit)
+    }
+
+    /// As [`Self::scan`], but only those at or after the key `from`, which begins with `prefix`. What lies before is not gone
+    /// through.
+    fn scan_from(
+        &self,
+        view: View,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Entry>, ViewError>;
 }
 
 /// An entry of a view: key and value.

@@ -103,9 +103,16 @@ impl Read for Tx<'_> {
         layer::get(base(self.views.table(view.half).as_deref()), &self.layers(), view, key)
     }
 
-    fn scan(&self, view: View, prefix: &[u8], limit: usize) -> Result<Vec<Entry>, ViewError> {
+    fn scan_from(
+        &self,
+        view: View,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Entry>, ViewError> {
         self.views.check(view.half)?;
-        layer::scan(base(self.views.table(view.half).as_deref()), &self.layers(), view, prefix, limit)
+        let table = self.views.table(view.half);
+        layer::scan_from(base(table.as_deref()), &self.layers(), view, (prefix, from), limit)
     }
 }
 

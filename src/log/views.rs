@@ -90,9 +90,15 @@ impl Read for Views {
         layer::get(base(self.table(view.half).as_deref()), &[], view, key)
     }
 
-    fn scan(&self, view: View, prefix: &[u8], limit: usize) -> Result<Vec<Entry>, ViewError> {
+    fn scan_from(
+        &self,
+        view: View,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Entry>, ViewError> {
         self.check(view.half)?;
-        layer::scan(base(self.table(view.half).as_deref()), &[], view, prefix, limit)
+        layer::scan_from(base(self.table(view.half).as_deref()), &[], view, (prefix, from), limit)
     }
 }
 

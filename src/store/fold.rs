@@ -5,8 +5,8 @@ mod quick;
 mod sales;
 
 use super::{
-    CUSTOMERS, JOBS, JOBS_OPEN, Job, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION, VISITS, Visit,
-    VisitState, points, value,
+    CUSTOMERS, JOBS, JOBS_OPEN, Job, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION, VISITS,
+    VISITS_FORGOTTEN, Visit, VisitState, just_after, points, value,
 };
 use crate::domain::card::{Card, CardReason, CardStatus};
 use crate::domain::customer::Customer;
@@ -23,6 +23,12 @@ const EVENT_BYTES: usize = 1 << 10;
 
 /// The states of a print job after which nothing more is heard of it, as the journal has them.
 const JOB_ENDS: [&str; 5] = ["sent", "printed", "processed", "failed", "unknown"];
+
+/// How long a visit can be referred to: whoever records a sale for a customer of a month ago names the customer.
+const VISIT_KEPT_US: i64 = 30 * 24 * 3600 * 1_000_000;
+/// One transaction of so many looks for visits to be forgotten, and takes out at most twice as many.
+const FORGET_EVERY: u64 = 64;
+const FORGET_MAX: usize = 128;
 
 /// The fold of the neutral half. Needs no key, no clock and no config.
 #[derive(Debug, Clone, Copy, Default)]
@@ -121,6 +127,9 @@ fn open_visit(
     (visit, customer, register): (VisitId, CustomerNumber, RegisterName),
     repeat_of: Option<VisitId>,
 ) -> Result<(), FoldError> {
+    if meta.seq.is_multiple_of(FORGET_EVERY) {
+        forget_visits(meta, views)?;
+    }
     let kept = Visit { customer, register, opened_at: Timestamp(meta.at_us), state: VisitState::Open };
     let register = kept.register.as_str().as_bytes();
     let before = value::<VisitId>(views, REGISTERS, register).map_err(bad)?;
@@ -137,6 +146,26 @@ fn open_visit(
         customer.last_visit = Some((visit, kept.opened_at));
         Ok(())
     })
+}
+
+/// Takes out the oldest visits, that nobody refers to any more: their ids begin with the time. Goes on where it ended the last time,
+/// for what was taken out lately leaves marks that would have to be gone over.
+fn forget_visits(meta: &Meta, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
+    let until = Timestamp(meta.at_us.saturating_sub(VISIT_KEPT_US));
+    let from = views.get(VISITS_FORGOTTEN, &[])?.map_or(Vec::new(), |last| just_after(&last));
+    let mut last = None;
+    for (key, kept) in views.scan_from(VISITS, &[], &from, FORGET_MAX)? {
+        let kept: Visit = postcard::from_bytes(&kept).map_err(bad)?;
+        if kept.opened_at >= until {
+            break;
+        }
+        views.remove(VISITS, &key);
+        last = Some(key);
+    }
+    if let Some(last) = last {
+        views.put(VISITS_FORGOTTEN, &[], &last);
+    }
+    Ok(())
 }
 
 fn end_visit(views: &mut dyn ReadWrite, visit: VisitId) -> Result<(), FoldError> {
@@ -160,8 +189,10 @@ fn set_card_status(
 }
 
 fn move_visit(views: &mut dyn ReadWrite, visit: VisitId, state: VisitState) -> Result<(), FoldError> {
-    let kept: Visit = known(views, VISITS, visit.0.as_bytes(), "a visit moves that never began")?;
-    put(views, VISITS, visit.0.as_bytes(), &Visit { state, ..kept })
+    let key = visit.0.as_bytes();
+    // A register that rested for long has one that is forgotten.
+    let Some(kept) = value::<Visit>(views, VISITS, key).map_err(bad)? else { return Ok(()) };
+    put(views, VISITS, key, &Visit { state, ..kept })
 }
 
 /// A value that an event takes for granted.

@@ -34,6 +34,8 @@ const ISSUES: View = neutral(1);
 /// Idempotency key → sequence of the transaction that carried the request out.
 const REQUESTS: View = neutral(2);
 const VISITS: View = neutral(3);
+/// The last visit that was forgotten, under the empty key: those before it are forgotten too.
+const VISITS_FORGOTTEN: View = neutral(12);
 /// The visit that is open at each register.
 const REGISTERS: View = neutral(4);
 const JOBS: View = neutral(5);
@@ -118,25 +120,15 @@ pub fn customers_after(
     after: Option<CustomerNumber>,
     limit: usize,
 ) -> Result<Vec<Customer>, StoreError> {
-    let first = after.map_or(0, |after| after.0.as_bytes().first().copied().unwrap_or(0));
-    let mut customers = Vec::new();
-    for byte in first..=u8::MAX {
-        // Numbers are random, so the first byte of them is a page.
-        for (key, value) in views.scan(CUSTOMERS, &[byte], CUSTOMERS_OF_PAGE_MAX)? {
-            if after.is_some_and(|after| key.as_slice() <= after.0.as_bytes().as_slice()) {
-                continue;
-            }
-            customers.push(postcard::from_bytes(&value).map_err(StoreError::Layout)?);
-            if customers.len() >= limit {
-                return Ok(customers);
-            }
-        }
-    }
-    Ok(customers)
+    let from = after.map_or(Vec::new(), |after| just_after(after.0.as_bytes()));
+    let found = views.scan_from(CUSTOMERS, &[], &from, limit)?.into_iter();
+    found.map(|(_, value)| postcard::from_bytes(&value).map_err(StoreError::Layout)).collect()
 }
 
-/// The most customers whose numbers begin with one byte: of some sixty million in all.
-const CUSTOMERS_OF_PAGE_MAX: usize = 250_000;
+/// The first key that may come after `key`.
+fn just_after(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
+}
 
 /// What a request with this idempotency key came to, if there was one.
 ///
@@ -152,7 +144,7 @@ pub fn request(views: &(impl Recall + ?Sized), key: Uuid) -> Result<Option<Reque
     Ok(done.into_iter().find(|done| done.key == key))
 }
 
-/// A visit.
+/// A visit of the last thirty days.
 ///
 /// # Errors
 /// [`StoreError`] when the view cannot be read.

@@ -32,6 +32,7 @@ mod ledger;
 mod returns;
 mod sales;
 mod service;
+mod visits;
 
 /// A clock that a test moves by hand.
 #[derive(Default)]

@@ -23,7 +23,7 @@ impl Read for Map {
         Ok(self.0.get(&(view.number, key.to_vec())).cloned())
     }
 
-    fn scan(&self, _: View, _: &[u8], _: usize) -> Result<Vec<Entry>, ViewError> {
+    fn scan_from(&self, _: View, _: &[u8], _: &[u8], _: usize) -> Result<Vec<Entry>, ViewError> {
         Ok(Vec::new())
     }
 }
