@@ -21,6 +21,7 @@ mod input;
 mod issue;
 mod job;
 mod load;
+mod lost;
 mod note;
 mod owner;
 mod points;
@@ -103,9 +104,12 @@ enum Command {
     /// Issues: claims, repairs, complaints, questions.
     #[command(subcommand)]
     Issue(issue::Command),
-    /// Sales: record, attach, show, list.
+    /// Sales: record, attach, return, exchange, park, show, list.
     #[command(subcommand)]
     Sale(sale::Command),
+    /// Sales that did not come about: why, and what they would have come to.
+    #[command(subcommand)]
+    Lost(lost::Command),
     /// Notes about a customer.
     #[command(subcommand)]
     Note(note::Command),
@@ -192,6 +196,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Card(command) => command.run(asker),
         Command::Issue(command) => command.run(asker),
         Command::Sale(command) => command.run(asker),
+        Command::Lost(command) => command.run(asker),
         Command::Note(command) => command.run(asker),
         Command::Points(command) => command.run(asker),
         Command::Preference(command) => command.run(asker),

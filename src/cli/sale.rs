@@ -4,6 +4,7 @@ use super::ask::{Asker, Key, Usage};
 use super::input;
 use super::say::{at, get, rows, table, when};
 use crate::domain::id::{CustomerNumber, SaleId};
+use crate::domain::money::Currency;
 use clap::ArgGroup;
 use serde_json::{Map, Value, json};
 
@@ -28,6 +29,25 @@ pub(super) enum Command {
         #[command(flatten)]
         key: Key,
     },
+    /// Takes goods back and hands others out: the fields of `sale.exchange` as JSON on standard input.
+    Exchange {
+        #[command(flatten)]
+        key: Key,
+    },
+    /// Puts a sale aside before it is paid: the fields of `sale.park` as JSON on standard input.
+    Park {
+        #[command(flatten)]
+        key: Key,
+    },
+    /// Takes a parked sale up again, and shows its lines.
+    Resume {
+        /// The parked sale.
+        parked: SaleId,
+        #[command(flatten)]
+        key: Key,
+    },
+    /// Lists the parked sales that can be taken up.
+    Parked,
     /// Voids a sale that was rung up by mistake: it counts as never made.
     Void {
         /// The sale.
@@ -84,6 +104,29 @@ impl Command {
                     )
                 })
             }
+            Self::Exchange { key } => {
+                let mut params = given(&input::whole("the exchange as JSON")?)?;
+                params.insert("key".to_owned(), json!(key.get()));
+                asker.tell("sale.exchange", Value::Object(params), |answer| {
+                    let covered = sum(get(answer, "covered"));
+                    format!(
+                        "{}, return {}; {covered} paid with goods",
+                        recorded(answer),
+                        at(answer, "/return")
+                    )
+                })
+            }
+            Self::Park { key } => {
+                let mut params = given(&input::whole("the basket as JSON")?)?;
+                params.insert("key".to_owned(), json!(key.get()));
+                asker.tell("sale.park", Value::Object(params), |answer| {
+                    format!("parked as {} until {}", at(answer, "/parked"), when(&at(answer, "/until")))
+                })
+            }
+            Self::Resume { parked, key } => {
+                asker.tell("sale.resume", json!({ "key": key.get(), "parked": parked }), resumed)
+            }
+            Self::Parked => asker.tell("sale.parked", json!({}), parked),
             Self::Void { sale, key } => {
                 let params = json!({ "key": key.get(), "sale": sale });
                 asker.tell("sale.void", params, |_| format!("sale {sale} is voided"))
@@ -100,7 +143,7 @@ impl Command {
     }
 }
 
-fn given(text: &str) -> anyhow::Result<Map<String, Value>> {
+pub(super) fn given(text: &str) -> anyhow::Result<Map<String, Value>> {
     let mistake = |error: serde_json::Error| {
         Usage(format!("standard input is no JSON object: line {}, column {}", error.line(), error.column()))
     };
@@ -140,6 +183,35 @@ fn shown(answer: &Value) -> String {
         ("Voided", if get(answer, "voided") == true { "yes".to_owned() } else { "no".to_owned() }),
     ]);
     let exponent = get(get(answer, "total"), "exponent").as_u64().unwrap_or(0);
+    format!("{head}\n\n{}", lines(rows(answer, "/lines"), exponent))
+}
+
+/// What can be taken up, the one that lapses first before the others.
+fn parked(answer: &Value) -> String {
+    let parked = rows(answer, "/parked");
+    if parked.is_empty() {
+        return "no parked sales".to_owned();
+    }
+    let row = |sale: &Value| {
+        let text = |field| at(sale, field);
+        let money = sum(get(sale, "total"));
+        [text("/parked"), text("/register"), when(&text("/parked_at")), when(&text("/until")), money]
+    };
+    table(["PARKED", "REGISTER", "SINCE", "UNTIL", "TOTAL"], parked.iter().map(row))
+}
+
+fn resumed(answer: &Value) -> String {
+    let basket = get(answer, "basket");
+    let currency = at(basket, "/currency").parse().map(|currency: Currency| currency.exponent());
+    let exponent = currency.map_or(0, u64::from);
+    let total =
+        json!({ "minor": get(basket, "total"), "exponent": exponent, "currency": get(basket, "currency") });
+    let head = format!("{} of customer {}, {}", at(answer, "/parked"), at(answer, "/customer"), sum(&total));
+    format!("{head}\n\n{}", lines(rows(basket, "/lines"), exponent))
+}
+
+/// The lines of a receipt as a table.
+fn lines(lines: &[Value], exponent: u64) -> String {
     let row = |line: &Value| {
         let article = ["/gtin", "/sku", "/model", "/serial"].map(|field| at(line, field));
         let article: Vec<String> = article.into_iter().filter(|text| text != super::say::NOTHING).collect();
@@ -148,9 +220,7 @@ fn shown(answer: &Value) -> String {
         let money = |field| decimal(get(line, field).as_i64().unwrap_or(0), exponent);
         [article.join(" "), quantity, money("unit_price"), money("amount"), at(line, "/category")]
     };
-    let lines =
-        table(["ARTICLE", "QUANTITY", "PRICE", "AMOUNT", "CATEGORY"], rows(answer, "/lines").iter().map(row));
-    format!("{head}\n\n{lines}")
+    table(["ARTICLE", "QUANTITY", "PRICE", "AMOUNT", "CATEGORY"], lines.iter().map(row))
 }
 
 /// Amounts of several currencies in one line.
@@ -161,7 +231,7 @@ pub(super) fn sums(amounts: &[Value]) -> String {
     amounts.iter().map(sum).collect::<Vec<_>>().join(", ")
 }
 
-fn sum(money: &Value) -> String {
+pub(super) fn sum(money: &Value) -> String {
     let exponent = get(money, "exponent").as_u64().unwrap_or(0);
     format!("{} {}", decimal(get(money, "minor").as_i64().unwrap_or(0), exponent), at(money, "/currency"))
 }
@@ -200,5 +270,9 @@ mod tests {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
         assert!(listed(&json!({ "sales": [] })).contains("no sales"));
+        let basket = json!({ "currency": "EUR", "total": 333, "lines": answer["lines"] });
+        let text = resumed(&json!({ "parked": "p-1", "customer": null, "basket": basket }));
+        assert!(text.starts_with("p-1 of customer -, 3.33 EUR\n") && text.contains("0.35"), "{text}");
+        assert_eq!(parked(&json!({ "parked": [] })), "no parked sales");
     }
 }

@@ -1,4 +1,4 @@
-//! Lets the points' ledgers keep up with time: holds that lapse, points that expire.
+//! Lets the books keep up with time: holds that lapse, points that expire, parked sales that nobody took up.
 //!
 //! Whoever reads a balance is told what is true at that moment in any case; this writes it down.
 
@@ -26,6 +26,10 @@ pub(super) async fn keep_current(desk: Arc<Desk>) {
                     break;
                 }
             }
+        }
+        // More than one sweep takes wait for the next minute.
+        if let Err(error) = desk.settle_parked().await {
+            tracing::debug!(%error, "parked sales cannot be brought up to date");
         }
     }
 }

@@ -15,6 +15,7 @@ mod find;
 mod history;
 mod import;
 pub mod issue;
+mod lost;
 mod note;
 mod person;
 pub mod points;
@@ -23,8 +24,11 @@ mod refused;
 mod request;
 pub mod retention;
 mod sale;
+mod sale_exchange;
+mod sale_parked;
 mod sale_return;
 pub mod visit;
+mod whose;
 
 use crate::decode::classify::Rules;
 use crate::domain::contact::CallingCode;
@@ -53,6 +57,10 @@ pub const SEARCHES_MAX: u32 = 30;
 
 /// After this time one more is free again.
 pub const SEARCH_EVERY: Duration = Duration::from_secs(2);
+
+/// How long a parked sale can be taken up, in hours, unless the config says otherwise, and the longest that it can say.
+const PARKED_HOURS: u64 = 24;
+const PARKED_HOURS_MAX: u64 = 60 * 24;
 
 /// The most users whose searches are counted apart; beyond, the count starts anew.
 const SEARCHERS_MAX: usize = 256;
@@ -91,9 +99,16 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("sale.record", TILL),
     ("sale.attach", DESK),
     ("sale.return", TILL),
+    ("sale.exchange", TILL),
     ("sale.void", TILL),
+    ("sale.park", TILL),
+    ("sale.resume", TILL),
+    ("sale.parked", TILL),
     ("sale.show", TILL),
     ("sale.list", TILL),
+    ("lost.record", TILL),
+    ("lost.recover", TILL),
+    ("lost.list", DESK),
     ("note.keep", DESK),
     ("preference.set", TILL),
     ("points.show", TILL),
@@ -186,6 +201,8 @@ pub struct Settings {
     pub rules: Rules,
     /// Whether the customer's name is printed on the card.
     pub name_on_card: bool,
+    /// How long a parked sale can be taken up.
+    pub parked: Duration,
     /// The points programme. From a table of its own.
     pub points: points::Settings,
     /// Opening hours, deadlines and warranty. From a table of its own.
@@ -201,6 +218,7 @@ impl Default for Settings {
             calling_code: None,
             rules: Rules::default(),
             name_on_card: true,
+            parked: Duration::from_hours(PARKED_HOURS),
             points: points::Settings::default(),
             service: issue::Settings::default(),
             retention: retention::Settings::default(),
@@ -214,7 +232,8 @@ impl Settings {
         let shop = keys.text("name");
         let calling_code = keys.parsed("calling_code", str::parse);
         let name_on_card = keys.flag("name_on_card").unwrap_or(true);
-        Self { shop, calling_code, name_on_card, ..Self::default() }
+        let parked = keys.number("parked_hours", 1..=PARKED_HOURS_MAX, "hours").unwrap_or(PARKED_HOURS);
+        Self { shop, calling_code, name_on_card, parked: Duration::from_hours(parked), ..Self::default() }
     }
 }
 
@@ -310,9 +329,16 @@ impl Desk {
             "sale.record" => self.record_sale(&ask).await,
             "sale.attach" => self.attach_sale(&ask).await,
             "sale.return" => self.return_sale(&ask).await,
+            "sale.exchange" => self.exchange_sale(&ask).await,
             "sale.void" => self.void_sale(&ask).await,
+            "sale.park" => self.park_sale(&ask).await,
+            "sale.resume" => self.resume_sale(&ask).await,
+            "sale.parked" => self.parked_sales(&ask),
             "sale.show" => self.show_sale(&ask),
             "sale.list" => self.list_sales(&ask),
+            "lost.record" => self.record_lost(&ask).await,
+            "lost.recover" => self.recover_lost(&ask).await,
+            "lost.list" => self.list_lost(&ask),
             "note.keep" => self.keep_note(&ask).await,
             "preference.set" => self.set_preference(&ask).await,
             "points.show" => self.show_points(&ask),

@@ -3,6 +3,7 @@
 use super::person::no_such_customer;
 use super::request::Ask;
 use super::sale_return::still_good;
+use super::whose::Whose;
 use super::{Desk, earning, points, random};
 use crate::decode;
 use crate::domain::event::{Outcome, StoreEvent};
@@ -13,7 +14,7 @@ use crate::domain::purchase::{self, Bought, Line, Receipt, Sale, Tender, TenderK
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::{Day, Timestamp};
 use crate::log::{Recall, Tx};
-use crate::store::{self, VisitState};
+use crate::store;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -44,7 +45,7 @@ struct Record {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct GivenReceipt {
+pub(super) struct GivenReceipt {
     number: String,
     day: Day,
     currency: Currency,
@@ -95,13 +96,13 @@ struct List {
 }
 
 /// A sale on its way into the store: all but what only the committer knows.
-struct New {
-    sold_at: Option<Timestamp>,
-    receipt: Receipt,
-    customer: Option<CustomerNumber>,
-    visit: Option<VisitId>,
-    late: bool,
-    random: [u8; 16],
+pub(super) struct New {
+    pub(super) sold_at: Option<Timestamp>,
+    pub(super) receipt: Receipt,
+    pub(super) visit: Option<VisitId>,
+    /// The return that came with it.
+    pub(super) exchange: Option<SaleId>,
+    pub(super) random: [u8; 16],
 }
 
 impl Desk {
@@ -120,9 +121,9 @@ impl Desk {
         if let Some(visit) = visit {
             self.told.queued(visit).await;
         }
-        let new = New { sold_at, receipt, customer, visit, late, random: random()? };
-        let points = self.settings.points.clone();
-        let done = self.write(ask, key, move |tx| new.record(tx, (&points, now))).await?;
+        let new = New { sold_at, receipt, visit, exchange: None, random: random()? };
+        let (whose, points) = (Whose { visit, customer, late }, self.settings.points.clone());
+        let done = self.write(ask, key, move |tx| new.record(tx, &whose, (&points, now))).await?;
         let Outcome { sale, customer, .. } = done.outcome;
         Ok(json!({
             "sale": sale, "customer": customer, "points": self.earned_by(sale)?, "repeated": done.repeated,
@@ -140,7 +141,7 @@ impl Desk {
     }
 
     /// The points that whose sale it is has of it.
-    fn earned_by(&self, sale: Option<SaleId>) -> Result<i64, Refusal> {
+    pub(super) fn earned_by(&self, sale: Option<SaleId>) -> Result<i64, Refusal> {
         let Some(sale) = sale else { return Ok(0) };
         let lines = store::points_of_sale(&self.store()?.log.views(), sale)?;
         let earned = lines.iter().filter(|line| line.kind == PointsKind::Earn);
@@ -169,6 +170,7 @@ impl Desk {
             let returned = money(sale.receipt.currency, back.total());
             shown.insert("returned".to_owned(), returned);
             shown.insert("voided".to_owned(), json!(back.voided));
+            shown.insert("exchange".to_owned(), json!(sale.exchange));
             shown.insert("lines".to_owned(), json!(sale.receipt.lines));
             shown.insert("tenders".to_owned(), json!(sale.receipt.tenders));
         }
@@ -189,56 +191,39 @@ impl New {
     fn record(
         self,
         tx: &mut Tx<'_>,
-        (points, now): (&points::Settings, Timestamp),
+        whose: &Whose,
+        rules: (&points::Settings, Timestamp),
     ) -> Result<Outcome, Refusal> {
-        let customer = self.whose(tx)?;
-        let Self { sold_at, receipt, visit, random, .. } = self;
+        let customer = whose.settle(tx, &self.receipt.register)?;
+        let receipt = &self.receipt;
         if store::has_receipt(tx, &receipt.register, receipt.day, &receipt.number)? {
             let message = "this register has recorded a receipt of this number and day already";
             let field = Some("receipt.number".to_owned());
             return Err(Refusal { field, ..Refusal::new(RefusalCode::Conflict, message) });
         }
+        self.ring_up(tx, customer, rules)
+    }
+
+    /// Records it for a customer, under a receipt's number that is free.
+    pub(super) fn ring_up(
+        self,
+        tx: &mut Tx<'_>,
+        customer: Option<CustomerNumber>,
+        (points, now): (&points::Settings, Timestamp),
+    ) -> Result<Outcome, Refusal> {
+        let Self { sold_at, receipt, visit, exchange, random } = self;
         let meta = tx.meta();
         let sale = SaleId::new(meta.seq, random);
         let sold_at = sold_at.unwrap_or(Timestamp(meta.at_us));
         if let Some(customer) = customer {
             room(tx, customer, (sale, sold_at), (receipt.currency, receipt.total), "receipt.total")?;
         }
-        let recorded = Sale { sale, customer, visit, sold_at, receipt: receipt.clone() };
+        let recorded = Sale { sale, customer, visit, sold_at, exchange, receipt: receipt.clone() };
         store::emit(tx, &StoreEvent::SaleRecorded(Box::new(recorded)))?;
         if let Some(customer) = customer {
             earning::earn(tx, (points, now), customer, (sale, &receipt))?;
         }
         Ok(Outcome { customer, visit, sale: Some(sale), ..Outcome::default() })
-    }
-
-    /// Whose sale it is: the visit's, which must still stand for whoever is at the counter, or the customer's it names.
-    fn whose(&self, tx: &Tx<'_>) -> Result<Option<CustomerNumber>, Refusal> {
-        let Some(visit) = self.visit else {
-            let known = |customer| store::customer(tx, customer)?.ok_or_else(no_such_customer);
-            return Ok(self.customer.map(known).transpose()?.map(|kept| kept.customer));
-        };
-        let no_such_visit =
-            || Refusal::new(RefusalCode::NotFound, "no visit has this id; name the `customer`");
-        let kept = store::visit(tx, visit)?.ok_or_else(no_such_visit)?;
-        if self.customer.is_some_and(|customer| customer != kept.customer) {
-            return Err(Refusal::field(
-                "customer",
-                "is not the customer of this visit; leave one of the two out",
-            ));
-        }
-        let message = if kept.register != self.receipt.register {
-            "this visit is another register's; say `late` if the sale is this customer's all the same"
-        } else if kept.state != VisitState::Open {
-            "this visit has ended, or another customer came; say `late` if the sale is this customer's all the same"
-        } else {
-            return Ok(Some(kept.customer));
-        };
-        if self.late {
-            return Ok(Some(kept.customer));
-        }
-        let field = Some("visit".to_owned());
-        Err(Refusal { field, ..Refusal::new(RefusalCode::Conflict, message) })
     }
 }
 
@@ -300,21 +285,38 @@ pub(super) fn last_but(
 
 /// The receipt as it may be kept.
 fn checked(given: GivenReceipt, register: RegisterName) -> Result<Receipt, Refusal> {
+    let receipt = built(given, register)?;
+    let wrong = |(field, message): purchase::Wrong| Refusal::field(format!("receipt.{field}"), message);
+    purchase::check(&receipt).map_err(wrong)?;
+    check_lines(&receipt.lines, receipt.total, "receipt")?;
+    Ok(receipt)
+}
+
+/// Whether lines, of `of`, may be kept.
+pub(super) fn check_lines(lines: &[Line], total: i64, of: &str) -> Result<(), Refusal> {
+    let wrong = |(field, message): purchase::Wrong| Refusal::field(format!("{of}.{field}"), message);
+    purchase::check_lines(lines, total).map_err(wrong)?;
+    for (line, at) in lines.iter().zip(0_usize..) {
+        check_article(line).map_err(|(field, message)| wrong((format!("lines[{at}].{field}"), message)))?;
+    }
+    Ok(())
+}
+
+/// The receipt as it was given, in one currency; whether it holds together is not looked at.
+pub(super) fn built(given: GivenReceipt, register: RegisterName) -> Result<Receipt, Refusal> {
     let GivenReceipt { number, day, currency, lines, tenders, total } = given;
     let other = tenders.iter().position(|tender| tender.currency.is_some_and(|other| other != currency));
     if let Some(at) = other {
         let message = "must be the receipt's currency: a receipt is in one currency";
         return Err(Refusal::field(format!("receipt.tenders[{at}].currency"), message));
     }
+    if let Some(at) = tenders.iter().position(|tender| tender.kind == TenderKind::Exchange) {
+        let message = "EXCHANGE comes of `sale.exchange` by itself";
+        return Err(Refusal::field(format!("receipt.tenders[{at}].kind"), message));
+    }
     let tenders =
         tenders.into_iter().map(|GivenTender { kind, amount, .. }| Tender { kind, amount }).collect();
-    let receipt = Receipt { register, number, day, currency, lines, tenders, total };
-    let wrong = |(field, message): purchase::Wrong| Refusal::field(format!("receipt.{field}"), message);
-    purchase::check(&receipt).map_err(wrong)?;
-    for (line, at) in receipt.lines.iter().zip(0_usize..) {
-        check_article(line).map_err(|(field, message)| wrong((format!("lines[{at}].{field}"), message)))?;
-    }
-    Ok(receipt)
+    Ok(Receipt { register, number, day, currency, lines, tenders, total })
 }
 
 /// Judges an article's numbers by their own types; what a person may have typed must not hold a payment card.
@@ -334,9 +336,10 @@ fn check_article(line: &Line) -> Result<(), purchase::Wrong> {
 
 /// A sale without its lines.
 fn head(sale: &Sale) -> Value {
-    let Sale { sale, customer, visit, sold_at, receipt } = sale;
+    let Sale { sale, customer, visit, sold_at, exchange, receipt } = sale;
     let money = money(receipt.currency, receipt.total);
     json!({
+        "type": if exchange.is_some() { "EXCHANGE" } else { "SALE" },
         "sale": sale, "customer": customer, "visit": visit, "sold_at": sold_at.rfc3339(),
         "register": receipt.register, "number": receipt.number, "day": receipt.day,
         "total": money, "line_count": receipt.lines.len(),

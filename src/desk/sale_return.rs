@@ -5,7 +5,9 @@ use super::sale::{last_but, money, no_such_sale};
 use super::{Desk, earning, random};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{RegisterName, SaleId};
-use crate::domain::purchase::{self, BackLine, LINES_MAX, Return, Returned, Sale, TENDERS_MAX, Tender};
+use crate::domain::purchase::{
+    self, BackLine, LINES_MAX, Return, Returned, Sale, TENDERS_MAX, Tender, TenderKind,
+};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::{Day, Timestamp};
 use crate::log::Tx;
@@ -37,7 +39,7 @@ struct GivenReceipt {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct GivenLine {
+pub(super) struct GivenLine {
     line: u16,
     quantity: i64,
     #[serde(default)]
@@ -70,23 +72,9 @@ impl Desk {
                     let field = Some("receipt.number".to_owned());
                     return Err(Refusal { field, ..Refusal::new(RefusalCode::Conflict, message) });
                 }
-                let sale_return = SaleId::new(tx.meta().seq, random);
-                let back = Return {
-                    sale_return,
-                    of: sale,
-                    customer: kept.customer,
-                    returned_at: now,
-                    register,
-                    number: receipt.number,
-                    day: receipt.day,
-                    currency: kept.receipt.currency,
-                    total,
-                    tenders: receipt.tenders,
-                    lines,
-                };
-                let so_far = returned.total().saturating_add(total);
-                store::emit(tx, &StoreEvent::SaleReturned(Box::new(back)))?;
-                earning::shrink(tx, now, sale, (so_far, kept.receipt.total))?;
+                let GivenReceipt { number, day, tenders } = receipt;
+                let back = Back { register, number, day, tenders, random };
+                let sale_return = bring_back(tx, now, (&kept, &returned), lines, back)?;
                 Ok(Outcome { customer: kept.customer, sale: Some(sale_return), ..Outcome::default() })
             })
             .await?;
@@ -107,6 +95,10 @@ impl Desk {
         let done = self
             .write(ask, key, move |tx| {
                 let kept = store::sale(tx, sale)?.ok_or_else(no_such_sale)?;
+                if kept.exchange.is_some() {
+                    let message = "goods came back for this sale; an exchange is undone by another return";
+                    return Err(Refusal::new(RefusalCode::Conflict, message));
+                }
                 if still_good(tx, sale)? != Returned::default() {
                     let message = "goods of this sale came back; the rest is a return too";
                     return Err(Refusal::new(RefusalCode::Conflict, message));
@@ -123,6 +115,47 @@ impl Desk {
     }
 }
 
+/// How goods are taken back.
+pub(super) struct Back {
+    pub(super) register: RegisterName,
+    pub(super) number: String,
+    pub(super) day: Day,
+    pub(super) tenders: Vec<Tender>,
+    pub(super) random: [u8; 16],
+}
+
+/// Records that lines of a sale came back, and takes back what they earned.
+pub(super) fn bring_back(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    (kept, returned): (&Sale, &Returned),
+    lines: Vec<BackLine>,
+    back: Back,
+) -> Result<SaleId, Refusal> {
+    let Back { register, number, day, tenders, random } = back;
+    let total = lines.iter().fold(0, |sum: i64, line| sum.saturating_add(line.amount));
+    let (of, customer) = (kept.sale, kept.customer);
+    let (sale_return, currency) = (SaleId::new(tx.meta().seq, random), kept.receipt.currency);
+    let returned_at = now;
+    let back = Return {
+        sale_return,
+        of,
+        customer,
+        returned_at,
+        register,
+        number,
+        day,
+        currency,
+        lines,
+        tenders,
+        total,
+    };
+    store::emit(tx, &StoreEvent::SaleReturned(Box::new(back)))?;
+    let so_far = returned.total().saturating_add(total);
+    earning::shrink(tx, now, of, (so_far, kept.receipt.total))?;
+    Ok(sale_return)
+}
+
 /// What came back of a sale that was not voided.
 pub(super) fn still_good(tx: &Tx<'_>, sale: SaleId) -> Result<Returned, Refusal> {
     let returned = store::returned(tx, sale)?;
@@ -132,7 +165,7 @@ pub(super) fn still_good(tx: &Tx<'_>, sale: SaleId) -> Result<Returned, Refusal>
     Ok(returned)
 }
 
-fn came_back(
+pub(super) fn came_back(
     sale: &Sale,
     returned: &Returned,
     wanted: Option<Vec<GivenLine>>,
@@ -172,6 +205,9 @@ fn check_receipt(receipt: &GivenReceipt, lines: Option<&[GivenLine]>, now: Times
 }
 
 fn check_tenders(tenders: &[Tender], total: i64) -> Result<(), Refusal> {
+    if tenders.iter().any(|tender| tender.kind == TenderKind::Exchange) {
+        return Err(Refusal::field("receipt.tenders", "EXCHANGE comes of `sale.exchange` by itself"));
+    }
     let sum = purchase::check_sum(tenders.iter().map(|tender| tender.amount));
     if sum == Some(total) && tenders.iter().all(|tender| tender.amount >= 0) {
         return Ok(());

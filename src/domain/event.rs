@@ -6,13 +6,14 @@
 
 use super::card::{CardKind, CardReason, CardStatus};
 use super::id::{
-    AdjustmentId, CardId, CustomerNumber, IssueId, JobId, PrinterName, ReaderName, RegisterName, SaleId,
-    VisitId,
+    AdjustmentId, CardId, CustomerNumber, IssueId, JobId, LostId, PrinterName, ReaderName, RegisterName,
+    SaleId, VisitId,
 };
 use super::issue::{Claim, Clock, IssueKind, IssueProduct, IssueState, Severity};
+use super::lost::Lost;
 use super::money::Currency;
 use super::points::{Adjustment, PointsEntry};
-use super::purchase::{Return, Sale};
+use super::purchase::{Parked, Return, Sale};
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -115,6 +116,27 @@ pub enum StoreEvent {
         currency: Currency,
         /// For how much.
         total: i64,
+    },
+    /// A sale was put aside before it was paid.
+    SaleParked(Box<Parked>),
+    /// A register took a parked sale up.
+    ParkedTakenUp {
+        /// Which.
+        parked: SaleId,
+    },
+    /// The time of a parked sale was over; a [`SaleLost`](Self::SaleLost) follows.
+    ParkedLapsed {
+        /// Which.
+        parked: SaleId,
+    },
+    /// A sale did not come about.
+    SaleLost(Box<Lost>),
+    /// It came about after all.
+    LostRecovered {
+        /// Which.
+        lost: LostId,
+        /// By which sale.
+        sale: SaleId,
     },
     /// An issue was opened.
     IssueOpened {
@@ -251,6 +273,9 @@ pub struct Outcome {
     /// The sale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sale: Option<SaleId>,
+    /// The sale that did not come about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<LostId>,
 }
 
 /// What happens in the personal half: keys given out, sections sealed. Nothing of a person in clear.

@@ -47,6 +47,10 @@ uuid_id! {
     IssueId
 }
 uuid_id! {
+    /// A sale that did not come about (UUID version 7).
+    LostId
+}
+uuid_id! {
     /// A print job (UUID version 7).
     JobId
 }

@@ -11,6 +11,7 @@ pub mod customer;
 pub mod event;
 pub mod id;
 pub mod issue;
+pub mod lost;
 pub mod money;
 pub mod person;
 pub mod points;

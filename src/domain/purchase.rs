@@ -9,9 +9,11 @@
 
 mod back;
 mod check;
+mod parked;
 
 pub use back::{BackLine, Return, Returned};
-pub use check::{Wrong, check, check_sum, check_word};
+pub use check::{Wrong, check, check_lines, check_sum, check_word};
+pub use parked::{Parked, ParkedState};
 
 use super::id::{CustomerNumber, RegisterName, SaleId, VisitId};
 use super::money::Currency;
@@ -44,6 +46,9 @@ pub struct Sale {
     pub visit: Option<VisitId>,
     /// When it was sold.
     pub sold_at: Timestamp,
+    /// The return in whose place it was made, of an exchange.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<SaleId>,
     /// What was sold.
     pub receipt: Receipt,
 }
@@ -164,6 +169,8 @@ pub enum TenderKind {
     Points,
     /// To be paid later.
     Account,
+    /// Goods that came back in the same exchange.
+    Exchange,
     /// Anything else.
     Other,
 }

@@ -6,12 +6,13 @@ mod sales;
 
 use super::{
     CUSTOMERS, JOBS, JOBS_OPEN, Job, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION, VISITS,
-    VISITS_FORGOTTEN, Visit, VisitState, just_after, points, value,
+    VISITS_FORGOTTEN, Visit, VisitState, just_after, lost, parked, points, value,
 };
 use crate::domain::card::{Card, CardReason, CardStatus};
 use crate::domain::customer::Customer;
 use crate::domain::event::StoreEvent;
 use crate::domain::id::{CardId, CustomerNumber, JobId, RegisterName, VisitId};
+use crate::domain::purchase::ParkedState;
 use crate::domain::time::Timestamp;
 use crate::log::{Fold, FoldError, Meta, ReadWrite, View};
 use serde::Serialize;
@@ -82,6 +83,11 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
         | StoreEvent::SaleAttached { .. }
         | StoreEvent::SaleReturned(_)
         | StoreEvent::SaleVoided { .. }) => sales::apply(meta, event, views),
+        StoreEvent::SaleParked(kept) => parked::park(views, &kept),
+        StoreEvent::ParkedTakenUp { parked } => parked::end(views, parked, ParkedState::TakenUp),
+        StoreEvent::ParkedLapsed { parked } => parked::end(views, parked, ParkedState::Lapsed),
+        StoreEvent::SaleLost(kept) => lost::keep(views, &kept),
+        StoreEvent::LostRecovered { lost, sale } => lost::recover(views, lost, sale),
         event @ (StoreEvent::IssueOpened { .. }
         | StoreEvent::IssueMoved { .. }
         | StoreEvent::IssueRescheduled { .. }

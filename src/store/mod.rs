@@ -6,11 +6,15 @@
 
 mod fold;
 mod issue;
+mod lost;
+mod parked;
 mod points;
 mod sale;
 
 pub use fold::StoreFold;
 pub use issue::{issue, issues_due, issues_of, issues_of_serial};
+pub use lost::{lost, lost_of, lost_on};
+pub use parked::{parked, parked_open};
 pub use points::{HoldKept, LedgerLine, adjustment, hold, points, points_due, points_ledger, points_of_sale};
 pub use sale::{has_receipt, returned, sale, sale_of_receipt, sales_of};
 

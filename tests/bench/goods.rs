@@ -163,6 +163,7 @@ pub(crate) fn sale(number: u64, at: Timestamp, seq: u64, whose: CustomerNumber) 
         sale: SaleId::new(seq, Dice::new(6, number).bytes()),
         customer: Some(whose),
         visit: Some(visit(number, at)),
+        exchange: None,
         sold_at: at,
         receipt: receipt(number)?,
     })

@@ -29,6 +29,7 @@ use uuid::Uuid;
 
 mod import;
 mod ledger;
+mod lost;
 mod returns;
 mod sales;
 mod service;

@@ -16,24 +16,32 @@ pub type Wrong = (String, String);
 /// The first field that is wrong.
 pub fn check(receipt: &Receipt) -> Result<(), Wrong> {
     check_word("number", &receipt.number)?;
-    if receipt.lines.is_empty() || receipt.lines.len() > LINES_MAX {
-        return Err(wrong("lines", format!("must be 1 to {LINES_MAX} lines")));
-    }
     if receipt.tenders.len() > TENDERS_MAX {
         return Err(wrong("tenders", format!("must be at most {TENDERS_MAX}")));
     }
-    for (line, at) in receipt.lines.iter().zip(0_usize..) {
-        check_line(line).map_err(|(field, what)| wrong(format!("lines[{at}].{field}"), what))?;
-    }
+    check_lines(&receipt.lines, receipt.total)?;
     for (tender, at) in receipt.tenders.iter().zip(0_usize..) {
         money(&format!("tenders[{at}].amount"), tender.amount)?;
     }
-    let lines = check_sum(receipt.lines.iter().map(|line| line.amount));
-    if lines != Some(receipt.total) {
-        return Err(wrong("total", "must be the sum of the lines' amounts, at most 2^53-1".to_owned()));
-    }
     if check_sum(receipt.tenders.iter().map(|tender| tender.amount)) != Some(receipt.total) {
         return Err(wrong("tenders", "must be the total in sum, change taken off".to_owned()));
+    }
+    Ok(())
+}
+
+/// Whether lines and their total hold together.
+///
+/// # Errors
+/// The first field that is wrong.
+pub fn check_lines(lines: &[Line], total: i64) -> Result<(), Wrong> {
+    if lines.is_empty() || lines.len() > LINES_MAX {
+        return Err(wrong("lines", format!("must be 1 to {LINES_MAX} lines")));
+    }
+    for (line, at) in lines.iter().zip(0_usize..) {
+        check_line(line).map_err(|(field, what)| wrong(format!("lines[{at}].{field}"), what))?;
+    }
+    if check_sum(lines.iter().map(|line| line.amount)) != Some(total) {
+        return Err(wrong("total", "must be the sum of the lines' amounts, at most 2^53-1".to_owned()));
     }
     Ok(())
 }
