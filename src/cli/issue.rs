@@ -317,6 +317,17 @@ pub(super) fn listed(issues: &[Value]) -> String {
     table(["ISSUE", "KIND", "STATE", "MODEL", "OPENED", "DUE", "HINT"], issues.iter().map(row))
 }
 
+/// A row of `issue.list` as a file has it.
+pub(super) fn as_in_a_file(issue: &Value) -> Value {
+    let mut line = issue.clone();
+    let of = |pointer| issue.pointer(pointer).cloned().unwrap_or_default();
+    if let Some(line) = line.as_object_mut() {
+        line.insert("model".to_owned(), of("/product/model"));
+        line.insert("colour".to_owned(), of("/deadline/colour"));
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

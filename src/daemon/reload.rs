@@ -56,6 +56,8 @@ fn needs_restart(config: &Config, started_with: &Config) -> bool {
             config.shop.shop.clone(),
             config.shop.calling_code,
             config.shop.name_on_card,
+            config.shop.parked,
+            config.shop.service.clone(),
             config.shop.retention.clone(),
         )
     };

@@ -1,6 +1,7 @@
 //! Who asks, and what they may: principals made by the listener, roles from the peer's groups.
 
 use crate::domain::id::RegisterName;
+use crate::domain::refusal::{Refusal, RefusalCode};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -25,6 +26,17 @@ pub const ROLE_GROUPS: [(Role, &str); 4] = [
     (Role::Manager, "fichad-manager"),
     (Role::Auditor, "fichad-auditor"),
 ];
+
+/// The refusal of somebody who has none of `roles`: what gives one.
+pub(super) fn forbidden(roles: &[Role]) -> Refusal {
+    let groups: Vec<&str> =
+        ROLE_GROUPS.iter().filter(|(role, _)| roles.contains(role)).map(|(_, group)| *group).collect();
+    let message = format!(
+        "this needs one of the groups {}; add the user with `usermod -aG GROUP USER` and connect again",
+        groups.join(", ")
+    );
+    Refusal::new(RefusalCode::Forbidden, message)
+}
 
 /// The peer behind a session, made once when it connects and never by what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -40,7 +40,7 @@ use crate::log::Log;
 use crate::metrics::Journal;
 use crate::print::CardFace;
 use crate::vault::Vault;
-use access::{Principal, Role};
+use access::{Principal, Role, forbidden};
 pub use print_job::{Noted, settle_jobs};
 use request::Ask;
 pub use request::fields;
@@ -378,19 +378,6 @@ impl Desk {
         let millis = u64::try_from(self.clock.utc().0).unwrap_or(0).checked_div(1000).unwrap_or(0);
         Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random()?).into_uuid())
     }
-}
-
-fn forbidden(roles: &[Role]) -> Refusal {
-    let groups: Vec<&str> = access::ROLE_GROUPS
-        .iter()
-        .filter(|(role, _)| roles.contains(role))
-        .map(|(_, group)| *group)
-        .collect();
-    let message = format!(
-        "this needs one of the groups {}; add the user with `usermod -aG GROUP USER` and connect again",
-        groups.join(", ")
-    );
-    Refusal::new(RefusalCode::Forbidden, message)
 }
 
 /// Work on a thread that may wait for a disk, or take a moment.

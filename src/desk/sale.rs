@@ -288,7 +288,7 @@ fn checked(given: GivenReceipt, register: RegisterName) -> Result<Receipt, Refus
     let receipt = built(given, register)?;
     let wrong = |(field, message): purchase::Wrong| Refusal::field(format!("receipt.{field}"), message);
     purchase::check(&receipt).map_err(wrong)?;
-    check_lines(&receipt.lines, receipt.total, "receipt")?;
+    check_articles(&receipt.lines, "receipt")?;
     Ok(receipt)
 }
 
@@ -296,8 +296,14 @@ fn checked(given: GivenReceipt, register: RegisterName) -> Result<Receipt, Refus
 pub(super) fn check_lines(lines: &[Line], total: i64, of: &str) -> Result<(), Refusal> {
     let wrong = |(field, message): purchase::Wrong| Refusal::field(format!("{of}.{field}"), message);
     purchase::check_lines(lines, total).map_err(wrong)?;
+    check_articles(lines, of)
+}
+
+fn check_articles(lines: &[Line], of: &str) -> Result<(), Refusal> {
     for (line, at) in lines.iter().zip(0_usize..) {
-        check_article(line).map_err(|(field, message)| wrong((format!("lines[{at}].{field}"), message)))?;
+        let wrong =
+            |(field, message): purchase::Wrong| Refusal::field(format!("{of}.lines[{at}].{field}"), message);
+        check_article(line).map_err(wrong)?;
     }
     Ok(())
 }

@@ -33,6 +33,8 @@ struct Park {
     #[serde(default)]
     customer: Option<CustomerNumber>,
     #[serde(default)]
+    late: bool,
+    #[serde(default)]
     register: Option<RegisterName>,
 }
 
@@ -58,7 +60,7 @@ struct List {}
 impl Desk {
     /// `sale.park`.
     pub(super) async fn park_sale(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let Park { key, basket, visit, customer, register } = ask.fields()?;
+        let Park { key, basket, visit, customer, late, register } = ask.fields()?;
         let register = ask.register(register)?;
         let Basket { currency, lines, total } = basket;
         check_lines(&lines, total, "basket")?;
@@ -68,7 +70,7 @@ impl Desk {
         let (random, stands) = (random()?, self.settings.parked);
         let done = self
             .write(ask, key, move |tx| {
-                let customer = Whose { visit, customer, late: false }.settle(tx, &register)?;
+                let customer = Whose { visit, customer, late }.settle(tx, &register)?;
                 if store::parked_open(tx, None, OPEN_MAX)?.len() >= OPEN_MAX {
                     let message =
                         format!("{OPEN_MAX} sales are parked; take one up, or ring this one up anew");
@@ -151,7 +153,13 @@ impl Desk {
             let (parked, lost) = (*parked, LostId(self.new_id()?));
             let calendar = self.settings.service.terms.calendar.clone();
             let settled = log.submit(move |tx| lapse(tx, parked, lost, &calendar))?;
-            settled.await.map_err(Refusal::from)?;
+            let Err(refused) = settled.await else { continue };
+            let refusal = Refusal::from(refused);
+            if matches!(refusal.code, RefusalCode::Busy | RefusalCode::ReadOnly) {
+                return Err(refusal);
+            }
+            // One that cannot be read keeps no other from its due.
+            tracing::error!(parked = %parked.0, error = %refusal, "a parked sale cannot lapse");
         }
         Ok(())
     }

@@ -90,7 +90,7 @@ impl FromStr for Holiday {
 }
 
 /// When a shop is open.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Calendar {
     zone: TimeZone,
     /// Monday first, each in order and apart from one another.

@@ -199,7 +199,12 @@ fn issue_line(issue: &Value, now: i64) -> Line<'static> {
     let model = get(issue, "model").as_str().map(|model| format!(" {model}")).unwrap_or_default();
     let hint = get(issue, "hint").as_str().map(|hint| format!(": {hint}")).unwrap_or_default();
     let age = age(get(issue, "opened_at").as_str().unwrap_or_default(), now);
-    raw(format!("  {} {}{model}{age}{hint}", at(issue, "/kind"), at(issue, "/state")))
+    let due = match get(issue, "colour").as_str() {
+        Some("RED") => ", overdue",
+        Some("AMBER") => ", soon due",
+        _ => "",
+    };
+    raw(format!("  {} {}{model}{age}{due}{hint}", at(issue, "/kind"), at(issue, "/state")))
 }
 
 fn age(opened_at: &str, now: i64) -> String {
@@ -264,7 +269,7 @@ mod tests {
             "file": {
                 "customer": "c-1", "name": "María \u{1b}[2JGarcía", "level": "Silver", "points": 1240, "issues_open": 1,
                 "issues": [{ "kind": "WARRANTY", "state": "NEW", "model": "KX-200", "opened_at": "2026-09-14T09:30:00Z",
-                    "hint": "ready to collect" }],
+                    "colour": "RED", "hint": "ready to collect" }],
                 "preferences": ["receipt: none"],
             },
         }));
@@ -284,7 +289,7 @@ mod tests {
                 "  Prefers receipt: none",
                 "",
                 "  Open issues: 1",
-                "  WARRANTY NEW KX-200, 7 days: ready to collect",
+                "  WARRANTY NEW KX-200, 7 days, overdue: ready to collect",
             ]
         );
         assert!(screen[13].contains("Events: 1 not seen yet"), "{}", screen[13]);

@@ -4,7 +4,7 @@ use super::form::{Field, Filled, Form, Press};
 use super::words::{by, micros, nameless};
 use crate::cli::customer;
 use crate::cli::event;
-use crate::cli::issue::KINDS;
+use crate::cli::issue::{KINDS, as_in_a_file};
 use crate::cli::say::{at, get, rows};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
@@ -381,13 +381,7 @@ impl Model {
         let over = |issue: &&Value| {
             !matches!(get(issue, "state").as_str(), Some("CLOSED" | "DUPLICATE" | "CANCELLED"))
         };
-        let line = |issue: &Value| {
-            let mut line = issue.clone();
-            let model = issue.pointer("/product/model").cloned().unwrap_or_default();
-            line.as_object_mut().map(|line| line.insert("model".to_owned(), model));
-            line
-        };
-        let open: Vec<Value> = rows(answer, "/issues").iter().filter(over).map(line).collect();
+        let open: Vec<Value> = rows(answer, "/issues").iter().filter(over).map(as_in_a_file).collect();
         if let Some(file) = self.current.as_mut().and_then(|current| current.file.as_object_mut()) {
             file.insert("issues_open".to_owned(), open.len().into());
             file.insert("issues".to_owned(), open.into());

@@ -29,7 +29,7 @@ const TARGETS: [[(&str, u64); 2]; 4] = [
 const FOLLOW_UP_DAYS: u64 = 3;
 
 /// The service of a shop, as `[service]` has it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Hours and targets.
     pub terms: Terms,

@@ -157,7 +157,7 @@ pub struct Target {
 }
 
 /// What a shop has promised: hours and targets.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
     /// When it is open.
     pub calendar: Calendar,

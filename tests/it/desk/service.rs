@@ -323,3 +323,34 @@ fn a_file_with_three_issues_and_their_hints_is_a_kilobyte() {
     let bytes = opened["file"].to_string().len();
     assert!(bytes <= 1024, "{bytes} bytes");
 }
+
+#[test]
+fn a_journal_that_is_read_again_under_other_hours_gives_the_same_deadlines() {
+    let dir = tempfile::tempdir().unwrap();
+    let (customer, before);
+    {
+        let shop = shop_in(dir.path(), false);
+        customer = shop.enrol("Ana", "Sanz", "+34911111111");
+        let sale = bought(&shop, &customer, "1", "SN-1");
+        let claim = json!({ "kind": "WARRANTY", "purchase": { "sale": sale, "line": 1 }, "severity": "S2" });
+        let waited = open_one(&shop, &customer, claim)["issue"].clone();
+        let request = open_one(&shop, &customer, json!({ "kind": "DATA_REQUEST" }))["issue"].clone();
+        shop.call("issue.extend", &with_key(json!({ "issue": request }))).unwrap();
+        for state in ["IN_PROGRESS", "WAIT_SUPPLIER", "IN_PROGRESS", "RESOLVED"] {
+            forward(&shop, 5);
+            to(&shop, &waited, state);
+        }
+        shop.call("issue.answer", &with_key(json!({ "issue": waited, "score": 2 }))).unwrap();
+        before = shop.call("issue.list", &json!({ "customer": customer })).unwrap();
+    }
+    std::fs::remove_dir_all(dir.path().join("store/views")).unwrap();
+    let mut shop = shop_in(dir.path(), false);
+    let other =
+        "monday = ['00:00-24:00']\ns2_resolution_hours = 2000\nfollow_up_days = 60\nwarranty_months = 1";
+    let service = read_text(other, fichad::desk::issue::Settings::read).unwrap().0;
+    let opened = shop.desk.opened().unwrap().clone();
+    shop.desk = Desk::new(Settings { service, ..Settings::default() }, shop.clock.clone(), shop.tray.clone());
+    shop.desk.open(opened);
+    forward(&shop, 20);
+    assert_eq!(shop.call("issue.list", &json!({ "customer": customer })).unwrap(), before);
+}
