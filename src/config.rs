@@ -173,7 +173,9 @@ fn read(keys: &mut Keys<'_>) -> Config {
     let retention = keys.table("retention", desk::retention::Settings::read).unwrap_or_default();
     let service = keys.table("service", desk::issue::Settings::read).unwrap_or_default();
     let service = service.in_zone(points.time_zone.clone());
-    let shop = desk::Settings { rules: rules.clone(), points, service, retention, ..shop };
+    let mut contact = keys.table("contact", desk::contact::Settings::read).unwrap_or_default();
+    contact.read_purposes(keys);
+    let shop = desk::Settings { rules: rules.clone(), contact, points, service, retention, ..shop };
     Config { store, shop, push, metrics, registers, serial, readers, printers, rules, typist, repeat_window }
 }
 

@@ -204,6 +204,16 @@ fn shown(answer: &Value) -> String {
         text.push_str("\n\nPreferences");
         preferences.iter().for_each(|line| text.push_str(&format!("\n  {}", safe(&plain(line)))));
     }
+    let tables: [(&str, &str, Lines); 3] = [
+        ("Plans", "/plans", super::plan::listed),
+        ("Consents", "/consents", super::consent::standing),
+        ("Last contacts", "/contacts", super::contact::lines),
+    ];
+    for (heading, place, lines) in tables {
+        if !rows(answer, place).is_empty() {
+            text.push_str(&format!("\n\n{heading}\n{}", lines(rows(answer, place))));
+        }
+    }
     let notes = rows(answer, "/notes");
     if !notes.is_empty() {
         text.push_str("\n\nNotes");
@@ -218,6 +228,9 @@ fn shown(answer: &Value) -> String {
     }
     text
 }
+
+/// Rows of an answer as lines for people.
+type Lines = fn(&[Value]) -> String;
 
 fn head(answer: &Value) -> String {
     let locked =

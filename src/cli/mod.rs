@@ -8,6 +8,8 @@ mod ask;
 mod capture;
 mod card;
 mod config;
+mod consent;
+mod contact;
 mod customer;
 mod demo;
 mod devices;
@@ -24,6 +26,7 @@ mod load;
 mod lost;
 mod note;
 mod owner;
+mod plan;
 mod points;
 mod preference;
 mod printer;
@@ -119,6 +122,15 @@ enum Command {
     /// What a customer prefers.
     #[command(subcommand)]
     Preference(preference::Command),
+    /// What customers agreed to: the texts to show, their answers.
+    #[command(subcommand)]
+    Consent(consent::Command),
+    /// Contacts: what was sent and what came of it, and who may be contacted for what.
+    #[command(subcommand)]
+    Contact(contact::Command),
+    /// What customers plan to buy.
+    #[command(subcommand)]
+    Plan(plan::Command),
     /// A customer's file at a register, without a card.
     #[command(subcommand)]
     File(file::Command),
@@ -200,6 +212,9 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Note(command) => command.run(asker),
         Command::Points(command) => command.run(asker),
         Command::Preference(command) => command.run(asker),
+        Command::Consent(command) => command.run(asker),
+        Command::Contact(command) => command.run(asker),
+        Command::Plan(command) => command.run(asker),
         Command::File(command) => command.run(asker),
         Command::Job(command) => command.run(asker),
         Command::Printer(command) => command.run(asker),

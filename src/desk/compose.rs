@@ -1,19 +1,23 @@
 //! The pushed file, put together from both halves; and where cards lead, for [`identify`](crate::identify).
 
-use super::file::{CustomerFile, ISSUES_MAX, IssueLine, PointsExpiring};
+use super::file::{
+    Budget, CONSENTS_DUE_MAX, CustomerFile, ISSUES_MAX, IssueLine, PLANS_MAX, PlanLine, PointsExpiring,
+};
 use super::issue::age_days;
-use super::{Desk, Opened};
+use super::{Desk, Opened, contact};
 use crate::domain::card::CardStatus;
 use crate::domain::code::{Alias, CardKey};
 use crate::domain::customer::Customer;
 use crate::domain::id::CustomerNumber;
 use crate::domain::issue::Issue;
+use crate::domain::plan::{OpenPlan, Wanted};
 use crate::domain::points::Account;
 use crate::domain::time::Timestamp;
 use crate::identify::{Directory, Found, Unavailable};
 use crate::log::Read;
 use crate::store;
 use crate::vault::{Link, Till, Vault, VaultError};
+use uuid::Uuid;
 
 /// The most preferences that a register is shown.
 pub const PREFERENCES_MAX: usize = 5;
@@ -23,7 +27,7 @@ impl Desk {
     #[must_use]
     pub fn file(&self, customer: &Customer) -> Option<CustomerFile> {
         let Opened { log, vault } = self.opened()?;
-        Some(compose(&log.views(), vault, customer, self.clock.utc()))
+        Some(compose(&log.views(), vault, customer, (&self.settings.contact, self.clock.utc())))
     }
 }
 
@@ -32,16 +36,20 @@ pub fn compose(
     views: &(impl Read + ?Sized),
     vault: &Vault,
     customer: &Customer,
-    now: Timestamp,
+    (settings, now): (&contact::Settings, Timestamp),
 ) -> CustomerFile {
-    let (mut till, vault_locked) = match personal(views, vault, customer.customer) {
+    let (till, vault_locked) = match personal(views, vault, customer.customer) {
         Ok(till) => (till, false),
-        Err(VaultError::Locked) => (Till::default(), true),
+        Err(VaultError::Locked) => (None, true),
         Err(error) => {
             tracing::error!(customer = %customer.customer, %error, "a customer's texts cannot be read");
-            (Till::default(), false)
+            (None, false)
         }
     };
+    // Whose answers cannot be read is asked nothing.
+    let consents_due =
+        till.as_ref().map(|till| settings.due(till, now, CONSENTS_DUE_MAX)).unwrap_or_default();
+    let mut till = till.unwrap_or_default();
     let points = store::points(views, customer.customer).unwrap_or_else(|error| {
         tracing::error!(customer = %customer.customer, %error, "a customer's points cannot be read");
         Account::default()
@@ -49,7 +57,7 @@ pub fn compose(
     let points = points.balance(now);
     let line = |issue: &Issue| issue_line(issue, now, till.hints.remove(&issue.issue));
     let issues = customer.issues_open.iter().rev().take(ISSUES_MAX).map(line).collect();
-    CustomerFile {
+    let file = CustomerFile {
         customer: customer.customer,
         name: till.name.take(),
         vault_locked,
@@ -66,7 +74,25 @@ pub fn compose(
             .take(PREFERENCES_MAX)
             .map(|(name, value)| format!("{name}: {value}"))
             .collect(),
-    }
+        plans: plans(&till, now),
+        consents_due,
+    };
+    file.fitted()
+}
+
+/// The plans whose window is now, those that end first.
+fn plans(till: &Till, now: Timestamp) -> Vec<PlanLine> {
+    let is_now = |(_, plan): &(&Uuid, &OpenPlan)| plan.from.has_begun(now) && !plan.to.is_over(now);
+    let mut plans: Vec<(&Uuid, &OpenPlan)> = till.plans.iter().filter(is_now).collect();
+    plans.sort_by_key(|(_, plan)| plan.to);
+    let line = |(id, plan): (&Uuid, &OpenPlan)| {
+        let (category, gtin) = match plan.wanted.clone() {
+            Wanted::Category(category) => (Some(category), None),
+            Wanted::Gtin(gtin) => (None, Some(gtin)),
+        };
+        PlanLine { plan: *id, category, gtin, to: plan.to, budget: plan.budget.map(Budget::from) }
+    };
+    plans.into_iter().take(PLANS_MAX).map(line).collect()
 }
 
 fn issue_line(issue: &Issue, now: Timestamp, hint: Option<String>) -> IssueLine {
@@ -88,9 +114,9 @@ fn personal(
     views: &(impl Read + ?Sized),
     vault: &Vault,
     customer: CustomerNumber,
-) -> Result<Till, VaultError> {
-    let Some(key) = vault.key_of(views, customer)? else { return Ok(Till::default()) };
-    vault.till(views, &key)
+) -> Result<Option<Till>, VaultError> {
+    let Some(key) = vault.key_of(views, customer)? else { return Ok(None) };
+    vault.till(views, &key).map(Some)
 }
 
 impl Directory for Desk {

@@ -3,13 +3,25 @@
 //! Never family, studies or other sections; at most [`ISSUES_MAX`] open issues; no address, phone or e-mail.
 
 use crate::domain::id::{CustomerNumber, IssueId};
+use crate::domain::money::{Currency, Money};
+use crate::domain::time::Day;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use uuid::Uuid;
 
 /// The most open issues that a register is shown; `issues_open` tells how many there are.
 pub const ISSUES_MAX: usize = 3;
 
-/// What is pushed with an identification. Target: at most 1 KiB as JSON.
+/// The most plans that a register is shown.
+pub const PLANS_MAX: usize = 2;
+
+/// The most purposes whose questions a register is shown.
+pub const CONSENTS_DUE_MAX: usize = 3;
+
+/// The longest a file is as JSON, in bytes.
+pub const FILE_BYTES_MAX: usize = 1024;
+
+/// What is pushed with an identification.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomerFile {
     /// The neutral number; every later request names it.
@@ -38,6 +50,12 @@ pub struct CustomerFile {
     pub issues: Vec<IssueLine>,
     /// What the customer prefers, that matters now.
     pub preferences: Vec<String>,
+    /// What the customer plans to buy about now, at most [`PLANS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<PlanLine>,
+    /// Questions of consent that are due, of at most [`CONSENTS_DUE_MAX`] purposes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consents_due: Vec<ConsentDue>,
 }
 
 /// Shows the number only.
@@ -51,6 +69,88 @@ impl fmt::Debug for CustomerFile {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if calls with a reference")]
 fn is_zero(number: &i64) -> bool {
     *number == 0
+}
+
+impl CustomerFile {
+    /// The file in at most [`FILE_BYTES_MAX`] as JSON: what matters least goes first, preferences, plans and questions before hints and
+    /// issues. Name and points stay.
+    #[must_use]
+    pub(super) fn fitted(mut self) -> Self {
+        while self.bytes() > FILE_BYTES_MAX {
+            let shorter = self.preferences.pop().is_some()
+                || self.plans.pop().is_some()
+                || self.consents_due.pop().is_some()
+                || self.issues.iter_mut().rev().find_map(|issue| issue.hint.take()).is_some()
+                || self.issues.pop().is_some();
+            if !shorter {
+                break;
+            }
+        }
+        self
+    }
+
+    fn bytes(&self) -> usize {
+        let mut count = Count(0);
+        // Nothing is written, so nothing fails.
+        serde_json::to_writer(&mut count, self).ok();
+        count.0
+    }
+}
+
+struct Count(usize);
+
+impl std::io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 = self.0.saturating_add(bytes.len());
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A question that the customer can be asked now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsentDue {
+    /// What for; the text to show is in `consent.texts`.
+    pub purpose: String,
+    /// By which channels it is not answered; none if the purpose has none.
+    pub channels: Vec<String>,
+}
+
+/// A plan in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanLine {
+    /// Names it.
+    pub plan: Uuid,
+    /// A category of the shop's list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// Or an article.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gtin: Option<String>,
+    /// The last day of its window.
+    pub to: Day,
+    /// What it may cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+}
+
+/// What a plan may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Minor units.
+    pub minor: i64,
+    /// Of which currency.
+    pub currency: Currency,
+    /// Decimal digits of its minor unit.
+    pub exponent: u8,
+}
+
+impl From<Money> for Budget {
+    fn from(Money { minor, currency }: Money) -> Self {
+        Self { minor, currency, exponent: currency.exponent() }
+    }
 }
 
 /// Points that will be gone.

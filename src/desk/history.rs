@@ -130,6 +130,9 @@ fn word(sealed: &str) -> &str {
         Some(section) => section.word(),
         None if sealed == TILL => "till",
         None if sealed.starts_with(vault::NOTES) => Section::Notes.word(),
+        None if sealed.starts_with(vault::CONSENTS) => Section::Consents.word(),
+        None if sealed.starts_with(vault::CONTACTS) => Section::Contacts.word(),
+        None if sealed.starts_with(vault::PLANS) => Section::Plans.word(),
         None => "cards",
     }
 }

@@ -8,6 +8,8 @@ pub mod access;
 mod adjust;
 mod card;
 pub mod compose;
+mod consent;
+pub mod contact;
 mod earning;
 mod erase;
 pub mod file;
@@ -18,6 +20,7 @@ pub mod issue;
 mod lost;
 mod note;
 mod person;
+mod plan;
 pub mod points;
 mod print_job;
 mod refused;
@@ -111,6 +114,16 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("lost.list", DESK),
     ("note.keep", DESK),
     ("preference.set", TILL),
+    ("consent.texts", TILL),
+    ("consent.record", TILL),
+    ("consent.list", DESK),
+    ("contact.record", DESK),
+    ("contact.respond", DESK),
+    ("contact.list", DESK),
+    ("contact.may", DESK),
+    ("plan.add", TILL),
+    ("plan.close", TILL),
+    ("plan.list", TILL),
     ("points.show", TILL),
     ("points.list", TILL),
     ("points.earn", TILL),
@@ -203,6 +216,8 @@ pub struct Settings {
     pub name_on_card: bool,
     /// How long a parked sale can be taken up.
     pub parked: Duration,
+    /// What customers are contacted for, and how often. From tables of their own.
+    pub contact: contact::Settings,
     /// The points programme. From a table of its own.
     pub points: points::Settings,
     /// Opening hours, deadlines and warranty. From a table of its own.
@@ -219,6 +234,7 @@ impl Default for Settings {
             rules: Rules::default(),
             name_on_card: true,
             parked: Duration::from_hours(PARKED_HOURS),
+            contact: contact::Settings::default(),
             points: points::Settings::default(),
             service: issue::Settings::default(),
             retention: retention::Settings::default(),
@@ -298,7 +314,7 @@ impl Desk {
             return Err(Refusal::new(RefusalCode::UnknownMethod, message));
         };
         if !who.has_any(roles) {
-            return Err(forbidden(roles));
+            return Err(access::forbidden(roles));
         }
         let ask = Ask { who, register, method, params };
         match *method {
@@ -341,6 +357,9 @@ impl Desk {
             "lost.list" => self.list_lost(&ask),
             "note.keep" => self.keep_note(&ask).await,
             "preference.set" => self.set_preference(&ask).await,
+            "consent.texts" | "consent.record" | "consent.list" => self.consent(&ask).await,
+            "contact.record" | "contact.respond" | "contact.list" | "contact.may" => self.contact(&ask).await,
+            "plan.add" | "plan.close" | "plan.list" => self.plan(&ask).await,
             "points.show" => self.show_points(&ask),
             "points.list" => self.list_points(&ask),
             "points.earn" => self.earn_points(&ask).await,

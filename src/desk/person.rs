@@ -2,7 +2,7 @@
 
 use super::issue::change_till;
 use super::request::Ask;
-use super::{Desk, Opened, compose, random};
+use super::{Desk, Opened, compose, consent, contact, plan, random};
 use crate::domain::contact::CallingCode;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::CustomerNumber;
@@ -24,6 +24,9 @@ const KEY_WITHIN: Duration = Duration::from_secs(2);
 
 /// The most notes that are shown with a customer, of those that are kept.
 const NOTES_SHOWN_MAX: usize = 50;
+
+/// The most contacts that are shown with a customer, of those that are kept.
+const CONTACTS_SHOWN_MAX: usize = 5;
 
 /// A section that says nothing.
 pub(super) const NOTHING: &[u8] = b"{}";
@@ -143,15 +146,24 @@ impl Desk {
         let kept = store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
         let data_key = opened.vault.key_of(&views, customer)?;
         let (mut person, mut notes) = (None, Vec::new());
+        let (mut consents, mut contacts, mut plans) = (Vec::new(), Vec::new(), Vec::new());
+        let now = self.clock.utc();
         if let Some(data_key) = data_key {
             person = whole_person(&opened.vault, &views, &data_key)?;
             notes = opened.vault.notes(&views, &data_key, NOTES_SHOWN_MAX)?;
+            consents = consent::shown(&self.settings.contact, &views, &opened.vault, &data_key, now)?;
+            contacts = contact::last_rows(&views, &opened.vault, &data_key, CONTACTS_SHOWN_MAX)?;
+            plans = plan::rows(&views, &opened.vault, &data_key, now)?;
+            plans.retain(|plan| plan["state"] == "OPEN");
         }
         let notes: Vec<&str> = notes.iter().map(|note| note.as_str()).collect();
         Ok(json!({
-            "file": compose::compose(&views, &opened.vault, &kept, self.clock.utc()),
+            "file": compose::compose(&views, &opened.vault, &kept, (&self.settings.contact, now)),
             "person": person,
             "notes": notes,
+            "consents": consents,
+            "contacts": contacts,
+            "plans": plans,
             "cards": super::card::card_rows(&kept),
             "enrolled_at": kept.enrolled_at.rfc3339(),
             "visits": kept.visits,

@@ -1,6 +1,7 @@
 //! Retention: what the shop keeps of nobody that long is let go, section by section, each by its own period.
 //!
-//! Counted from the last contact (a visit, else the enrolment), a note from when it was made, a hint from when its issue last
+//! Counted from the last contact (a visit, else the enrolment), a note, a contact or a plan from when it was
+//! made, a hint from when its issue last
 //! moved. Names, telephones and addresses stay while an issue is open. Cards, points and purchases stay: whoever is left
 //! with nothing is an anonymous customer. Answers hold numbers of customers by section, never a name.
 
@@ -95,6 +96,10 @@ impl Kept for Going {
         if self.sections.contains(&Section::Preferences) {
             till.preferences.clear();
         }
+        if self.sections.contains(&Section::Consents) {
+            till.asked.clear();
+        }
+        till.plans.retain(|plan, _| self.stays(&format!("{}{plan}", vault::PLANS)));
         for issue in &self.hints {
             till.hints.remove(issue);
         }
@@ -321,7 +326,10 @@ fn going(
         let section = match of_form {
             Some(Section::Basic) if issue_open => None,
             Some(section) => over(section, last).then_some(section),
-            None => note_made(name).filter(|made| over(Section::Notes, *made)).map(|_| Section::Notes),
+            None if name.starts_with(vault::CONSENTS) => {
+                over(Section::Consents, last).then_some(Section::Consents)
+            }
+            None => dated(name).filter(|(section, made)| over(*section, *made)).map(|(section, _)| section),
         };
         if let Some(section) = section {
             going.sections.insert(section);
@@ -349,10 +357,14 @@ fn going(
     Ok(Some(going).filter(|going| !going.sections.is_empty()))
 }
 
-/// When a note was made: its id begins with it.
-fn note_made(section: &str) -> Option<Timestamp> {
-    let id = Uuid::parse_str(section.strip_prefix(vault::NOTES)?).ok()?;
-    let (seconds, nanos) = id.get_timestamp()?.to_unix();
-    let micros = i64::try_from(seconds).ok()?.checked_mul(1_000_000)?;
-    micros.checked_add(i64::from(nanos / 1000)).map(Timestamp)
+/// The section of a note, a contact or a plan, and when it was made: its id begins with it.
+fn dated(name: &str) -> Option<(Section, Timestamp)> {
+    let kinds = [
+        (vault::NOTES, Section::Notes),
+        (vault::CONTACTS, Section::Contacts),
+        (vault::PLANS, Section::Plans),
+    ];
+    let of = |(prefix, section): (&str, Section)| name.strip_prefix(prefix).map(|id| (section, id));
+    let (section, id) = kinds.into_iter().find_map(of)?;
+    Some((section, vault::made_at(Uuid::parse_str(id).ok()?)?))
 }

@@ -4,7 +4,7 @@ use super::person::no_such_customer;
 use super::request::Ask;
 use super::sale_return::still_good;
 use super::whose::Whose;
-use super::{Desk, earning, points, random};
+use super::{Desk, earning, plan, points, random};
 use crate::decode;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CustomerNumber, RegisterName, SaleId, VisitId};
@@ -15,8 +15,10 @@ use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::{Day, Timestamp};
 use crate::log::{Recall, Tx};
 use crate::store;
+use crate::vault::Vault;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -123,7 +125,8 @@ impl Desk {
         }
         let new = New { sold_at, receipt, visit, exchange: None, random: random()? };
         let (whose, points) = (Whose { visit, customer, late }, self.settings.points.clone());
-        let done = self.write(ask, key, move |tx| new.record(tx, &whose, (&points, now))).await?;
+        let vault = Arc::clone(&self.store()?.vault);
+        let done = self.write(ask, key, move |tx| new.record(tx, &whose, (&vault, &points, now))).await?;
         let Outcome { sale, customer, .. } = done.outcome;
         Ok(json!({
             "sale": sale, "customer": customer, "points": self.earned_by(sale)?, "repeated": done.repeated,
@@ -134,7 +137,8 @@ impl Desk {
     pub(super) async fn attach_sale(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Attach { key, sale, customer } = ask.fields()?;
         let (points, now) = (self.settings.points.clone(), self.clock.utc());
-        let done = self.write(ask, key, move |tx| attach(tx, (&points, now), sale, customer)).await?;
+        let vault = Arc::clone(&self.store()?.vault);
+        let done = self.write(ask, key, move |tx| attach(tx, (&vault, &points, now), sale, customer)).await?;
         Ok(json!({
             "sale": sale, "customer": customer, "points": self.earned_by(Some(sale))?, "repeated": done.repeated,
         }))
@@ -187,13 +191,11 @@ impl Desk {
     }
 }
 
+/// What a sale goes by beside itself: where plans lie, how points are earned, and when.
+pub(super) type Rules<'r> = (&'r Vault, &'r points::Settings, Timestamp);
+
 impl New {
-    fn record(
-        self,
-        tx: &mut Tx<'_>,
-        whose: &Whose,
-        rules: (&points::Settings, Timestamp),
-    ) -> Result<Outcome, Refusal> {
+    fn record(self, tx: &mut Tx<'_>, whose: &Whose, rules: Rules<'_>) -> Result<Outcome, Refusal> {
         let customer = whose.settle(tx, &self.receipt.register)?;
         let receipt = &self.receipt;
         if store::has_receipt(tx, &receipt.register, receipt.day, &receipt.number)? {
@@ -209,7 +211,7 @@ impl New {
         self,
         tx: &mut Tx<'_>,
         customer: Option<CustomerNumber>,
-        (points, now): (&points::Settings, Timestamp),
+        (vault, points, now): Rules<'_>,
     ) -> Result<Outcome, Refusal> {
         let Self { sold_at, receipt, visit, exchange, random } = self;
         let meta = tx.meta();
@@ -222,6 +224,7 @@ impl New {
         store::emit(tx, &StoreEvent::SaleRecorded(Box::new(recorded)))?;
         if let Some(customer) = customer {
             earning::earn(tx, (points, now), customer, (sale, &receipt))?;
+            plan::fulfil(tx, vault, customer, (sale, &receipt, sold_at))?;
         }
         Ok(Outcome { customer, visit, sale: Some(sale), ..Outcome::default() })
     }
@@ -229,7 +232,7 @@ impl New {
 
 fn attach(
     tx: &mut Tx<'_>,
-    (points, now): (&points::Settings, Timestamp),
+    (vault, points, now): Rules<'_>,
     sale: SaleId,
     customer: CustomerNumber,
 ) -> Result<Outcome, Refusal> {
@@ -252,6 +255,7 @@ fn attach(
         earning::earn(tx, (points, now), customer, (sale, &receipt))?;
         earning::shrink(tx, now, sale, (back, receipt.total))?;
     }
+    plan::fulfil(tx, vault, customer, (sale, &receipt, sold_at))?;
     Ok(Outcome { customer: Some(customer), sale: Some(sale), ..Outcome::default() })
 }
 

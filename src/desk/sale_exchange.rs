@@ -4,7 +4,7 @@
 //! given back. Points follow both: what the old sale earned shrinks, the new one earns.
 
 use super::request::Ask;
-use super::sale::{GivenReceipt, New, built, check_lines, money, no_such_sale};
+use super::sale::{GivenReceipt, New, Rules, built, check_lines, money, no_such_sale};
 use super::sale_return::{Back, GivenLine, bring_back, came_back, still_good};
 use super::whose::Whose;
 use super::{Desk, random};
@@ -16,6 +16,7 @@ use crate::log::Tx;
 use crate::store;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use uuid::Uuid;
 
 #[derive(Deserialize)]
@@ -78,7 +79,8 @@ impl Desk {
         let whose = Whose { visit, customer: None, late };
         let exchange = Exchange { of: sale, lines, refund, random: random()?, whose, new };
         let points = self.settings.points.clone();
-        let done = self.write(ask, key, move |tx| exchange.settle(tx, (&points, now))).await?;
+        let vault = Arc::clone(&self.store()?.vault);
+        let done = self.write(ask, key, move |tx| exchange.settle(tx, (&vault, &points, now))).await?;
         let views = self.store()?.log.views();
         let made = done.outcome.sale.ok_or_else(no_such_sale)?;
         let kept = store::sale(&views, made)?.ok_or_else(no_such_sale)?;
@@ -93,11 +95,7 @@ impl Desk {
 }
 
 impl Exchange {
-    fn settle(
-        self,
-        tx: &mut Tx<'_>,
-        (points, now): (&super::points::Settings, crate::domain::time::Timestamp),
-    ) -> Result<Outcome, Refusal> {
+    fn settle(self, tx: &mut Tx<'_>, rules @ (_, _, now): Rules<'_>) -> Result<Outcome, Refusal> {
         let Self { of, lines, refund, random, whose, mut new } = self;
         let kept = store::sale(tx, of)?.ok_or_else(no_such_sale)?;
         let returned = still_good(tx, of)?;
@@ -127,7 +125,7 @@ impl Exchange {
         let (register, number, day) = (receipt.register.clone(), receipt.number.clone(), receipt.day);
         let receiving = Back { register, number, day, tenders: with_goods(refund), random };
         new.exchange = Some(bring_back(tx, now, (&kept, &returned), lines, receiving)?);
-        new.ring_up(tx, customer, (points, now))
+        new.ring_up(tx, customer, rules)
     }
 }
 

@@ -3,7 +3,8 @@
 use super::access::Role;
 use super::person::no_such_customer;
 use super::request::Ask;
-use super::{Desk, compose};
+use super::{Desk, compose, contact, random};
+use crate::domain::contact::Channel;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CardId, CustomerNumber, ReaderName, RegisterName, VisitId};
 use crate::domain::refusal::{Refusal, RefusalCode};
@@ -12,7 +13,7 @@ use crate::store::{self, VisitState};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -23,6 +24,8 @@ struct OpenFile {
     customer: CustomerNumber,
     #[serde(default)]
     register: Option<RegisterName>,
+    #[serde(default)]
+    channel: Option<Channel>,
 }
 
 #[derive(Deserialize)]
@@ -77,6 +80,7 @@ impl Desk {
             card: Some(card),
             register,
             reader: Some(reader),
+            channel: None,
             repeat_of,
         };
         let waiting = self.journal.queued();
@@ -87,11 +91,13 @@ impl Desk {
         Ok(self.store()?.log.submit(record)?)
     }
 
-    /// `file.open`: by hand, for a customer without a card or on the phone.
+    /// `file.open`: by hand, for a customer without a card, on the phone or online. With its channel it is a contact too.
     pub(super) async fn open_file(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let OpenFile { key, customer, register } = ask.fields()?;
+        let OpenFile { key, customer, register, channel } = ask.fields()?;
         let register = ask.register(register)?;
         let visit = self.new_visit()?;
+        let vault = Arc::clone(&self.store()?.vault);
+        let (contact, nonce, by) = (self.new_id()?, random()?, ask.who.uid);
         let done = self
             .write(ask, key, move |tx| {
                 store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
@@ -99,19 +105,26 @@ impl Desk {
                     visit,
                     customer,
                     card: None,
-                    register,
+                    register: register.clone(),
                     reader: None,
+                    channel,
                     repeat_of: None,
                 };
                 store::emit(tx, &event)?;
-                Ok(Outcome { customer: Some(customer), visit: Some(visit), ..Outcome::default() })
+                let mut record = None;
+                if let Some(channel) = channel {
+                    let told = (contact, visit, register, by, channel);
+                    record = contact::opened(tx, &vault, customer, told, nonce)?.then_some(contact);
+                }
+                Ok(Outcome { customer: Some(customer), visit: Some(visit), record, ..Outcome::default() })
             })
             .await?;
         let opened = self.store()?;
         let views = opened.log.views();
         let kept = store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
-        let file = compose::compose(&views, &opened.vault, &kept, self.clock.utc());
-        Ok(json!({ "visit": done.outcome.visit, "file": file, "repeated": done.repeated }))
+        let file = compose::compose(&views, &opened.vault, &kept, (&self.settings.contact, self.clock.utc()));
+        let Outcome { visit, record, .. } = done.outcome;
+        Ok(json!({ "visit": visit, "contact": record, "file": file, "repeated": done.repeated }))
     }
 
     /// `customer.dismiss`: the register is done with the customer.

@@ -1,7 +1,14 @@
-//! How a person is reached: telephone numbers and e-mail addresses, in the one form each that look-ups compare.
+//! How a person is reached: telephone numbers and e-mail addresses, in the one form each that look-ups compare; and each time that they
+//! were.
 //!
 //! Pure. Numbers are checked for form, not against the numbering plan of each country: a shop must be able to
 //! write down a number that a table has not heard of yet. No error repeats what was typed.
+
+mod channel;
+mod record;
+
+pub use channel::Channel;
+pub use record::{Contact, Direction, Response, ResponseKind, WEEK, free_at};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

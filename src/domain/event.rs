@@ -2,9 +2,12 @@
 //!
 //! Events carry results, never rules: applying one reads no clock and no config, so a journal read
 //! again in ten years gives the same state. A field is never renamed or given another meaning; a new
-//! one comes with a default. Neutral events carry no free text and nothing of a person.
+//! one comes with a default. Neutral events carry nothing of a person, and no free text but what the shop itself shows
+//! everybody.
 
 use super::card::{CardKind, CardReason, CardStatus};
+use super::consent::{ConsentText, TextHash};
+use super::contact::Channel;
 use super::id::{
     AdjustmentId, CardId, CustomerNumber, IssueId, JobId, LostId, PrinterName, ReaderName, RegisterName,
     SaleId, VisitId,
@@ -70,6 +73,9 @@ pub enum StoreEvent {
         /// By which reader.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reader: Option<ReaderName>,
+        /// By which way, when the file was opened by hand and it was said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel: Option<Channel>,
         /// The visit that this one repeats, when a code was read twice in a moment.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         repeat_of: Option<VisitId>,
@@ -209,6 +215,13 @@ pub enum StoreEvent {
         /// The user id of whoever decided.
         by: u32,
     },
+    /// A customer was shown a text that none was shown before, and answered. Each text is here once; the answers lie in the vault.
+    ConsentTextKept {
+        /// Names it.
+        hash: TextHash,
+        /// The text.
+        text: ConsentText,
+    },
     /// A card is to be printed.
     JobQueued {
         /// Names the job.
@@ -267,6 +280,9 @@ pub struct Outcome {
     /// A note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Uuid>,
+    /// A consent, a contact or a plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Uuid>,
     /// A hold, an entry or a correction of points.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points: Option<Uuid>,
@@ -300,7 +316,8 @@ pub enum VaultEvent {
     SectionSealed {
         /// Whose.
         customer: CustomerNumber,
-        /// Which: `person`, `demographic` and the others of the registry, `till`, `card:UUID`, `note:UUID`.
+        /// Which: `person`, `demographic` and the others of the registry, `till`, and with a UUID
+        /// `card:`, `note:`, `consent:`, `contact:`, `plan:`.
         section: String,
         /// Counts up from 1 for each section.
         rev: u64,

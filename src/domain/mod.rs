@@ -6,6 +6,7 @@
 pub mod business;
 pub mod card;
 pub mod code;
+pub mod consent;
 pub mod contact;
 pub mod customer;
 pub mod event;
@@ -14,6 +15,7 @@ pub mod issue;
 pub mod lost;
 pub mod money;
 pub mod person;
+pub mod plan;
 pub mod points;
 pub mod purchase;
 pub mod refusal;

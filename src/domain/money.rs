@@ -52,6 +52,16 @@ fn holds(codes: &str, code: [u8; 3]) -> bool {
     codes.as_bytes().chunks(4).any(|each| each.first_chunk() == Some(&code))
 }
 
+/// An amount in one currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Money {
+    /// Minor units.
+    pub minor: i64,
+    /// Of which currency.
+    pub currency: Currency,
+}
+
 impl FromStr for Currency {
     type Err = NoCurrency;
 

@@ -115,6 +115,15 @@ impl Day {
         today.is_ok_and(|today| self.0 <= today)
     }
 
+    /// Whether every place on earth has this day behind it at `now`.
+    #[must_use]
+    pub fn is_over(self, now: Timestamp) -> bool {
+        // The last to have a new day are 12 hours behind UTC.
+        let last = jiff::tz::TimeZone::fixed(jiff::tz::offset(-12));
+        let today = jiff::Timestamp::from_microsecond(now.0).map(|now| now.to_zoned(last).date());
+        today.is_ok_and(|today| self.0 < today)
+    }
+
     /// The day that it is at `at` in `zone`; `None` beyond the calendar.
     #[must_use]
     pub fn of(at: Timestamp, zone: &TimeZone) -> Option<Self> {
@@ -241,5 +250,7 @@ mod tests {
         assert!(!day.has_begun(at("2026-11-21T09:59:59Z")));
         assert!(day.has_begun(at("2026-11-21T10:00:00Z")));
         assert!(day.has_begun(at("2027-01-01T00:00:00Z")));
+        assert!(!day.is_over(at("2026-11-23T11:59:59Z")));
+        assert!(day.is_over(at("2026-11-23T12:00:00Z")));
     }
 }

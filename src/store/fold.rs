@@ -6,7 +6,7 @@ mod sales;
 
 use super::{
     CUSTOMERS, JOBS, JOBS_OPEN, Job, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION, VISITS,
-    VISITS_FORGOTTEN, Visit, VisitState, just_after, lost, parked, points, value,
+    VISITS_FORGOTTEN, Visit, VisitState, consent, just_after, lost, parked, points, value,
 };
 use crate::domain::card::{Card, CardReason, CardStatus};
 use crate::domain::customer::Customer;
@@ -97,6 +97,7 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
         StoreEvent::PointsAdjustmentDecided { adjustment, approved, by } => {
             points::decide_adjustment(views, adjustment, approved, by)
         }
+        StoreEvent::ConsentTextKept { hash, text } => consent::keep(views, &hash, &text),
         StoreEvent::JobQueued { job, customer, card, printer } => {
             let kept = Job { job, customer, card, printer, state: "queued".to_owned(), reason: None };
             put(views, JOBS_OPEN, job.0.as_bytes(), &())?;

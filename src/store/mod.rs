@@ -4,6 +4,7 @@
 //! whole, so that whoever reads one sees a state that was. Views are in postcard: compact, and never
 //! kept for long, for another [`VIEWS_VERSION`] makes them anew from the journal, which is JSON.
 
+mod consent;
 mod fold;
 mod issue;
 mod lost;
@@ -11,6 +12,7 @@ mod parked;
 mod points;
 mod sale;
 
+pub use consent::consent_text;
 pub use fold::StoreFold;
 pub use issue::{issue, issues_due, issues_of, issues_of_serial};
 pub use lost::{lost, lost_of, lost_on};

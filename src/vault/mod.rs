@@ -26,17 +26,21 @@ mod fold;
 mod history;
 mod let_go;
 mod notes;
+mod records;
 
 pub use erasure::{RENEW_WITHIN_US, Unfinished};
 pub use find::FOUND_MAX;
 pub use fold::{VaultFold, slots_named};
 pub use history::{Held, History, Writing};
 pub use let_go::Kept;
+pub use records::made_at;
 pub use settings::Settings;
 
 use crate::domain::id::{CardId, CustomerNumber, IssueId};
 use crate::domain::person::Person;
 use crate::domain::person::fields::Section;
+use crate::domain::plan::OpenPlan;
+use crate::domain::time::Timestamp;
 use crate::log::{Half, Read, View, ViewError};
 use keyring::Keyring;
 use keys::{Dek, KeyError, KeyFile, KeyRef};
@@ -48,6 +52,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// Counts up whenever a view's layout or a look-up rule changes: views of another number are made anew.
@@ -85,12 +90,23 @@ pub fn section_of(section: Section) -> Option<&'static str> {
         | Section::Academic
         | Section::Family
         | Section::Other => Some(section.word()),
-        Section::Notes | Section::Hints | Section::Preferences => None,
+        Section::Notes
+        | Section::Hints
+        | Section::Preferences
+        | Section::Consents
+        | Section::Contacts
+        | Section::Plans => None,
     }
 }
 
 /// The first letters of the sections that hold notes; a UUID version 7 follows, so that they stand in the order they were kept.
 pub const NOTES: &str = "note:";
+/// The same of consents.
+pub const CONSENTS: &str = "consent:";
+/// The same of contacts.
+pub const CONTACTS: &str = "contact:";
+/// The same of plans.
+pub const PLANS: &str = "plan:";
 
 /// The most notes kept with a customer: years of a busy desk, and quickly read.
 pub const NOTES_MAX: usize = 200;
@@ -155,7 +171,8 @@ pub struct Link {
     pub card: CardId,
 }
 
-/// What a till is shown: how to greet, hints of issues, preferences. One section, so that a scan opens one.
+/// What a till is shown: how to greet, hints of issues, preferences, open plans, and which questions were asked. One section, so that a
+/// scan opens one.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Till {
     /// [`Person::greeting_name`] of the person beside it, set whenever that is written.
@@ -167,6 +184,13 @@ pub struct Till {
     /// By name of the preference.
     #[serde(default)]
     pub preferences: BTreeMap<String, String>,
+    /// The questions of consent that were answered, each with when it is to be asked again (`None`: never by itself). `*` is there if
+    /// the customer wanted nothing more at all: then those that are not listed are not asked either.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub asked: BTreeMap<String, Option<Timestamp>>,
+    /// Open plans by their ids, so the oldest first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub plans: BTreeMap<Uuid, OpenPlan>,
 }
 
 impl fmt::Debug for Till {

@@ -1,5 +1,6 @@
 //! The two programs as they are installed: `fichad` with a scanner and a printer, and `ficha` asked by a script.
 
+mod contact;
 mod register;
 
 use fichad::print::paper::{Model, Paper};

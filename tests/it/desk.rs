@@ -3,7 +3,7 @@
 use fichad::decode::classify::Rules;
 use fichad::desk::access::{Principal, Role};
 use fichad::desk::visit::Shown;
-use fichad::desk::{Desk, Opened, Printers, Settings, points};
+use fichad::desk::{Desk, Opened, Printers, Settings, contact, points};
 use fichad::domain::code::Programme;
 use fichad::domain::id::{CardId, CustomerNumber, JobId, PrinterName, ReaderName, RegisterName};
 use fichad::domain::refusal::{Refusal, RefusalCode};
@@ -27,9 +27,12 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 use uuid::Uuid;
 
+mod consents;
+mod contacts;
 mod import;
 mod ledger;
 mod lost;
+mod plans;
 mod returns;
 mod sales;
 mod service;
@@ -109,11 +112,16 @@ fn open(dir: &Path, locked: bool, clock: Arc<TestClock>) -> Opened {
 }
 
 fn shop_in(dir: &Path, locked: bool) -> Shop {
+    shop_with(dir, locked, contact::Settings::default())
+}
+
+fn shop_with(dir: &Path, locked: bool, contact: contact::Settings) -> Shop {
     let tray = Arc::new(Tray::default());
     let settings = Settings {
         shop: Some("Casa Prueba".to_owned()),
         calling_code: "34".parse().ok(),
         rules: read_text("[[alias]]\nname = 'old-cards'\nprefix = '29'\nlength = 13", Rules::read).unwrap().0,
+        contact,
         points: points::Settings {
             earn: read_text("[[earn]]\npoints = 1\nper = 100\ncurrency = 'EUR'", points::read_earn)
                 .unwrap()

@@ -4,6 +4,7 @@
 
 mod answers;
 mod cards;
+mod contact;
 mod erasure;
 mod hindered;
 mod history;

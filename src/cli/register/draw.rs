@@ -192,6 +192,13 @@ fn file_lines(current: &Current, now: i64) -> Vec<Line<'static>> {
         Some(count) => raw(format!("  Open issues: {count}")),
     });
     lines.extend(issues.iter().map(|issue| issue_line(issue, now)));
+    for (word, few) in
+        [("Plans", crate::cli::file::plans(file)), ("Ask for", crate::cli::file::questions(file))]
+    {
+        if !few.is_empty() {
+            lines.push(raw(format!("  {word} {}", few.join("; "))));
+        }
+    }
     lines
 }
 
@@ -271,6 +278,8 @@ mod tests {
                 "issues": [{ "kind": "WARRANTY", "state": "NEW", "model": "KX-200", "opened_at": "2026-09-14T09:30:00Z",
                     "colour": "RED", "hint": "ready to collect" }],
                 "preferences": ["receipt: none"],
+                "plans": [{ "plan": "p", "category": "kitchen", "to": "2026-12-24" }],
+                "consents_due": [{ "purpose": "OFFERS", "channels": ["EMAIL", "SMS"] }],
             },
         }));
         model
@@ -281,7 +290,7 @@ mod tests {
         let screen = screen(&with_customer());
         assert_eq!(screen[0], " Ficha  till-1 connected");
         assert_eq!(
-            screen[3..10],
+            screen[3..12],
             [
                 "  María \\u{1b}[2JGarcía",
                 "  The code was damaged and repaired: let the customer confirm the name.",
@@ -290,6 +299,8 @@ mod tests {
                 "",
                 "  Open issues: 1",
                 "  WARRANTY NEW KX-200, 7 days, overdue: ready to collect",
+                "  Plans kitchen until 2026-12-24",
+                "  Ask for OFFERS by EMAIL, SMS",
             ]
         );
         assert!(screen[13].contains("Events: 1 not seen yet"), "{}", screen[13]);

@@ -5,6 +5,7 @@
 //! can be kept that one of them does not know. It holds names of fields, never a value.
 
 use crate::domain::time::Period;
+use serde::{Deserialize, Serialize};
 
 /// A part of a customer's file that is sealed, kept and let go as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,11 +28,17 @@ pub enum Section {
     Hints,
     /// What the customer prefers.
     Preferences,
+    /// What the customer agreed to.
+    Consents,
+    /// When shop and customer had to do with each other, each counted from when it was written down.
+    Contacts,
+    /// What the customer plans to buy, each counted from when it was told.
+    Plans,
 }
 
 impl Section {
     /// All of them, in the order of the registry.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Basic,
         Self::Demographic,
         Self::Complementary,
@@ -41,6 +48,9 @@ impl Section {
         Self::Notes,
         Self::Hints,
         Self::Preferences,
+        Self::Consents,
+        Self::Contacts,
+        Self::Plans,
     ];
 
     /// Those that a form fills; every one but the first is empty unless something is given.
@@ -60,23 +70,33 @@ impl Section {
             Self::Notes => "notes",
             Self::Hints => "hints",
             Self::Preferences => "preferences",
+            Self::Consents => "consents",
+            Self::Contacts => "contacts",
+            Self::Plans => "plans",
         }
     }
 
-    /// How long it is kept if the config says nothing: counted from the last contact, a note from when it was made.
+    /// How long it is kept if the config says nothing: counted from the last visit, a note, a contact and a plan from when it was
+    /// made. Consents stay as long as there is an address that they are about.
     #[must_use]
     pub fn keep(self) -> Period {
         match self {
-            Self::Basic => Period::Months(60),
+            Self::Basic | Self::Consents => Period::Months(60),
             Self::Demographic | Self::Preferences => Period::Months(36),
-            Self::Complementary | Self::Academic | Self::Notes | Self::Hints => Period::Months(24),
+            Self::Complementary
+            | Self::Academic
+            | Self::Notes
+            | Self::Hints
+            | Self::Contacts
+            | Self::Plans => Period::Months(24),
             Self::Family | Self::Other => Period::Months(12),
         }
     }
 }
 
 /// On which ground a field is kept (GDPR article 6(1)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Basis {
     /// Point (a): the customer said yes to just this.
     Consent,
@@ -209,6 +229,21 @@ pub const FIELDS: &[Field] = &[
         "to serve as the customer likes it",
         Basis::Consent,
     ),
+    field(
+        Section::Consents,
+        "consent",
+        Kind::Free,
+        "to know and prove what the customer agreed to",
+        Basis::Law,
+    ),
+    field(
+        Section::Contacts,
+        "contact",
+        Kind::Free,
+        "to answer knowing what was said, and not to write too often",
+        Basis::Interest,
+    ),
+    field(Section::Plans, "plan", Kind::Free, "to advise on what the customer wants to buy", Basis::Consent),
 ];
 
 /// vCard GENDER (RFC 6350 section 6.2.7): male, female, other, none, unknown.

@@ -4,7 +4,7 @@ use super::protocol::{Example, PROTOCOL, examples};
 use crate::whole::rig::{Bench, Scanner, one_till};
 use fichad::desk::METHODS;
 use fichad::desk::access::Role;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 
 /// What the daemon answers beside the desk.
@@ -18,6 +18,13 @@ const OF_THE_DAEMON: [(&str, &[Role]); 8] = [
     ("capture.stop", &[Role::Manager]),
     ("config.reload", &[Role::Manager]),
 ];
+
+/// What customers are asked in the examples.
+const CONSENTS: &str = "[contact]\nmax_per_week = 3\n\
+    [[consent]]\npurpose = \"OFFERS\"\nchannels = [\"EMAIL\", \"SMS\"]\n\
+    [[consent]]\npurpose = \"REPAIRS\"\nbasis = \"contract\"\nchannels = [\"TELEPHONE\"]\n\
+    [[consent_text]]\npurpose = \"OFFERS\"\nlanguage = \"es\"\nversion = \"2026-09\"\n\
+    text = \"¿Podemos escribirle con ofertas? Puede decir que no, y cambiar de idea cuando quiera.\"\n";
 
 /// Ids as they stand in the file, and what the daemon called the same things.
 #[derive(Default)]
@@ -78,7 +85,7 @@ fn every_request_to_the_desk_is_answered_as_its_example_says() {
     let (bench, scanner) = (Bench::new(), Scanner::new());
     bench.configure(&format!(
         "{}[[printer]]\nname = \"desk\"\naddress = \"tcp://{nobody}\"\n\
-         [[alias]]\nname = \"old-cards\"\nprefix = \"29\"\nlength = 13\n",
+         [[alias]]\nname = \"old-cards\"\nprefix = \"29\"\nlength = 13\n{CONSENTS}",
         one_till(&scanner)
     ));
     let fichad = bench.start();
@@ -98,6 +105,13 @@ fn every_request_to_the_desk_is_answered_as_its_example_says() {
         let mut sent: Value = serde_json::from_str(&ids.real(request.line.clone())).unwrap();
         if request.name == "reader.lend" {
             sent["params"]["path"] = terminal.path().to_str().into();
+        }
+        if request.name == "plan.add" {
+            // The window must not be over, whenever this is played.
+            let shown =
+                client.call("customer.show", json!({ "customer": sent["params"]["customer"] })).unwrap();
+            let today = json!(&shown["enrolled_at"].as_str().unwrap()[..10]);
+            (sent["params"]["from"], sent["params"]["to"]) = (today.clone(), today);
         }
         let written: Value = serde_json::from_str(&answer.line).unwrap();
         assert_eq!(sent["id"], written["id"], "{}", request.name);

@@ -1,8 +1,9 @@
 //! PROTOCOL.md against the code: every example is one that the code reads or sends, and nothing in the code is without one.
 
 use super::rig::{Rig, event, register};
-use fichad::desk::file::{CustomerFile, IssueLine, PointsExpiring};
+use fichad::desk::file::{ConsentDue, CustomerFile, IssueLine, PlanLine, PointsExpiring};
 use fichad::domain::id::{PrinterName, ReaderName, StreamId};
+use fichad::domain::money::Money;
 use fichad::domain::refusal::RefusalCode;
 use fichad::domain::scan::Rejection;
 use fichad::domain::time::Timestamp;
@@ -265,5 +266,13 @@ fn file() -> CustomerFile {
             hint: Some("on its way".into()),
         }],
         preferences: vec!["no paper receipt".into()],
+        plans: vec![PlanLine {
+            plan: uuid::Uuid::nil(),
+            category: Some("kitchen".into()),
+            gtin: None,
+            to: "2026-12-24".parse().unwrap(),
+            budget: Some(Money { minor: 1, currency: "EUR".parse().unwrap() }.into()),
+        }],
+        consents_due: vec![ConsentDue { purpose: "OFFERS".into(), channels: vec!["EMAIL".into()] }],
     }
 }
