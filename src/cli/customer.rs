@@ -182,6 +182,28 @@ impl Show {
     }
 }
 
+/// Notes that a customer does not want to be profiled: to be sorted into segments, or have their worth reckoned.
+#[derive(Debug, clap::Args)]
+pub(super) struct Object {
+    /// The customer number.
+    customer: CustomerNumber,
+    /// Takes the objection back.
+    #[arg(long)]
+    withdraw: bool,
+    #[command(flatten)]
+    key: Key,
+}
+
+impl Object {
+    pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
+        let params = json!({ "key": self.key.get(), "customer": self.customer, "objects": !self.withdraw });
+        asker.tell("customer.object", params, |answer| {
+            let objects = get(answer, "objects").as_bool() == Some(true);
+            if objects { "noted: no profiling" } else { "noted: the objection is taken back" }.to_owned()
+        })
+    }
+}
+
 fn shown(answer: &Value) -> String {
     let mut text = head(answer);
     if let Some(person) = answer.get("person").and_then(Value::as_object) {

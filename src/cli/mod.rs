@@ -7,6 +7,7 @@
 mod ask;
 mod capture;
 mod card;
+mod cells;
 mod config;
 mod consent;
 mod contact;
@@ -16,9 +17,11 @@ mod devices;
 mod doctor;
 mod erase;
 mod event;
+mod export;
 mod file;
 mod history;
 mod identify;
+mod import;
 mod input;
 mod issue;
 mod job;
@@ -88,10 +91,17 @@ enum Command {
     Register(register::Args),
     /// Takes in a new customer; the person is JSON on standard input, or asked for.
     Enrol(customer::Enrol),
+    /// Brings customers, cards and balances over from a CSV file.
+    Import(import::Args),
     /// Finds customers, at most five masked rows; what to look for is a line of standard input, or asked for.
     Find(customer::Find),
     /// Shows everything that the desk may see of a customer.
     Show(customer::Show),
+    /// Writes all customers as CSV, or everything that is held of one person.
+    #[command(subcommand)]
+    Export(export::Command),
+    /// Notes that a customer objects to being profiled, or no longer does.
+    Object(customer::Object),
     /// Shows the versions of a customer: when, who, which fields.
     History(history::History),
     /// Brings an earlier version of a customer back.
@@ -199,8 +209,11 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(&args),
         Command::Register(args) => register::run(&args, asker),
         Command::Enrol(args) => args.run(asker),
+        Command::Import(args) => args.run(asker),
         Command::Find(args) => args.run(asker),
         Command::Show(args) => args.run(asker),
+        Command::Export(command) => command.run(asker),
+        Command::Object(args) => args.run(asker),
         Command::History(args) => args.run(asker),
         Command::Revert(args) => args.run(asker),
         Command::Erase(args) => erase::run(&args, asker),

@@ -45,8 +45,17 @@ pub(super) fn safe(text: &str) -> Cow<'_, str> {
 
 /// JSON in one line, with the same characters as JSON writes them out: equal for a program, harmless to a terminal.
 pub(super) fn safe_json(value: &Value) -> String {
-    let text = value.to_string();
-    if !text.chars().any(is_unsafe) {
+    written_out(value.to_string(), is_unsafe)
+}
+
+/// The same over several lines, for people to read.
+pub(super) fn safe_json_page(value: &Value) -> String {
+    // A line's end within a text is written out by JSON itself.
+    written_out(format!("{value:#}"), |character| is_unsafe(character) && character != '\n')
+}
+
+fn written_out(text: String, is_unsafe: impl Fn(char) -> bool) -> String {
+    if !text.chars().any(&is_unsafe) {
         return text;
     }
     let mut shown = String::with_capacity(text.len());

@@ -100,7 +100,7 @@ impl Desk {
     }
 
     /// Each reads a journal whole.
-    fn one_history(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, Refusal> {
+    pub(super) fn one_history(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, Refusal> {
         let busy =
             |_| Refusal::new(RefusalCode::Busy, "another history is being read; try again in a moment");
         self.histories.try_lock().map_err(busy)

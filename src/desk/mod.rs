@@ -12,8 +12,10 @@ mod consent;
 pub mod contact;
 mod earning;
 mod erase;
+mod export;
 pub mod file;
 mod find;
+pub mod held;
 mod history;
 mod import;
 pub mod issue;
@@ -82,6 +84,9 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("customer.change", DESK),
     ("customer.history", DESK),
     ("customer.revert", DESK),
+    ("customer.export", DESK),
+    ("customer.list", MANAGER),
+    ("customer.object", DESK),
     ("customer.erase", MANAGER),
     ("retention.run", MANAGER),
     ("customer.dismiss", TILL),
@@ -325,6 +330,9 @@ impl Desk {
             "customer.change" => self.change_person(&ask).await,
             "customer.history" => self.history(&ask).await,
             "customer.revert" => self.revert(&ask).await,
+            "customer.export" => self.export(&ask).await,
+            "customer.list" => self.list_customers(&ask).await,
+            "customer.object" => self.object(&ask).await,
             "customer.erase" => self.erase(&ask).await,
             "retention.run" => self.run_retention(&ask).await,
             "customer.dismiss" => self.dismiss(&ask).await,

@@ -224,7 +224,7 @@ pub(super) fn write_sections(
 }
 
 /// The fields of every section in one object, as a form has them.
-fn whole_person(
+pub(super) fn whole_person(
     vault: &Vault,
     views: &Views,
     data_key: &CustomerKey,

@@ -53,7 +53,7 @@ impl Settings {
         Self { keep: Section::ALL.into_iter().map(read).collect() }
     }
 
-    fn keep(&self, section: Section) -> Period {
+    pub(super) fn keep(&self, section: Section) -> Period {
         self.keep.get(&section).copied().unwrap_or(Period::Always)
     }
 }
@@ -358,7 +358,7 @@ fn going(
 }
 
 /// The section of a note, a contact or a plan, and when it was made: its id begins with it.
-fn dated(name: &str) -> Option<(Section, Timestamp)> {
+pub(super) fn dated(name: &str) -> Option<(Section, Timestamp)> {
     let kinds = [
         (vault::NOTES, Section::Notes),
         (vault::CONTACTS, Section::Contacts),

@@ -115,6 +115,14 @@ impl Account {
         Balance { available: self.free(), held, debt: self.debt, expiring: soonest }
     }
 
+    /// The points free to spend at `now`, by lot, in the order in which they are spent.
+    #[must_use]
+    pub fn lots(&self, now: Timestamp) -> Vec<Slice> {
+        let mut settled = self.clone();
+        // What cannot be settled is told as it stands.
+        if settled.settle(now).is_ok() { settled.lots } else { self.lots.clone() }
+    }
+
     /// How many lines the ledger has.
     #[must_use]
     pub fn entries(&self) -> u64 {

@@ -191,6 +191,10 @@ pub struct Till {
     /// Open plans by their ids, so the oldest first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub plans: BTreeMap<Uuid, OpenPlan>,
+    /// Whether the customer objects to being profiled (GDPR article 21): whoever sorts customers into segments or reckons
+    /// their worth leaves this one out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub objects: bool,
 }
 
 impl fmt::Debug for Till {

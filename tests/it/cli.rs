@@ -2,6 +2,7 @@
 
 mod contact;
 mod register;
+mod transfer;
 
 use fichad::print::paper::{Model, Paper};
 use fichad::push::client::Client;

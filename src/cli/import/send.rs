@@ -1,0 +1,331 @@
+//! Rows on their way to the daemon: several requests at once, what came of each, and how far it is.
+//!
+//! The thread that reads the file fills requests; a few others send them, each on a connection of its own. What a request
+//! that was cut off did is not known, and need not be: it is sent again, and what was done counts as done before.
+
+use crate::cli::ask::Asker;
+use crate::push::client::{Client, ClientError};
+use crate::push::wire::REQUEST_BYTES_MAX;
+use csv::StringRecord;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// Requests under way at once: as many as the daemon works on.
+const SENDERS: usize = 4;
+
+/// Rows of one request at most, so that an answer comes soon on a slow host too, and their bytes as JSON; the rest of a line is
+/// left for what stands around them.
+const ROWS_MAX: usize = 64;
+const ROWS_BYTES_MAX: usize = REQUEST_BYTES_MAX - 1024;
+
+/// Problems that are kept in mind at most, those of the first lines; and rejected rows.
+const PROBLEMS_MAX: usize = 10_000;
+const REJECTED_MAX: usize = 100_000;
+
+/// How often a request is sent again while the daemon has too much to do, and the pause before.
+const TRIES_MAX: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// How often the progress is drawn.
+const DRAW_EVERY: Duration = Duration::from_millis(200);
+
+/// What is asked of the daemon in every request.
+pub(super) struct Wish {
+    pub(super) import: Uuid,
+    pub(super) dry_run: bool,
+    pub(super) skip_known: bool,
+}
+
+/// What came of all rows.
+#[derive(Default)]
+pub(super) struct Totals {
+    pub(super) rows: u64,
+    pub(super) imported: u64,
+    pub(super) before: u64,
+    pub(super) skipped: u64,
+    pub(super) known: u64,
+    pub(super) opted_out: u64,
+    pub(super) refused: u64,
+    /// By line: field and problem.
+    pub(super) problems: BTreeMap<u64, (Option<String>, String)>,
+    /// By line: the cells, where they are wanted.
+    pub(super) rejected: BTreeMap<u64, StringRecord>,
+}
+
+impl Totals {
+    fn refuse(&mut self, line: u64, field: Option<String>, problem: String, cells: Option<StringRecord>) {
+        self.refused = self.refused.saturating_add(1);
+        self.problems.insert(line, (field, problem));
+        if self.problems.len() > PROBLEMS_MAX {
+            self.problems.pop_last();
+        }
+        if let Some(cells) = cells {
+            self.rejected.insert(line, cells);
+        }
+    }
+
+    fn add(&mut self, answer: &Value, mut cells: BTreeMap<u64, StringRecord>) {
+        let number = |field: &str| answer.get(field).and_then(Value::as_u64).unwrap_or(0);
+        let length = |field: &str| {
+            let list = answer.get(field).and_then(Value::as_array).map_or(0, Vec::len);
+            u64::try_from(list).unwrap_or(u64::MAX)
+        };
+        for (sum, more) in [
+            (&mut self.imported, number("imported")),
+            (&mut self.before, number("before")),
+            (&mut self.skipped, number("skipped")),
+            (&mut self.known, length("known")),
+            (&mut self.opted_out, length("opted_out")),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+        for problem in answer.get("problems").and_then(Value::as_array).into_iter().flatten() {
+            let line = problem.get("line").and_then(Value::as_u64).unwrap_or(0);
+            let text = |field: &str| problem.get(field).and_then(Value::as_str).map(str::to_owned);
+            let field = text("field").map(|field| field.strip_prefix("person.").unwrap_or(&field).to_owned());
+            self.refuse(line, field, text("problem").unwrap_or_default(), cells.remove(&line));
+        }
+    }
+}
+
+/// Rows of one request.
+#[derive(Default)]
+struct Batch {
+    rows: Vec<Value>,
+    bytes: usize,
+    /// By line, where rejected ones are wanted.
+    cells: BTreeMap<u64, StringRecord>,
+}
+
+/// Where the reader of the file puts rows.
+pub(super) struct Sent<'a> {
+    batch: Batch,
+    queue: SyncSender<Batch>,
+    shared: &'a Shared,
+    progress: Progress,
+    keeps: bool,
+}
+
+struct Shared {
+    totals: Mutex<Totals>,
+    failed: AtomicBool,
+}
+
+impl Shared {
+    fn totals(&self) -> std::sync::MutexGuard<'_, Totals> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The senders have given up; why, they say themselves.
+#[derive(Debug, thiserror::Error)]
+#[error("the rows cannot be sent")]
+struct GivenUp;
+
+impl Sent<'_> {
+    /// Hands a row on; waits while enough are under way.
+    pub(super) fn row(&mut self, line: u64, row: Value, cells: &StringRecord) -> anyhow::Result<()> {
+        let bytes = row.to_string().len().saturating_add(1);
+        if bytes > ROWS_BYTES_MAX {
+            self.refuse(line, None, "is too long for one request".to_owned(), cells);
+            return Ok(());
+        }
+        let full =
+            self.batch.bytes.saturating_add(bytes) > ROWS_BYTES_MAX || self.batch.rows.len() >= ROWS_MAX;
+        if full {
+            self.send()?;
+        }
+        self.batch.bytes = self.batch.bytes.saturating_add(bytes);
+        self.batch.rows.push(row);
+        if self.keeps {
+            self.batch.cells.insert(line, cells.clone());
+        }
+        Ok(())
+    }
+
+    /// A row that does not even get to the daemon.
+    pub(super) fn refuse(&mut self, line: u64, field: Option<&str>, problem: String, cells: &StringRecord) {
+        let cells = self.keeps.then(|| cells.clone());
+        let mut totals = self.shared.totals();
+        totals.rows = totals.rows.saturating_add(1);
+        totals.refuse(line, field.map(str::to_owned), problem, cells);
+    }
+
+    fn send(&mut self) -> anyhow::Result<()> {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.rows.is_empty() {
+            return Ok(());
+        }
+        if self.shared.failed.load(Ordering::Relaxed) || self.queue.send(batch).is_err() {
+            return Err(GivenUp.into());
+        }
+        let totals = self.shared.totals();
+        if totals.rejected.len() > REJECTED_MAX {
+            anyhow::bail!("more than {REJECTED_MAX} rows did not come in: this is not the file it should be");
+        }
+        self.progress.draw(&totals);
+        Ok(())
+    }
+}
+
+/// Sends all rows that `read` hands on, and says what came of them.
+pub(super) fn all(
+    asker: &Asker,
+    wish: &Wish,
+    progress: Progress,
+    keeps: bool,
+    read: impl FnOnce(&mut Sent<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<Totals> {
+    let shared = Shared { totals: Mutex::default(), failed: AtomicBool::new(false) };
+    let (queue, batches) = sync_channel(SENDERS);
+    let batches = Arc::new(Mutex::new(batches));
+    let mut clients = Vec::new();
+    for _ in 0..SENDERS {
+        clients.push(asker.connect()?);
+    }
+    let (done, sent) = std::thread::scope(|scope| {
+        let senders: Vec<_> = clients
+            .into_iter()
+            .map(|client| {
+                let (batches, shared) = (Arc::clone(&batches), &shared);
+                scope.spawn(move || {
+                    let sent = sender(client, wish, &batches, shared);
+                    if sent.is_err() {
+                        shared.failed.store(true, Ordering::Relaxed);
+                    }
+                    sent
+                })
+            })
+            .collect();
+        drop(batches);
+        let mut rows = Sent { batch: Batch::default(), queue, shared: &shared, progress, keeps };
+        let done = read(&mut rows).and_then(|()| rows.send());
+        rows.progress.end();
+        drop(rows);
+        let sent: Result<Vec<()>, ClientError> =
+            senders.into_iter().map(|sender| sender.join().unwrap_or(Err(ClientError::Closed))).collect();
+        (done, sent)
+    });
+    let totals = shared.totals.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Err(error) = sent {
+        let came = totals.imported.saturating_add(totals.before);
+        let so_far = format!("{came} rows are in; run the same again, and it goes on from there");
+        return Err(anyhow::Error::new(error).context(so_far));
+    }
+    done.map(|()| totals)
+}
+
+fn sender(
+    mut client: Client,
+    wish: &Wish,
+    batches: &Mutex<Receiver<Batch>>,
+    shared: &Shared,
+) -> Result<(), ClientError> {
+    loop {
+        let next = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Batch { rows, cells, .. }) = next else { return Ok(()) };
+        if shared.failed.load(Ordering::Relaxed) {
+            continue;
+        }
+        let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        let params = json!({
+            "import": wish.import, "rows": rows, "dry_run": wish.dry_run, "skip_known": wish.skip_known,
+        });
+        let answer = match ask(&mut client, &params) {
+            Ok(answer) => answer,
+            Err(error) => {
+                // What waits is taken out, so that nobody waits to put more in.
+                shared.failed.store(true, Ordering::Relaxed);
+                return Err(error);
+            }
+        };
+        let mut totals = shared.totals();
+        totals.rows = totals.rows.saturating_add(count);
+        totals.add(&answer, cells);
+    }
+}
+
+fn ask(client: &mut Client, params: &Value) -> Result<Value, ClientError> {
+    let mut tries = 0_u32;
+    loop {
+        match client.call("customer.import", params) {
+            Err(ClientError::Refused { reason, .. }) if reason == "busy" && tries < TRIES_MAX => {
+                tries = tries.saturating_add(1);
+                std::thread::sleep(PAUSE);
+            }
+            answer => return answer,
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "what a user waits for is measured")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// A line on a terminal that says how far it is.
+pub(super) struct Progress {
+    read: Arc<AtomicU64>,
+    bytes: u64,
+    begun: Instant,
+    drawn: Option<Instant>,
+    shows: bool,
+}
+
+impl Progress {
+    pub(super) fn new(read: Arc<AtomicU64>, bytes: u64) -> Self {
+        Self { read, bytes, begun: now(), drawn: None, shows: std::io::stderr().is_terminal() }
+    }
+
+    fn draw(&mut self, totals: &Totals) {
+        let at = now();
+        let soon = self.drawn.is_some_and(|drawn| at.saturating_duration_since(drawn) < DRAW_EVERY);
+        if !self.shows || soon {
+            return;
+        }
+        self.drawn = Some(at);
+        let read = self.read.load(Ordering::Relaxed);
+        let line = progress(read, self.bytes, totals.rows, at.saturating_duration_since(self.begun));
+        let mut stderr = std::io::stderr().lock();
+        // Nothing hangs on whether it is seen.
+        write!(stderr, "\r\x1b[K{line}").and_then(|()| stderr.flush()).ok();
+    }
+
+    fn end(&mut self) {
+        if self.drawn.is_some() {
+            let mut stderr = std::io::stderr().lock();
+            write!(stderr, "\r\x1b[K").and_then(|()| stderr.flush()).ok();
+        }
+    }
+}
+
+fn progress(read: u64, bytes: u64, rows: u64, took: Duration) -> String {
+    const CELLS: u64 = 30;
+    let part = |of: u64| read.min(bytes).saturating_mul(of).checked_div(bytes).unwrap_or(of);
+    let bar: String = (0..CELLS).map(|cell| if cell < part(CELLS) { '#' } else { '.' }).collect();
+    let seconds = took.as_secs().max(1);
+    let left = bytes.saturating_sub(read).saturating_mul(seconds).checked_div(read.max(1)).unwrap_or(0);
+    let a_second = rows.checked_div(seconds).unwrap_or(0);
+    format!("[{bar}] {:3} %  {rows} rows, {a_second} a second, {left} s left", part(100))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_progress_bar_says_how_far_how_fast_and_how_long() {
+        let line = progress(500, 1000, 3000, Duration::from_secs(2));
+        assert_eq!(
+            line,
+            format!("[{}{}]  50 %  3000 rows, 1500 a second, 2 s left", "#".repeat(15), ".".repeat(15))
+        );
+        assert!(progress(0, 0, 0, Duration::ZERO).contains("100 %"), "an empty file is done");
+    }
+}

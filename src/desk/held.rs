@@ -1,0 +1,113 @@
+//! The one registry of where something of a customer lies: what an export tells of it, and what an erasure leaves.
+//!
+//! Pure data. A test reads the views of both halves and fails for a place that is missing here, for one that is told in no
+//! part of the export although it says so, and for one that an erasure leaves although it is said to be gone.
+
+use crate::log::Half;
+
+/// How a place is told to the person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// In this part of `customer.export`.
+    In(Part),
+    /// Not at all, for this reason.
+    Not(&'static str),
+}
+
+/// What an erasure does to a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erased {
+    /// Nothing of the customer is left there.
+    Gone,
+    /// It stays under a number that leads to nobody, for this reason.
+    Stays(&'static str),
+    /// It never holds anything of one customer for long.
+    Passes,
+}
+
+/// The parts of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// What is kept of whom, what for, on which ground and how long.
+    About,
+    /// Number, cards, sums.
+    File,
+    /// Everything that is sealed: person, notes, hints, preferences.
+    Sections,
+    /// Claims, repairs, complaints.
+    Issues,
+    /// The ledger of points.
+    Points,
+    /// Receipts, and what came back of them.
+    Sales,
+    /// Visits, printed cards, corrections of points.
+    Events,
+}
+
+impl Part {
+    /// All of them, in the order of an export.
+    pub const ALL: [Self; 7] =
+        [Self::About, Self::File, Self::Sections, Self::Issues, Self::Points, Self::Sales, Self::Events];
+}
+
+/// One view of a half.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Which half.
+    pub half: Half,
+    /// Its number there.
+    pub view: u8,
+    /// What it holds of a customer.
+    pub holds: &'static str,
+    /// How it is told.
+    pub told: Told,
+    /// What an erasure does to it.
+    pub erased: Erased,
+}
+
+const fn personal(view: u8, holds: &'static str, told: Told, erased: Erased) -> Place {
+    Place { half: Half::Personal, view, holds, told, erased }
+}
+
+const fn neutral(view: u8, holds: &'static str, told: Told, erased: Erased) -> Place {
+    Place { half: Half::Neutral, view, holds, told, erased }
+}
+
+const HASHED: Told = Told::Not("a keyed hash of what stands in the sections, or a place");
+const POINTER: Told = Told::Not("a number that leads to what is told elsewhere");
+const BOOKS: Erased = Erased::Stays("the books of the shop (law), and the sums they add up to");
+const CLAIMS: Erased = Erased::Stays("claims that may still be made (law)");
+const PLACE: Erased = Erased::Stays("that there was a customer, and that the key is destroyed");
+
+/// Every view there is.
+pub const PLACES: &[Place] = &[
+    personal(0, "where the customer's data key lies", HASHED, PLACE),
+    personal(1, "the sealed sections", Told::In(Part::Sections), Erased::Gone),
+    personal(2, "which card leads to the customer", HASHED, Erased::Gone),
+    personal(3, "what the customer is found by", HASHED, Erased::Gone),
+    personal(4, "how many data keys were given out", POINTER, Erased::Passes),
+    personal(5, "that the customer was erased", POINTER, PLACE),
+    neutral(0, "number, cards, level, visits, turnover", Told::In(Part::File), BOOKS),
+    neutral(1, "issues", Told::In(Part::Issues), CLAIMS),
+    neutral(2, "which requests were carried out", POINTER, Erased::Passes),
+    neutral(3, "visits", Told::In(Part::Events), BOOKS),
+    neutral(4, "the visit that is open at a register", POINTER, Erased::Passes),
+    neutral(5, "print jobs", Told::In(Part::Events), BOOKS),
+    neutral(6, "which issues there are", POINTER, CLAIMS),
+    neutral(7, "print jobs that have not ended", POINTER, Erased::Passes),
+    neutral(8, "which sales there are", Told::In(Part::Sales), BOOKS),
+    neutral(9, "which receipts there are", POINTER, Erased::Passes),
+    neutral(10, "whose a sale is that was attached later", Told::In(Part::Sales), BOOKS),
+    neutral(11, "what came back of a sale", Told::In(Part::Sales), Erased::Passes),
+    neutral(16, "the account of points", Told::In(Part::File), BOOKS),
+    neutral(17, "the ledger of points", Told::In(Part::Points), BOOKS),
+    neutral(18, "which points belong to a sale", POINTER, BOOKS),
+    neutral(19, "points that were set aside", Told::In(Part::Points), BOOKS),
+    neutral(20, "when points expire next", POINTER, BOOKS),
+    neutral(21, "corrections of points", Told::In(Part::Events), BOOKS),
+];
+
+/// The sealed sections by their names in the vault; a name that ends with `:` is followed by an id.
+pub const SEALED: &[&str] =
+    &["person", "demographic", "complementary", "academic", "family", "other", "till", "card:", "note:"];

@@ -1,0 +1,222 @@
+//! Moving in from another system and out again: the files as people have them, the daemon as it is installed.
+
+#![expect(clippy::arithmetic_side_effects, reason = "a test says what is wrong by failing")]
+
+use super::*;
+use encoding_rs::WINDOWS_1252;
+use std::fmt::Write as _;
+
+/// A member's number with its check digit (GS1 mod 10).
+fn gsrn(member: u32) -> String {
+    let body = format!("73500538500{member:06}");
+    let sum: u32 = body
+        .bytes()
+        .rev()
+        .zip([3, 1].into_iter().cycle())
+        .map(|(digit, by)| u32::from(digit - b'0') * by)
+        .sum();
+    format!("{body}{}", (10 - sum % 10) % 10)
+}
+
+#[test]
+fn a_spanish_export_comes_in_once_and_what_is_wrong_is_told_by_line() {
+    let shop = Shop::open();
+    let file = shop.folder.path().join("clientes.csv");
+    let mut text =
+        "Nombre;Primer apellido;Teléfono móvil;Correo electrónico;Código postal;País;Tarjeta;Puntos\r\n"
+            .to_owned();
+    for row in 0..600 {
+        writeln!(
+            text,
+            "Iñaki;Ibáñez Nº{row};600{row:06};i{row}@example.org;33201;España;{};{row}\r",
+            gsrn(row)
+        )
+        .unwrap();
+    }
+    writeln!(text, "\"María;Ñ\";Secreta;12;m@example.org;33201;ES;{};1\r", gsrn(700)).unwrap();
+    writeln!(text, "Eva;Secreta;600700001;;;;{};1\r", gsrn(5)).unwrap();
+    writeln!(text, "Eva;Secreta;600700002;;;;;1,5\r").unwrap();
+    std::fs::write(&file, WINDOWS_1252.encode(&text).0).unwrap();
+    let path = file.to_str().unwrap();
+
+    let dry = shop.ficha(&["--json", "import", path, "--programme", "gsrn", "--dry-run"], "");
+    let answer: Value = serde_json::from_str(&dry.out).unwrap();
+    assert_eq!(
+        (dry.code, &answer["imported"], &answer["refused"]),
+        (1, &json!(600), &json!(3)),
+        "{}",
+        dry.err
+    );
+    assert_eq!((&answer["encoding"], &answer["delimiter"]), (&json!("windows-1252"), &json!("semicolons")));
+    assert_eq!(shop.json(&["find", "--by", "phone"], "600000007")["rows"], json!([]));
+
+    let rejects = shop.folder.path().join("rejects.csv");
+    let run =
+        shop.ficha(&["import", path, "--programme", "gsrn", "--rejects", rejects.to_str().unwrap()], "");
+    assert_eq!(run.code, 1, "{}", run.err);
+    assert!(
+        run.err.contains("windows-1252, cells divided by semicolons, 8 of 8 columns used"),
+        "{}",
+        run.err
+    );
+    for part in
+        ["Came in", "600", "602", "telephone[0].e164", "603", "stands in line 7 already", "604", "Puntos"]
+    {
+        assert!(run.out.contains(part), "{part} is not in\n{}", run.out);
+    }
+    assert!(!run.out.contains("Secreta") && !run.out.contains("1,5"), "{}", run.out);
+    let found = shop.json(&["find", "--by", "phone"], "600000007");
+    let customer = found["rows"][0]["customer"].as_str().unwrap().to_owned();
+    let shown = shop.json(&["show", &customer], "");
+    assert_eq!(shown["person"]["familyName"], "Ibáñez Nº7");
+    assert_eq!(shown["person"]["address"], json!([{ "postalCode": "33201", "addressCountry": "ES" }]));
+    assert_eq!((&shown["file"]["points"], &shown["cards"][0]["kind"]), (&json!(7), &json!("ALIAS")));
+
+    // A second run changes nothing; what was mended in the file of rejects comes in.
+    let again: Value =
+        serde_json::from_str(&shop.ficha(&["--json", "import", path, "--programme", "gsrn"], "").out)
+            .unwrap();
+    assert_eq!((&again["imported"], &again["before"]), (&json!(0), &json!(600)));
+    let rejected = std::fs::read_to_string(&rejects).unwrap();
+    assert_eq!(rejected.lines().count(), 4, "{rejected}");
+    let mended = rejected.replace("\"12\"", "\"600700003\"").replace(&gsrn(5), "").replace("1,5", "15");
+    std::fs::write(&rejects, mended).unwrap();
+    let mended = shop.json(&["import", rejects.to_str().unwrap(), "--programme", "gsrn"], "");
+    assert_eq!((&mended["imported"], &mended["refused"]), (&json!(3), &json!(0)));
+    let log = std::fs::read_to_string(shop.folder.path().join("log")).unwrap();
+    assert!(!log.contains("Secreta") && !log.contains("Iñaki"));
+}
+
+#[test]
+fn an_import_that_was_cut_off_is_run_again() {
+    let mut shop = Shop::open();
+    let file = shop.folder.path().join("people.csv");
+    let mut text = "givenName,email\n".to_owned();
+    (0..3000).for_each(|row| writeln!(text, "Ana {row},a{row}@example.org").unwrap());
+    std::fs::write(&file, &text).unwrap();
+    let path = file.to_str().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ficha"))
+        .env("FICHAD_SOCKET", shop.socket())
+        .args(["import", path])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut client = Client::connect(&shop.socket()).unwrap();
+    let written =
+        |client: &mut Client| client.call("status", json!({})).unwrap()["store"]["last_seq"].as_u64();
+    while written(&mut client) < Some(300) {}
+    shop.daemon.kill().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(69));
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("run the same again"), "{said}");
+    shop.restart();
+    let done = shop.json(&["import", path], "");
+    let [imported, before] = ["imported", "before"].map(|field| done[field].as_u64().unwrap());
+    assert!(before > 0 && imported + before == 3000, "{done}");
+    let again = shop.json(&["import", path], "");
+    assert_eq!((&again["imported"], &again["before"]), (&json!(0), &json!(3000)));
+}
+
+#[test]
+fn columns_that_nobody_knows_stop_the_import_until_they_are_told() {
+    let shop = Shop::open();
+    let file = shop.folder.path().join("people.tsv");
+    std::fs::write(&file, "Vorname\tShoe\tGeburt\nEva\t43\t23.11.1971\n").unwrap();
+    let path = file.to_str().unwrap();
+    let run = shop.ficha(&["import", path], "");
+    assert_eq!(run.code, 64);
+    let none = run.err.contains("names no column that is known");
+    assert!(none, "{}", run.err);
+    let map = ["--map", "givenName=Vorname", "--map", "birthDate=Geburt"];
+    let run = shop.ficha(&[&["import", path], &map[..]].concat(), "");
+    assert!(run.code == 64 && run.err.contains("--ignore 'Shoe'"), "{}", run.err);
+    let told = [&["import", path, "--ignore", "Shoe", "--dates", "dmy"], &map[..]].concat();
+    let done = shop.json(&told, "");
+    assert_eq!((&done["imported"], &done["delimiter"]), (&json!(1), &json!("tabs")));
+    let missing = shop.ficha(&["import", "/nowhere/file.csv"], "");
+    assert!(missing.code == 1 && missing.err.contains("cannot be read"), "{}", missing.err);
+}
+
+#[test]
+fn what_is_exported_comes_in_elsewhere_as_it_was_and_is_no_formula() {
+    let (shop, other) = (Shop::open(), Shop::open());
+    let people = [
+        json!({ "givenName": "=HYPERLINK(\"http://x\")", "familyName": "@SUM(1+1)", "familyName2": "-2", "org": "'=x; y, \"z\"",
+            "telephone": [{ "e164": "+34600123456", "type": "cell" }, { "e164": "+34600123457" }],
+            "email": [{ "addr": "a@example.org" }, { "addr": "b@example.org" }], "knowsLanguage": ["es", "en-GB"],
+            "address": [{ "type": "home", "streetAddress": "Calle 1", "postalCode": "28001", "addressCountry": "ES" },
+                { "streetAddress": "Rua 2", "extendedAddress": "3º", "addressLocality": "Porto", "addressCountry": "PT" }],
+            "birthDay": "02-29", "birthYear": 1972, "gender": "F", "childrenCount": 2, "educationalLevel": 6,
+            "hasCredential": ["one", "two"], "contactRoles": ["buyer"], "taxID": "X1", "socialHandles": ["@me"] }),
+        json!({ "givenName": "明", "familyName": "王", "address": [{ "postalCode": "28002", "addressCountry": "ES" }] }),
+    ];
+    for person in &people {
+        let customer = shop.json(&["enrol"], &person.to_string())["customer"].as_str().unwrap().to_owned();
+        shop.json(&["points", "earn", &customer, "70"], "");
+    }
+    let folder = shop.folder.path();
+    for (name, options) in [("plain.csv", &[][..]), ("excel.csv", &["--excel"][..])] {
+        let path = folder.join(name);
+        let run = shop.ficha(&[&["export", "customers", path.to_str().unwrap()], options].concat(), "");
+        assert!(run.code == 0 && run.out.contains("2 customers"), "{} {}", run.out, run.err);
+        let delimiter = if options.is_empty() { b',' } else { b';' };
+        let text = std::fs::read(&path).unwrap();
+        for record in csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_slice()).records() {
+            let record = record.unwrap();
+            let formula = |cell: &str| cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+            assert!(!record.iter().any(formula), "{record:?}");
+        }
+        assert!(String::from_utf8(text).unwrap().lines().all(|line| !line.starts_with('=')));
+        let again = shop.ficha(&["export", "customers", path.to_str().unwrap()], "");
+        assert!(again.code == 1 && again.err.contains("must not be there yet"), "{}", again.err);
+    }
+    let path = folder.join("excel.csv");
+    let done = other.json(&["import", path.to_str().unwrap()], "");
+    assert_eq!(
+        (&done["imported"], &done["encoding"], &done["delimiter"]),
+        (&json!(2), &json!("UTF-8"), &json!("semicolons"))
+    );
+    let of = |shop: &Shop| {
+        let mut client = Client::connect(&shop.socket()).unwrap();
+        let list = client.call("customer.list", json!({})).unwrap();
+        let rows = list["rows"].as_array().unwrap().iter();
+        let mut rows: Vec<String> =
+            rows.map(|row| json!([row["person"], row["points"]]).to_string()).collect();
+        rows.sort();
+        rows
+    };
+    assert_eq!(of(&shop), of(&other));
+    let out = shop.ficha(&["export", "customers", "-"], "");
+    assert_eq!(out.out.as_bytes(), std::fs::read(folder.join("plain.csv")).unwrap());
+    let log = std::fs::read_to_string(folder.join("log")).unwrap();
+    assert!(
+        log.contains("customers were listed") && log.contains("count=2") && !log.contains("HYPERLINK"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_person_has_everything_that_is_held_as_json_and_as_csv() {
+    let shop = Shop::open();
+    let customer = shop.enrolled();
+    shop.json(&["note", "keep", &customer], "=wants zanahoria");
+    assert!(shop.ficha(&["object", &customer], "").out.contains("no profiling"));
+    let json = shop.json(&["export", "person", &customer], "");
+    let parts: Vec<&String> = json["parts"].as_object().unwrap().keys().collect();
+    assert_eq!(parts.len(), 7, "{parts:?}");
+    let csv = shop.ficha(&["export", "person", &customer, "--csv"], "");
+    assert!(
+        csv.out.contains("\"'=wants zanahoria\"") && csv.out.contains("\"'+34600123456\""),
+        "{}",
+        csv.out
+    );
+    let file = shop.folder.path().join("person.json");
+    shop.ficha(&["export", "person", &customer, "--out", file.to_str().unwrap()], "");
+    let written: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(written["parts"]["sections"], json["parts"]["sections"]);
+    assert!(json["parts"]["sections"].to_string().contains("\"objects\":true"));
+    let back = shop.ficha(&["object", &customer, "--withdraw"], "");
+    assert!(back.out.contains("taken back"), "{}", back.out);
+}

@@ -1,0 +1,200 @@
+//! One registry drives export and erasure: what is held of a customer is told, and what is said to be gone is gone.
+
+use super::*;
+use fichad::desk::held::{Erased, PLACES, Part, SEALED, Told};
+use fichad::log::{Half, Read as _, VIEW_NUMBER_MAX, View};
+use std::collections::BTreeMap;
+
+/// A customer with something in every place.
+fn customer_with_all(shop: &Shop) -> Value {
+    let person = json!({ "givenName": "Xiomara", "familyName": "Quijotez", "telephone": [{ "e164": "600 555 030" }],
+        "birthDay": "11-23", "contactRoles": ["buyer"], "occupation": "alabardera", "maritalStatus": "married", "taxID": "X1" });
+    let row = json!([{ "line": 2, "person": person, "cards": [{ "code": "2900000000094" }],
+        "points": [{ "points": 500, "expires_on": "2027-03-31" }] }]);
+    let done =
+        shop.call_as(&[Role::Manager], "customer.import", &json!({ "import": Uuid::new_v4(), "rows": row }));
+    assert_eq!(done.unwrap()["imported"], 1);
+    let customer =
+        shop.call("customer.find", &json!({ "phone": "600 555 030" })).unwrap()["rows"][0]["customer"]
+            .clone();
+    let put = |method: &str, more: Value| {
+        let mut params = with_key(json!({ "customer": customer }));
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        shop.call(method, &params).unwrap_or_else(|refusal| panic!("{method}: {refusal}"))
+    };
+    put("card.print", json!({}));
+    put("issue.open", json!({ "kind": "REPAIR", "hint": "spare part came" }));
+    put("note.keep", json!({ "text": "wants zanahoria" }));
+    put("preference.set", json!({ "name": "receipt", "value": "none" }));
+    put("customer.object", json!({ "objects": true }));
+    put("points.hold", json!({ "points": 20 }));
+    put("points.adjust", json!({ "points": 40, "reason": "GOODWILL" }));
+    put("file.open", json!({}));
+    let line = json!([{ "sku": "A-1", "quantity": 1000, "unit_price": 1999, "amount": 1999 }]);
+    let receipt = json!({ "number": "7", "day": "2027-01-15", "currency": "EUR", "lines": line,
+        "tenders": [{ "kind": "CASH", "amount": 1999 }], "total": 1999 });
+    let sale = put("sale.record", json!({ "receipt": receipt }))["sale"].clone();
+    let other = shop.enrol("Eva", "Prueba", "600 555 031");
+    for customer in [&other, &customer] {
+        let attach = with_key(json!({ "sale": sale, "customer": customer }));
+        shop.call("sale.attach", &attach).unwrap();
+    }
+    customer
+}
+
+fn number(customer: &Value) -> [u8; 16] {
+    *Uuid::parse_str(customer.as_str().unwrap()).unwrap().as_bytes()
+}
+
+/// The views in which the customer's number stands, as a key or within a value.
+fn places(shop: &Shop, customer: &Value) -> BTreeSet<(Half, u8)> {
+    let views = shop.desk.opened().unwrap().log.views();
+    let wanted = number(customer);
+    let holds = |bytes: &[u8]| bytes.windows(16).any(|window| window == wanted);
+    let mut found = BTreeSet::new();
+    for half in Half::ALL {
+        for number in 0..=VIEW_NUMBER_MAX {
+            let entries = views.scan(View { half, number }, &[], 100_000).unwrap();
+            if entries.iter().any(|(key, value)| holds(key) || holds(value)) {
+                found.insert((half, number));
+            }
+        }
+    }
+    found
+}
+
+fn part(shop: &Shop, customer: &Value, part: Part) -> Vec<Value> {
+    let (mut entries, mut after) = (Vec::new(), json!(0));
+    loop {
+        let params = json!({ "customer": customer, "part": part, "after": after });
+        let answer = shop.call("customer.export", &params).unwrap();
+        entries.extend_from_slice(answer["entries"].as_array().unwrap());
+        after = answer["next"].clone();
+        if after.is_null() {
+            return entries;
+        }
+    }
+}
+
+#[test]
+fn every_place_is_in_the_registry_and_told_and_an_erasure_leaves_what_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let customer = customer_with_all(&shop);
+    let held = places(&shop, &customer);
+    let known: BTreeMap<(Half, u8), _> =
+        PLACES.iter().map(|place| ((place.half, place.view), place)).collect();
+    assert_eq!(known.len(), PLACES.len());
+    for place in &held {
+        let known =
+            known.get(place).unwrap_or_else(|| panic!("{place:?} holds customers and is not in PLACES"));
+        if let Told::In(told) = known.told {
+            assert!(
+                !part(&shop, &customer, told).is_empty(),
+                "{}: nothing of it is in {told:?}",
+                known.holds
+            );
+        }
+    }
+    // Every section that is sealed is told, with what it holds.
+    let opened = shop.desk.opened().unwrap();
+    let id = CustomerNumber(Uuid::from_bytes(number(&customer)));
+    let sealed = opened.vault.sections_of(&opened.log.views(), id).unwrap();
+    let sections = part(&shop, &customer, Part::Sections);
+    assert_eq!(sealed.len(), sections.len());
+    let is = |name: &str, known: &str| name == known || (known.ends_with(':') && name.starts_with(known));
+    for name in &sealed {
+        assert!(SEALED.iter().any(|known| is(name, known)), "{name} is not in SEALED");
+    }
+    for known in SEALED {
+        assert!(sealed.iter().any(|name| is(name, known)), "this test keeps no `{known}`");
+    }
+    let whole: String =
+        Part::ALL.iter().map(|which| json!(part(&shop, &customer, *which)).to_string()).collect();
+    for text in [
+        "Quijotez",
+        "+34600555030",
+        "11-23",
+        "buyer",
+        "alabardera",
+        "married",
+        "X1",
+        "zanahoria",
+        "spare part came",
+        "receipt",
+        "\"objects\":true",
+        "A-1",
+        "GOODWILL",
+        "visit_opened",
+        "REPAIR",
+        "article 6(1)(a)",
+    ] {
+        assert!(whole.contains(text), "{text} is not told");
+    }
+    assert!(!whole.contains("2900000000094"), "the code of a card is held nowhere");
+
+    let erase = with_key(json!({ "customer": customer, "purpose": "REQUEST", "now": true }));
+    shop.call_as(&[Role::Manager], "customer.erase", &erase).unwrap();
+    let left = places(&shop, &customer);
+    for place in held.union(&left) {
+        match known[place].erased {
+            Erased::Gone => assert!(!left.contains(place), "{} is said to be gone", known[place].holds),
+            Erased::Stays(_) => assert!(left.contains(place), "{} is said to stay", known[place].holds),
+            Erased::Passes => {}
+        }
+    }
+}
+
+#[test]
+fn every_view_of_the_sources_is_in_the_registry() {
+    let mut found = BTreeSet::new();
+    for (folder, half, word) in [("store", Half::Neutral, "neutral("), ("vault", Half::Personal, "personal(")]
+    {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
+        let mut folders = vec![root];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).unwrap_or_default();
+                let views = text.lines().filter(|line| line.contains(": View = "));
+                found.extend(
+                    views
+                        .filter_map(|line| line.split_once(word)?.1.split_once(')')?.0.parse().ok())
+                        .map(|number: u8| (half, number)),
+                );
+            }
+        }
+    }
+    assert!(found.len() > 20, "the search reads the sources no more: {found:?}");
+    let known: BTreeSet<(Half, u8)> = PLACES.iter().map(|place| (place.half, place.view)).collect();
+    assert_eq!(
+        found, known,
+        "say in src/desk/held.rs how each view is told and what an erasure leaves of it"
+    );
+}
+
+#[test]
+fn a_list_has_everybody_once_and_nobody_who_was_erased() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let customer = customer_with_all(&shop);
+    let gone = shop.enrol("Secreta", "Prueba", "600 555 032");
+    let erase = with_key(json!({ "customer": gone, "purpose": "MISTAKE" }));
+    shop.call_as(&[Role::Manager], "customer.erase", &erase).unwrap();
+    let list = shop.call_as(&[Role::Manager], "customer.list", &json!({})).unwrap();
+    let rows = list["rows"].as_array().unwrap();
+    assert_eq!((rows.len(), &list["next"]), (2, &Value::Null));
+    let row = rows.iter().find(|row| row["customer"] == customer).unwrap();
+    assert!(
+        row["points"].as_array().unwrap().contains(&json!({ "points": 480, "expires_on": "2027-03-31" }))
+    );
+    assert_eq!(row["person"]["familyName"], "Quijotez");
+    let after =
+        shop.call_as(&[Role::Manager], "customer.list", &json!({ "after": rows[0]["customer"] })).unwrap();
+    assert_eq!(after["rows"].as_array().unwrap().len(), 1);
+    assert_eq!(shop.call("customer.list", &json!({})).unwrap_err().code, RefusalCode::Forbidden);
+}
