@@ -39,7 +39,7 @@ pub fn issues_of(
     by_key(views, kept.into_iter().rev().take(limit).map(|(key, _)| key))
 }
 
-/// The issues, anybody's, that named this serial number, oldest first, at most [`OF_SERIAL_MAX`].
+/// The issues, anybody's, that named this serial number, oldest first, at most 64.
 ///
 /// # Errors
 /// [`StoreError`] when a view cannot be read.
