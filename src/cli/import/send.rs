@@ -19,9 +19,9 @@ use uuid::Uuid;
 /// Requests under way at once: as many as the daemon works on.
 const SENDERS: usize = 4;
 
-/// Rows of one request at most, so that an answer comes soon on a slow host too, and their bytes as JSON; the rest of a line is
-/// left for what stands around them.
-const ROWS_MAX: usize = 64;
+/// Rows of one request at most, as many as the daemon decides together: an answer comes soon on a slow host too. And their bytes as
+/// JSON; the rest of a line is left for what stands around them.
+const ROWS_MAX: usize = 32;
 const ROWS_BYTES_MAX: usize = REQUEST_BYTES_MAX - 1024;
 
 /// Problems that are kept in mind at most, those of the first lines; and rejected rows.
