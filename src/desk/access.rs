@@ -89,17 +89,6 @@ impl Policy {
     }
 }
 
-/// The refusal of whoever has none of `roles`.
-pub(super) fn forbidden(roles: &[Role]) -> Refusal {
-    let groups: Vec<&str> =
-        ROLE_GROUPS.iter().filter(|(role, _)| roles.contains(role)).map(|(_, group)| *group).collect();
-    let message = format!(
-        "this needs one of the groups {}; add the user with `usermod -aG GROUP USER` and connect again",
-        groups.join(", ")
-    );
-    Refusal::new(RefusalCode::Forbidden, message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -246,6 +246,8 @@ impl Work {
             let returned = store::returned(views, sale.sale)?;
             entries.push(json!({ "sale": sale, "returned": returned }));
         }
+        let lost = store::lost_of(views, self.kept.customer, ROWS_MAX)?;
+        entries.extend(lost.into_iter().map(|lost| json!({ "lost": lost })));
         Ok(entries)
     }
 

@@ -33,13 +33,13 @@ pub enum Part {
     About,
     /// Number, cards, sums.
     File,
-    /// Everything that is sealed: person, notes, hints, preferences.
+    /// Everything that is sealed: person, notes, hints, preferences, consents, contacts, plans.
     Sections,
     /// Claims, repairs, complaints.
     Issues,
     /// The ledger of points.
     Points,
-    /// Receipts, and what came back of them.
+    /// Receipts, what came back of them, and sales that did not come about.
     Sales,
     /// Visits, printed cards, corrections of points.
     Events,
@@ -100,14 +100,38 @@ pub const PLACES: &[Place] = &[
     neutral(9, "which receipts there are", POINTER, Erased::Passes),
     neutral(10, "whose a sale is that was attached later", Told::In(Part::Sales), BOOKS),
     neutral(11, "what came back of a sale", Told::In(Part::Sales), Erased::Passes),
+    neutral(12, "up to which visits are forgotten", POINTER, Erased::Passes),
     neutral(16, "the account of points", Told::In(Part::File), BOOKS),
     neutral(17, "the ledger of points", Told::In(Part::Points), BOOKS),
     neutral(18, "which points belong to a sale", POINTER, BOOKS),
     neutral(19, "points that were set aside", Told::In(Part::Points), BOOKS),
     neutral(20, "when points expire next", POINTER, BOOKS),
     neutral(21, "corrections of points", Told::In(Part::Events), BOOKS),
+    neutral(
+        22,
+        "the words that customers were shown",
+        Told::Not("the shop's, of nobody in particular"),
+        Erased::Passes,
+    ),
+    neutral(25, "which issues name a serial number", POINTER, CLAIMS),
+    neutral(26, "what is due next of an issue", POINTER, CLAIMS),
+    neutral(27, "sales that did not come about", Told::In(Part::Sales), BOOKS),
+    neutral(28, "which of those there are", POINTER, BOOKS),
+    neutral(29, "sales that are parked", Told::In(Part::Events), Erased::Passes),
 ];
 
 /// The sealed sections by their names in the vault; a name that ends with `:` is followed by an id.
-pub const SEALED: &[&str] =
-    &["person", "demographic", "complementary", "academic", "family", "other", "till", "card:", "note:"];
+pub const SEALED: &[&str] = &[
+    "person",
+    "demographic",
+    "complementary",
+    "academic",
+    "family",
+    "other",
+    "till",
+    "card:",
+    "note:",
+    "consent:",
+    "contact:",
+    "plan:",
+];

@@ -32,11 +32,10 @@ mod sale;
 mod sale_exchange;
 mod sale_parked;
 mod sale_return;
+mod settings;
 pub mod visit;
 mod whose;
 
-use crate::decode::classify::Rules;
-use crate::domain::contact::CallingCode;
 use crate::domain::id::{JobId, PrinterName, RegisterName};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::{Clock, Uptime};
@@ -51,6 +50,7 @@ use request::Ask;
 pub use request::fields;
 use serde_json::Value;
 use serde_json::value::RawValue;
+pub use settings::Settings;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -62,10 +62,6 @@ pub const SEARCHES_MAX: u32 = 30;
 
 /// After this time one more is free again.
 pub const SEARCH_EVERY: Duration = Duration::from_secs(2);
-
-/// How long a parked sale can be taken up, in hours, unless the config says otherwise, and the longest that it can say.
-const PARKED_HOURS: u64 = 24;
-const PARKED_HOURS_MAX: u64 = 60 * 24;
 
 /// The most users whose searches are counted apart; beyond, the count starts anew.
 const SEARCHERS_MAX: usize = 256;
@@ -208,56 +204,6 @@ impl fmt::Debug for Desk {
     }
 }
 
-/// What the shop is called and how it writes phones.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Printed at the head of a card.
-    pub shop: Option<String>,
-    /// The country calling code of phones typed without one, such as `34`.
-    pub calling_code: Option<CallingCode>,
-    /// How scans are told apart: the programme's letter, the imported programmes. From tables of their own.
-    pub rules: Rules,
-    /// Whether the customer's name is printed on the card.
-    pub name_on_card: bool,
-    /// How long a parked sale can be taken up.
-    pub parked: Duration,
-    /// What customers are contacted for, and how often. From tables of their own.
-    pub contact: contact::Settings,
-    /// The points programme. From a table of its own.
-    pub points: points::Settings,
-    /// Opening hours, deadlines and warranty. From a table of its own.
-    pub service: issue::Settings,
-    /// How long each section of a person is kept. From a table of its own.
-    pub retention: retention::Settings,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            shop: None,
-            calling_code: None,
-            rules: Rules::default(),
-            name_on_card: true,
-            parked: Duration::from_hours(PARKED_HOURS),
-            contact: contact::Settings::default(),
-            points: points::Settings::default(),
-            service: issue::Settings::default(),
-            retention: retention::Settings::default(),
-        }
-    }
-}
-
-impl Settings {
-    /// Reads `[shop]`. The rules stand in `[card]`, `[[alias]]` and `[payment]`, where decoding reads them; the points in `[points]`.
-    pub fn read(keys: &mut crate::domain::settings::Keys<'_>) -> Self {
-        let shop = keys.text("name");
-        let calling_code = keys.parsed("calling_code", str::parse);
-        let name_on_card = keys.flag("name_on_card").unwrap_or(true);
-        let parked = keys.number("parked_hours", 1..=PARKED_HOURS_MAX, "hours").unwrap_or(PARKED_HOURS);
-        Self { shop, calling_code, name_on_card, parked: Duration::from_hours(parked), ..Self::default() }
-    }
-}
-
 impl Desk {
     /// A desk whose store is still opening: writes are refused, products go on.
     #[must_use]
@@ -319,7 +265,7 @@ impl Desk {
             return Err(Refusal::new(RefusalCode::UnknownMethod, message));
         };
         if !who.has_any(roles) {
-            return Err(access::forbidden(roles));
+            return Err(forbidden(roles));
         }
         let ask = Ask { who, register, method, params };
         match *method {

@@ -27,6 +27,10 @@ fn customer_with_all(shop: &Shop) -> Value {
     put("note.keep", json!({ "text": "wants zanahoria" }));
     put("preference.set", json!({ "name": "receipt", "value": "none" }));
     put("customer.object", json!({ "objects": true }));
+    put("consent.record", json!({ "state": "WITHDRAWN" }));
+    put("contact.record", json!({ "channel": "TELEPHONE", "direction": "IN" }));
+    put("plan.add", json!({ "category": "kitchen", "from": "2027-01-15", "to": "2027-02-15", "source": "CHAT" }));
+    put("lost.record", json!({ "kind": "WALKED_QUEUE", "reason": "QUEUE" }));
     put("points.hold", json!({ "points": 20 }));
     put("points.adjust", json!({ "points": 40, "reason": "GOODWILL" }));
     put("file.open", json!({}));
@@ -128,6 +132,10 @@ fn every_place_is_in_the_registry_and_told_and_an_erasure_leaves_what_it_says() 
         "visit_opened",
         "REPAIR",
         "article 6(1)(a)",
+        "WITHDRAWN",
+        "TELEPHONE",
+        "kitchen",
+        "WALKED_QUEUE",
     ] {
         assert!(whole.contains(text), "{text} is not told");
     }

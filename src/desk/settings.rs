@@ -1,0 +1,60 @@
+//! The shop's part of the config, and what else of it the desk goes by.
+
+use super::{contact, issue, points, retention};
+use crate::decode::classify::Rules;
+use crate::domain::contact::CallingCode;
+use std::time::Duration;
+
+/// How long a parked sale can be taken up, in hours, unless the config says otherwise, and the longest that it can say.
+const PARKED_HOURS: u64 = 24;
+const PARKED_HOURS_MAX: u64 = 60 * 24;
+
+/// What the shop is called and how it writes phones.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Printed at the head of a card.
+    pub shop: Option<String>,
+    /// The country calling code of phones typed without one, such as `34`.
+    pub calling_code: Option<CallingCode>,
+    /// How scans are told apart: the programme's letter, the imported programmes. From tables of their own.
+    pub rules: Rules,
+    /// Whether the customer's name is printed on the card.
+    pub name_on_card: bool,
+    /// How long a parked sale can be taken up.
+    pub parked: Duration,
+    /// What customers are contacted for, and how often. From tables of their own.
+    pub contact: contact::Settings,
+    /// The points programme. From a table of its own.
+    pub points: points::Settings,
+    /// Opening hours, deadlines and warranty. From a table of its own.
+    pub service: issue::Settings,
+    /// How long each section of a person is kept. From a table of its own.
+    pub retention: retention::Settings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            shop: None,
+            calling_code: None,
+            rules: Rules::default(),
+            name_on_card: true,
+            parked: Duration::from_hours(PARKED_HOURS),
+            contact: contact::Settings::default(),
+            points: points::Settings::default(),
+            service: issue::Settings::default(),
+            retention: retention::Settings::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads `[shop]`. The rules stand in `[card]`, `[[alias]]` and `[payment]`, where decoding reads them; the points in `[points]`.
+    pub fn read(keys: &mut crate::domain::settings::Keys<'_>) -> Self {
+        let shop = keys.text("name");
+        let calling_code = keys.parsed("calling_code", str::parse);
+        let name_on_card = keys.flag("name_on_card").unwrap_or(true);
+        let parked = keys.number("parked_hours", 1..=PARKED_HOURS_MAX, "hours").unwrap_or(PARKED_HOURS);
+        Self { shop, calling_code, name_on_card, parked: Duration::from_hours(parked), ..Self::default() }
+    }
+}
