@@ -2,7 +2,7 @@
 
 use super::ask::{Asker, Key, Usage};
 use super::say::{at, get, rows, safe, table, when};
-use super::{card, input, issue, sale};
+use super::{card, input, issue, merge, sale};
 use crate::domain::id::CustomerNumber;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
@@ -31,6 +31,11 @@ impl Enrol {
                 "\na telephone number or address is another customer's too: `ficha find` shows whose"
             } else {
                 ""
+            };
+            let found = rows(answer, "/duplicates");
+            let known = match found {
+                [] => known.to_owned(),
+                _ => format!("\nmay be here already:\n{}", merge::listed(found)),
             };
             format!(
                 "customer {customer} enrolled{known}{opted_out}\nprint a card with `ficha card print {customer}`"
@@ -220,6 +225,12 @@ fn shown(answer: &Value) -> String {
     if !cards.is_empty() {
         text.push_str("\n\nCards\n");
         text.push_str(&card::listed(cards));
+    }
+    let merged = rows(answer, "/merged");
+    if !merged.is_empty() {
+        text.push_str("\n\nMerged into this customer\n");
+        let row = |row: &Value| [at(row, "/merge"), at(row, "/customer"), when(&at(row, "/at"))];
+        text.push_str(&table(["MERGE", "CUSTOMER", "WHEN"], merged.iter().map(row)));
     }
     let preferences = rows(answer, "/file/preferences");
     if !preferences.is_empty() {

@@ -27,6 +27,7 @@ mod issue;
 mod job;
 mod load;
 mod lost;
+mod merge;
 mod note;
 mod owner;
 mod plan;
@@ -106,6 +107,12 @@ enum Command {
     History(history::History),
     /// Brings an earlier version of a customer back.
     Revert(history::Revert),
+    /// Lists who may be the same person.
+    Duplicates(merge::Duplicates),
+    /// Makes two files of one person one.
+    Merge(merge::Merge),
+    /// Undoes a merge.
+    Unmerge(merge::Unmerge),
     /// Forgets a customer for good.
     Erase(erase::Args),
     /// What is kept too long: how much there is, and letting it go.
@@ -216,6 +223,9 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Object(args) => args.run(asker),
         Command::History(args) => args.run(asker),
         Command::Revert(args) => args.run(asker),
+        Command::Duplicates(args) => args.run(asker),
+        Command::Merge(args) => args.run(asker),
+        Command::Unmerge(args) => args.run(asker),
         Command::Erase(args) => erase::run(&args, asker),
         Command::Retention(command) => command.run(asker),
         Command::Card(command) => command.run(asker),

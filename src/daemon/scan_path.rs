@@ -17,7 +17,6 @@ use crate::identify::{self, Earlier, Found, Identity, Repeats};
 use crate::log::Pending;
 use crate::push::wire::{Context, Event};
 use crate::push::{Delivered, Hub, Published};
-use crate::vault::Link;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
@@ -197,7 +196,6 @@ impl ScanPath {
             reader: self.reader.clone(),
             repeat_of,
         };
-        let link = Link { customer: found.customer.customer, card: found.card };
         let told_at = Cell::new(now);
         let tell = || {
             self.publish(register, &event);
@@ -205,7 +203,7 @@ impl ScanPath {
         };
         let recorded = desk.record_visit(shown, tell);
         self.shared.tally.took(Stage::Record, told_at.get());
-        desk.rehash(&reading.kind, link);
+        desk.rehash(&reading.kind);
         match recorded {
             Ok(pending) => Taken::Visit(pending),
             Err(refusal) => {

@@ -68,7 +68,7 @@ impl Desk {
                 if approve {
                     // As points are spent: those that expire first.
                     let first = |account: &Account| account.balance(now).expiring.map(|(_, at)| at);
-                    move_points(tx, kept.customer, now, |account| match kept.points {
+                    move_points(tx, store::survivor(tx, kept.customer)?, now, |account| match kept.points {
                         points @ 1.. => account.earn(PointsKind::Adjust, points, expires_at),
                         points => {
                             account.take_back(PointsKind::Adjust, points.saturating_neg(), first(account))

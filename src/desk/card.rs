@@ -14,7 +14,7 @@ use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::scan::ReadingKind;
 use crate::log::Tx;
 use crate::store;
-use crate::vault::{Link, Vault};
+use crate::vault::Vault;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -104,17 +104,20 @@ impl Desk {
 
     /// Has a card that was just shown hashed with the newest keys, if those were changed since it was last. Nobody waits
     /// for it: the old hash leads to it as well.
-    pub fn rehash(&self, shown: &ReadingKind, link: Link) {
+    pub fn rehash(&self, shown: &ReadingKind) {
         let Some(Opened { log, vault }) = self.opened() else { return };
         if !vault.keyring().has_older() || vault.is_locked() {
             return;
         }
-        let hash = match shown {
-            ReadingKind::Card(key) => vault.keyring().card_hash(key),
-            ReadingKind::Alias(alias) => vault.keyring().alias_hash(alias),
+        // Where the card itself leads: its customer may have been merged into another.
+        let (link, hash) = match shown {
+            ReadingKind::Card(key) => (vault.link(&log.views(), key), vault.keyring().card_hash(key)),
+            ReadingKind::Alias(alias) => {
+                (vault.alias_link(&log.views(), alias), vault.keyring().alias_hash(alias))
+            }
             ReadingKind::Damaged { .. } | ReadingKind::Other => return,
         };
-        let (Ok(nonce), vault) = (random(), Arc::clone(vault)) else { return };
+        let (Ok(Some(link)), Ok(nonce), vault) = (link, random(), Arc::clone(vault)) else { return };
         let queued = log.submit(move |tx| vault.rehash_card(tx, link, hash, nonce));
         if let Err(error) = queued {
             tracing::debug!(%error, "a card keeps its older hash for now");

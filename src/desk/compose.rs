@@ -38,7 +38,7 @@ pub fn compose(
     customer: &Customer,
     (settings, now): (&contact::Settings, Timestamp),
 ) -> CustomerFile {
-    let (till, vault_locked) = match personal(views, vault, customer.customer) {
+    let (till, vault_locked) = match tills(views, vault, customer) {
         Ok(till) => (till, false),
         Err(VaultError::Locked) => (None, true),
         Err(error) => {
@@ -110,6 +110,29 @@ fn issue_line(issue: &Issue, now: Timestamp, hint: Option<String>) -> IssueLine 
     }
 }
 
+/// What a till is shown of a customer: of what was merged into them, all that they do not have themselves.
+pub(super) fn tills(
+    views: &(impl Read + ?Sized),
+    vault: &Vault,
+    customer: &Customer,
+) -> Result<Option<Till>, VaultError> {
+    let Some(mut till) = personal(views, vault, customer.customer)? else { return Ok(None) };
+    for member in &customer.members {
+        let Some(theirs) = personal(views, vault, *member)? else { continue };
+        till.name = till.name.or(theirs.name);
+        till.hints.extend(theirs.hints);
+        till.plans.extend(theirs.plans);
+        till.objects |= theirs.objects;
+        for (name, value) in theirs.preferences {
+            till.preferences.entry(name).or_insert(value);
+        }
+        for (question, again) in theirs.asked {
+            till.asked.entry(question).or_insert(again);
+        }
+    }
+    Ok(Some(till))
+}
+
 fn personal(
     views: &(impl Read + ?Sized),
     vault: &Vault,
@@ -137,7 +160,7 @@ impl Desk {
         let opened = self.opened().ok_or(Unavailable)?;
         let views = opened.log.views();
         let Some(link) = link(opened, &views).map_err(unavailable)? else { return Ok(None) };
-        let kept = store::customer(&views, link.customer).map_err(unavailable)?;
+        let kept = store::customer_of(&views, link.customer).map_err(unavailable)?;
         Ok(kept.map(|customer| {
             // Only cards that are no longer honoured are ever forgotten (see `Customer::add_card`).
             let forgotten = (CardStatus::Replaced, None);

@@ -84,9 +84,12 @@ pub(super) fn take_back(
     line: &LedgerLine,
     points: i64,
 ) -> Result<(), Refusal> {
-    move_points(tx, line.customer, now, |account| {
+    let customer = store::survivor(tx, line.customer)?;
+    // Of a customer who was merged the points are taken of whoever goes on, and noted with what was brought.
+    let of_customer = (customer != line.customer).then_some(line.customer);
+    move_points(tx, customer, now, |account| {
         let taken = account.take_back(PointsKind::ReverseEarn, points, line.expires_at)?;
-        Ok(PointsEntry { sale: Some(sale), of: Some(line.number), ..taken })
+        Ok(PointsEntry { sale: Some(sale), of: Some(line.number), of_customer, ..taken })
     })?;
     Ok(())
 }

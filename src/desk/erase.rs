@@ -56,11 +56,18 @@ impl Desk {
             let _one_at_a_time = self.key_changes.lock().await;
             self.take_back_jobs(&opened, customer)?;
             let at_us = self.clock.utc().0;
-            let (log, vault) = (opened.log.clone(), Arc::clone(&opened.vault));
-            waiting(move || Ok(vault.begin_erasure(&log.views(), customer, at_us, suppress)?)).await?;
-            let vault = Arc::clone(&opened.vault);
+            // Whoever was merged into them is the same person, or was taken for it: all of them go, the number itself last.
+            store::customer(&opened.log.views(), customer)?;
+            let numbers = store::numbers_of(&opened.log.views(), customer)?;
+            let (log, vault, all) = (opened.log.clone(), Arc::clone(&opened.vault), numbers.clone());
+            waiting(move || {
+                let mut all = all.iter().rev();
+                Ok(all.try_for_each(|number| vault.begin_erasure(&log.views(), *number, at_us, suppress))?)
+            })
+            .await?;
+            let (vault, all) = (Arc::clone(&opened.vault), numbers);
             self.write(ask, key, move |tx| {
-                vault.journal_erasure(tx, customer)?;
+                all.iter().try_for_each(|number| vault.journal_erasure(tx, *number))?;
                 Ok(Outcome { customer: Some(customer), ..Outcome::default() })
             })
             .await?;
@@ -68,7 +75,8 @@ impl Desk {
         }
         let (log, vault) = (opened.log, Arc::clone(&opened.vault));
         waiting(move || {
-            vault.erasure_journalled(customer)?;
+            let numbers = store::numbers_of(&log.views(), customer)?;
+            numbers.iter().try_for_each(|number| vault.erasure_journalled(*number))?;
             if now && vault.unfinished().views > 0 {
                 vault.renew(&log)?;
             }

@@ -14,12 +14,12 @@ use crate::domain::refusal::Refusal;
 use crate::log::Views;
 use crate::store;
 use crate::vault::keyring::IndexField;
-use crate::vault::lookup::{self, Narrowing, Query};
+use crate::vault::lookup::{self, Masked, Narrowing, Query};
 use crate::vault::{Vault, VaultError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The most rows that a search gives.
@@ -74,8 +74,13 @@ impl Desk {
             let mut found: Vec<(CustomerNumber, u32)> = found.into_iter().collect();
             found.sort_by_key(|(_, score)| Reverse(*score));
             let mut rows = Vec::new();
-            for (number, score) in found.into_iter().take(ROWS_MAX) {
-                if let Some(customer) = store::customer(&views, number)? {
+            let mut told = BTreeSet::new();
+            for (number, score) in found {
+                let kept = store::customer_of(&views, number)?;
+                // Whoever was merged is found by what they said of themselves too, and is one row.
+                if let Some(customer) =
+                    kept.filter(|kept| told.len() < ROWS_MAX && told.insert(kept.customer))
+                {
                     rows.extend(row(&vault, &views, &customer, score)?);
                 }
             }
@@ -184,11 +189,10 @@ fn score(
 /// One row of a search: enough to ask the right question, not enough to copy a person. None of somebody who is just being
 /// erased.
 fn row(vault: &Vault, views: &Views, customer: &Customer, score: u32) -> Result<Option<Value>, Refusal> {
-    let masked = match vault.key_of(views, customer.customer) {
-        Ok(Some(data_key)) => vault.person(views, &data_key)?.map(|person| lookup::masked(&person)),
-        Ok(None) => None,
+    let masked = match masked_of(vault, views, customer.customer) {
+        Ok(Some(masked)) => Some(masked),
+        Ok(None) => return Ok(None),
         Err(VaultError::Locked) => None,
-        Err(VaultError::Erased) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     Ok(Some(json!({
@@ -198,6 +202,20 @@ fn row(vault: &Vault, views: &Views, customer: &Customer, score: u32) -> Result<
         "score": score,
         "issues_open": customer.issues_open.len(),
     })))
+}
+
+/// What a row may show of a customer; `None` of somebody who is just being erased, or of whom nothing is kept.
+pub(super) fn masked_of(
+    vault: &Vault,
+    views: &Views,
+    customer: CustomerNumber,
+) -> Result<Option<Masked>, VaultError> {
+    let person = match vault.key_of(views, customer) {
+        Ok(Some(data_key)) => vault.person(views, &data_key)?,
+        Ok(None) | Err(VaultError::Erased) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(person.map(|person| lookup::masked(&person)))
 }
 
 /// The key that a typed code means: its own, or the one a single repair away.

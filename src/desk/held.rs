@@ -117,6 +117,7 @@ pub const PLACES: &[Place] = &[
     neutral(26, "what is due next of an issue", POINTER, CLAIMS),
     neutral(27, "sales that did not come about", Told::In(Part::Sales), BOOKS),
     neutral(28, "which of those there are", POINTER, BOOKS),
+    neutral(30, "which numbers were merged", Told::In(Part::Events), BOOKS),
     neutral(29, "sales that are parked", Told::In(Part::Events), Erased::Passes),
 ];
 

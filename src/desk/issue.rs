@@ -10,7 +10,7 @@ pub(super) use told::age_days;
 
 use super::person::no_such_customer;
 use super::request::{Ask, Done};
-use super::{Desk, random};
+use super::{Desk, compose, random};
 use crate::decode;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CustomerNumber, IssueId};
@@ -112,6 +112,7 @@ impl Desk {
         let (nonce, service) = (random()?, self.settings.service.clone());
         let done = self
             .write(ask, key, move |tx| {
+                store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
                 room_for_issue(tx, customer)?;
                 let terms = &service.terms;
                 let (product, claim) =
@@ -239,10 +240,10 @@ impl Desk {
         let ListIssues { customer } = ask.fields()?;
         let opened = self.store()?;
         let views = opened.log.views();
-        store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
-        let till = match opened.vault.key_of(&views, customer) {
-            Ok(Some(data_key)) => opened.vault.till(&views, &data_key)?,
-            Ok(None) | Err(vault::VaultError::Locked) => Till::default(),
+        let kept = store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
+        let till = match compose::tills(&views, &opened.vault, &kept) {
+            Ok(till) => till.unwrap_or_default(),
+            Err(vault::VaultError::Locked) => Till::default(),
             Err(error) => return Err(error.into()),
         };
         let now = self.clock.utc();

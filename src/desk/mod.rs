@@ -20,6 +20,7 @@ mod history;
 mod import;
 pub mod issue;
 mod lost;
+mod merge;
 mod note;
 mod person;
 mod plan;
@@ -33,6 +34,7 @@ mod sale_exchange;
 mod sale_parked;
 mod sale_return;
 mod settings;
+mod twins;
 pub mod visit;
 mod whose;
 
@@ -78,11 +80,15 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("customer.import", MANAGER),
     ("customer.show", DESK),
     ("customer.change", DESK),
+    ("customer.duplicates", DESK),
     ("customer.history", DESK),
     ("customer.revert", DESK),
     ("customer.export", DESK),
     ("customer.list", MANAGER),
     ("customer.object", DESK),
+    // Whoever sees two files of one person at the counter joins them; a mistake is undone as easily, and the log has who did it.
+    ("customer.merge", DESK),
+    ("customer.unmerge", DESK),
     ("customer.erase", MANAGER),
     ("retention.run", MANAGER),
     ("customer.dismiss", TILL),
@@ -274,11 +280,14 @@ impl Desk {
             "customer.import" => self.import(&ask).await,
             "customer.show" => self.show(&ask),
             "customer.change" => self.change_person(&ask).await,
+            "customer.duplicates" => self.duplicates(&ask).await,
             "customer.history" => self.history(&ask).await,
             "customer.revert" => self.revert(&ask).await,
             "customer.export" => self.export(&ask).await,
             "customer.list" => self.list_customers(&ask).await,
             "customer.object" => self.object(&ask).await,
+            "customer.merge" => self.merge(&ask).await,
+            "customer.unmerge" => self.unmerge(&ask).await,
             "customer.erase" => self.erase(&ask).await,
             "retention.run" => self.run_retention(&ask).await,
             "customer.dismiss" => self.dismiss(&ask).await,

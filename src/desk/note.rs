@@ -7,8 +7,9 @@ use super::{Desk, random};
 use crate::domain::event::Outcome;
 use crate::domain::id::CustomerNumber;
 use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::log::Tx;
 use crate::store;
-use crate::vault::NOTES_MAX;
+use crate::vault::{NOTES_MAX, Vault};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -72,11 +73,11 @@ impl Desk {
         let nonce = random()?;
         let done = self
             .write(ask, key, move |tx| {
-                store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
+                let kept = store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
                 let mut full = false;
                 change_till(tx, &vault, customer, nonce, |till| {
-                    match value {
-                        Some(value) => drop(till.preferences.insert(name, value)),
+                    match &value {
+                        Some(value) => drop(till.preferences.insert(name.clone(), value.clone())),
                         None => drop(till.preferences.remove(&name)),
                     }
                     full = till.preferences.len() > PREFERENCES_MAX;
@@ -86,11 +87,30 @@ impl Desk {
                         format!("a customer has at most {PREFERENCES_MAX} preferences; withdraw one first");
                     return Err(Refusal::new(RefusalCode::Conflict, message));
                 }
+                if value.is_none() {
+                    withdraw_of_members(tx, &vault, &kept.members, &name)?;
+                }
                 Ok(Outcome { customer: Some(customer), ..Outcome::default() })
             })
             .await?;
         Ok(json!({ "customer": customer, "repeated": done.repeated }))
     }
+}
+
+/// What somebody who was merged had stated shows with the customer too, so it is withdrawn there as well.
+fn withdraw_of_members(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    members: &[CustomerNumber],
+    name: &str,
+) -> Result<(), Refusal> {
+    for member in members {
+        let data_key = vault.key_of(tx, *member)?.ok_or_else(no_such_customer)?;
+        if vault.till(tx, &data_key)?.preferences.contains_key(name) {
+            change_till(tx, vault, *member, random()?, |till| drop(till.preferences.remove(name)))?;
+        }
+    }
+    Ok(())
 }
 
 fn full() -> Refusal {

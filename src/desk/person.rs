@@ -58,6 +58,7 @@ pub(super) struct Sealable {
     /// How the till greets.
     pub(super) name: Option<String>,
     pub(super) person: Person,
+    pub(super) demographic: Map<String, Value>,
 }
 
 /// A section of a form as it is kept, with the randomness that sealing it takes. No `Debug`.
@@ -72,17 +73,21 @@ impl Desk {
     /// `customer.enrol`: a new number with a person behind it.
     pub(super) async fn enrol(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Enrol { key, person } = ask.fields()?;
-        if let Some(Outcome { customer, .. }) = self.done_before(ask, key)? {
-            let person = self.sealable(&person)?.person;
-            let opted_out = self.store()?.vault.opted_out(&person);
-            let known = self.is_known(&person, customer)?;
-            return Ok(
-                json!({ "customer": customer, "known": known, "opted_out": opted_out, "repeated": true }),
-            );
-        }
+        let before = self.done_before(ask, key)?;
         let vault = self.store()?.vault.clone();
-        let Sealable { sections, name, person } = self.sealable(&person)?;
-        let (opted_out, known) = (vault.opted_out(&person), self.is_known(&person, None)?);
+        let Sealable { sections, name, person, demographic } = self.sealable(&person)?;
+        let own = before.and_then(|before| before.customer);
+        let (opted_out, known) = (vault.opted_out(&person), self.is_known(&person, own)?);
+        let duplicates = self.twins_told(person, demographic, own).await;
+        let answer = |customer: Option<CustomerNumber>, repeated: bool| {
+            json!({
+                "customer": customer, "known": known, "duplicates": duplicates, "opted_out": opted_out,
+                "repeated": repeated,
+            })
+        };
+        if before.is_some() {
+            return Ok(answer(own, true));
+        }
         let ready = tokio::time::timeout(KEY_WITHIN, vault.key_file()?.take_soon()).await;
         let reserved = ready.map_err(|_| {
             Refusal::new(RefusalCode::Busy, "no key is ready for a new customer; try again in a moment")
@@ -98,8 +103,7 @@ impl Desk {
                 Ok(Outcome { customer: Some(customer), ..Outcome::default() })
             })
             .await?;
-        let (customer, repeated) = (done.outcome.customer, done.repeated);
-        Ok(json!({ "customer": customer, "known": known, "opted_out": opted_out, "repeated": repeated }))
+        Ok(answer(done.outcome.customer, done.repeated))
     }
 
     /// Whether one of a person's telephone numbers or addresses is another customer's too: a hint to look before a second
@@ -120,17 +124,19 @@ impl Desk {
     pub(super) async fn change_person(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Change { key, customer, person } = ask.fields()?;
         let vault = self.store()?.vault.clone();
-        let Sealable { sections, name, .. } = self.sealable(&person)?;
+        let Sealable { sections, name, person, demographic } = self.sealable(&person)?;
         let nonce = random()?;
         let done = self
             .write(ask, key, move |tx| {
+                store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
                 let data_key = vault.key_of(tx, customer)?.ok_or_else(no_such_customer)?;
                 write_sections(tx, &vault, &data_key, sections)?;
                 change_till(tx, &vault, customer, nonce, |till| till.name = name)?;
                 Ok(Outcome { customer: Some(customer), ..Outcome::default() })
             })
             .await?;
-        Ok(json!({ "customer": customer, "repeated": done.repeated }))
+        let duplicates = self.twins_told(person, demographic, Some(customer)).await;
+        Ok(json!({ "customer": customer, "duplicates": duplicates, "repeated": done.repeated }))
     }
 
     /// See [`sealable`].
@@ -144,18 +150,21 @@ impl Desk {
         let opened = self.store()?;
         let views = opened.log.views();
         let kept = store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
-        let data_key = opened.vault.key_of(&views, customer)?;
         let (mut person, mut notes) = (None, Vec::new());
         let (mut consents, mut contacts, mut plans) = (Vec::new(), Vec::new(), Vec::new());
         let now = self.clock.utc();
-        if let Some(data_key) = data_key {
-            person = whole_person(&opened.vault, &views, &data_key)?;
-            notes = opened.vault.notes(&views, &data_key, NOTES_SHOWN_MAX)?;
-            consents = consent::shown(&self.settings.contact, &views, &opened.vault, &data_key, now)?;
-            contacts = contact::last_rows(&views, &opened.vault, &data_key, CONTACTS_SHOWN_MAX)?;
-            plans = plan::rows(&views, &opened.vault, &data_key, now)?;
-            plans.retain(|plan| plan["state"] == "OPEN");
+        for number in std::iter::once(customer).chain(kept.members.iter().copied()) {
+            let Some(data_key) = opened.vault.key_of(&views, number)? else { continue };
+            if number == customer {
+                person = whole_person(&opened.vault, &views, &data_key)?;
+            }
+            let room = NOTES_SHOWN_MAX.saturating_sub(notes.len());
+            notes.extend(opened.vault.notes(&views, &data_key, room)?);
+            consents.extend(consent::shown(&self.settings.contact, &views, &opened.vault, &data_key, now)?);
+            contacts.extend(contact::last_rows(&views, &opened.vault, &data_key, CONTACTS_SHOWN_MAX)?);
+            plans.extend(plan::rows(&views, &opened.vault, &data_key, now)?);
         }
+        plans.retain(|plan| plan["state"] == "OPEN");
         let notes: Vec<&str> = notes.iter().map(|note| note.as_str()).collect();
         Ok(json!({
             "file": compose::compose(&views, &opened.vault, &kept, (&self.settings.contact, now)),
@@ -169,6 +178,7 @@ impl Desk {
             "visits": kept.visits,
             "last_visit_at": kept.last_visit.map(|(_, at)| at.rfc3339()),
             "bought": super::sale::bought(&kept.bought),
+            "merged": super::merge::rows(&views, &kept)?,
         }))
     }
 }
@@ -185,6 +195,7 @@ pub(super) fn sealable(
         let message = "holds what looks like a payment card number; those are never kept";
         return Err(Refusal::field(format!("person.{field}"), message));
     }
+    let demographic = form.more.get(&Section::Demographic).cloned().unwrap_or_default();
     let mut sections = Vec::new();
     for section in Section::OF_FORM {
         let Some(name) = vault::section_of(section) else { continue };
@@ -202,7 +213,7 @@ pub(super) fn sealable(
     }
     let person = form.basic;
     let name = Some(person.greeting_name()).filter(|name| !name.is_empty());
-    Ok(Sealable { sections, name, person })
+    Ok(Sealable { sections, name, person, demographic })
 }
 
 /// Seals the sections of a form that are not as they are kept already.

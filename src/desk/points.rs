@@ -177,10 +177,11 @@ impl Desk {
         let done = self
             .write(ask, key, move |tx| {
                 let kept = store::hold(tx, hold)?.ok_or_else(no_such_hold)?;
-                move_points(tx, kept.customer, now, |account| {
+                let customer = store::survivor(tx, kept.customer)?;
+                move_points(tx, customer, now, |account| {
                     Ok(PointsEntry { sale, ..account.give_back(hold, points, &kept.spent)? })
                 })?;
-                Ok(outcome(kept.customer, hold.0))
+                Ok(outcome(customer, hold.0))
             })
             .await?;
         self.balance_after(&done)
@@ -247,8 +248,10 @@ impl Desk {
     }
 
     pub(super) fn balance_after(&self, done: &Done) -> Result<Value, Refusal> {
+        let views = self.store()?.log.views();
         let customer = done.outcome.customer.ok_or_else(no_such_customer)?;
-        let account = store::points(&self.store()?.log.views(), customer)?;
+        let customer = store::survivor(&views, customer)?;
+        let account = store::points(&views, customer)?;
         let mut answer = told(customer, &account.balance(self.clock.utc()));
         if let Some(answer) = answer.as_object_mut() {
             answer.insert("repeated".to_owned(), json!(done.repeated));
@@ -270,11 +273,12 @@ fn outcome(customer: CustomerNumber, points: Uuid) -> Outcome {
 }
 
 fn holder(tx: &Tx<'_>, hold: HoldId) -> Result<CustomerNumber, Refusal> {
-    Ok(store::hold(tx, hold)?.ok_or_else(no_such_hold)?.customer)
+    let kept = store::hold(tx, hold)?.ok_or_else(no_such_hold)?;
+    Ok(store::survivor(tx, kept.customer)?)
 }
 
 /// Lets time catch up with an account, within a transaction.
-fn settle(tx: &mut Tx<'_>, customer: CustomerNumber, now: Timestamp) -> Result<Account, Refusal> {
+pub(super) fn settle(tx: &mut Tx<'_>, customer: CustomerNumber, now: Timestamp) -> Result<Account, Refusal> {
     let mut account = store::points(tx, customer)?;
     for entry in account.settle(now)? {
         store::emit(tx, &StoreEvent::PointsMoved { customer, entry })?;
@@ -317,7 +321,9 @@ impl From<PointsError> for Refusal {
             PointsError::NotEnough { .. } | PointsError::HeldLess { .. } => {
                 Self { field: Some("points".to_owned()), ..Self::new(RefusalCode::Conflict, message) }
             }
-            PointsError::Full(_) | PointsError::NoHold => Self::new(RefusalCode::Conflict, message),
+            PointsError::Full(_) | PointsError::NoHold | PointsError::Held => {
+                Self::new(RefusalCode::Conflict, message)
+            }
             PointsError::Unfit(_) => Self::new(RefusalCode::Internal, message),
         }
     }

@@ -13,6 +13,11 @@ fn internal(error: &(dyn std::error::Error + 'static)) -> Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Merged { into } = error {
+            let field = Some("customer".to_owned());
+            let moved = Self::new(RefusalCode::Conflict, error.to_string());
+            return Self { field, customer: Some(into), ..moved };
+        }
         internal(&error)
     }
 }

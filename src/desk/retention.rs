@@ -273,7 +273,8 @@ impl Work {
             let (nonce, vault) = (random()?, Arc::clone(vault));
             let (settings, now) = (self.settings.clone(), self.now);
             let decide = move |tx: &mut crate::log::Tx<'_>| {
-                let kept = store::customer(tx, customer)?.ok_or_else(super::person::no_such_customer)?;
+                let kept = store::customer_alone(tx, customer)?;
+                let kept = kept.ok_or_else(super::person::no_such_customer)?;
                 let going = going(tx, &vault, &settings, now, &kept)?;
                 // Somebody may have come to the till since it was looked at.
                 let Some(going) = going.filter(|_| vault.key_place(tx, customer).ok() == Some(place)) else {

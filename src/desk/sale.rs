@@ -282,7 +282,7 @@ pub(super) fn last_but(
     customer: CustomerNumber,
     sale: SaleId,
 ) -> Result<Option<(SaleId, Timestamp)>, Refusal> {
-    let left = store::sales_of(tx, customer, LIST_MAX)?;
+    let left = store::own_sales_of(tx, store::sale_owner(tx, customer, sale)?, LIST_MAX)?;
     let left = left.into_iter().filter(|kept| kept.sale != sale);
     Ok(left.map(|kept| (kept.sale, kept.sold_at)).max_by_key(|(_, sold_at)| *sold_at))
 }

@@ -27,7 +27,8 @@ impl Whose {
         let no_such_visit =
             || Refusal::new(RefusalCode::NotFound, "no visit has this id; name the `customer`");
         let kept = store::visit(tx, visit)?.ok_or_else(no_such_visit)?;
-        if self.customer.is_some_and(|customer| customer != kept.customer) {
+        let customer = store::survivor(tx, kept.customer)?;
+        if self.customer.is_some_and(|named| named != customer) {
             return Err(Refusal::field(
                 "customer",
                 "is not the customer of this visit; leave one of the two out",
@@ -38,10 +39,10 @@ impl Whose {
         } else if kept.state != VisitState::Open {
             "this visit has ended, or another customer came; say `late` if the sale is this customer's all the same"
         } else {
-            return Ok(Some(kept.customer));
+            return Ok(Some(customer));
         };
         if self.late {
-            return Ok(Some(kept.customer));
+            return Ok(Some(customer));
         }
         let field = Some("visit".to_owned());
         Err(Refusal { field, ..Refusal::new(RefusalCode::Conflict, message) })

@@ -1,7 +1,7 @@
 //! A customer in the neutral half: a number, cards, points, what is open. No name.
 
 use super::card::{Card, CardStatus};
-use super::id::{CardId, CustomerNumber, VisitId};
+use super::id::{CardId, CustomerNumber, MergeId, VisitId};
 use super::issue::Issue;
 use super::purchase::Bought;
 use super::time::Timestamp;
@@ -12,6 +12,9 @@ pub const CARDS_MAX: usize = 16;
 
 /// The most issues one customer can have open at once: with the cards they are one value of a view.
 pub const OPEN_ISSUES_MAX: usize = 8;
+
+/// The most customers that are merged into one, in all.
+pub const MEMBERS_MAX: usize = 8;
 
 /// What is true of a customer now, whole in one value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +35,10 @@ pub struct Customer {
     pub last_visit: Option<(VisitId, Timestamp)>,
     /// What was bought, in sum.
     pub bought: Bought,
+    /// Into whom this one was merged, and by which merge.
+    pub merged: Option<(CustomerNumber, MergeId)>,
+    /// Who was merged into this one, at most [`MEMBERS_MAX`]: of a value of a view those at first hand, of a whole customer all.
+    pub members: Vec<CustomerNumber>,
 }
 
 impl Customer {
@@ -47,7 +54,23 @@ impl Customer {
             visits: 0,
             last_visit: None,
             bought: Bought::default(),
+            merged: None,
+            members: Vec::new(),
         }
+    }
+
+    /// With what another customer has, who was merged into this one. `None` if the sums cannot be added up.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Option<Self> {
+        self.bought = self.bought.and(&other.bought)?;
+        self.enrolled_at = self.enrolled_at.min(other.enrolled_at);
+        self.cards.extend(other.cards);
+        self.cards.sort_by_key(|card| card.issued_at);
+        self.issues_open.extend(other.issues_open);
+        self.issues_open.sort_by_key(|issue| issue.opened_at);
+        self.visits = self.visits.saturating_add(other.visits);
+        self.last_visit = [self.last_visit, other.last_visit].into_iter().flatten().max_by_key(|(_, at)| *at);
+        Some(self)
     }
 
     /// When the shop last had to do with the customer: what retention counts from.

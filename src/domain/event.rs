@@ -9,13 +9,13 @@ use super::card::{CardKind, CardReason, CardStatus};
 use super::consent::{ConsentText, TextHash};
 use super::contact::Channel;
 use super::id::{
-    AdjustmentId, CardId, CustomerNumber, IssueId, JobId, LostId, PrinterName, ReaderName, RegisterName,
-    SaleId, VisitId,
+    AdjustmentId, CardId, CustomerNumber, IssueId, JobId, LostId, MergeId, PrinterName, ReaderName,
+    RegisterName, SaleId, VisitId,
 };
 use super::issue::{Claim, Clock, IssueKind, IssueProduct, IssueState, Severity};
 use super::lost::Lost;
 use super::money::Currency;
-use super::points::{Adjustment, PointsEntry};
+use super::points::{Adjustment, Brought, PointsEntry};
 use super::purchase::{Parked, Return, Sale};
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,26 @@ pub enum StoreEvent {
     CustomerEnrolled {
         /// The new number.
         customer: CustomerNumber,
+    },
+    /// Two customers are one from here on: the first number leads to the second. Their points moved in the lines before.
+    CustomersMerged {
+        /// Names the merge.
+        merge: MergeId,
+        /// The number that leads on.
+        from: CustomerNumber,
+        /// The number that stays.
+        into: CustomerNumber,
+        /// What points came with it.
+        brought: Brought,
+    },
+    /// A merge was undone: each number stands for itself again. Points went back in the lines before.
+    CustomersUnmerged {
+        /// Which.
+        merge: MergeId,
+        /// The number that stands for itself again.
+        from: CustomerNumber,
+        /// The number that had stayed.
+        into: CustomerNumber,
     },
     /// A card was issued.
     CardIssued {
@@ -292,6 +312,9 @@ pub struct Outcome {
     /// The sale that did not come about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<LostId>,
+    /// The merge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<MergeId>,
 }
 
 /// What happens in the personal half: keys given out, sections sealed. Nothing of a person in clear.

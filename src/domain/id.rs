@@ -63,6 +63,10 @@ uuid_id! {
     AdjustmentId
 }
 uuid_id! {
+    /// A merge of two customers (UUID version 7).
+    MergeId
+}
+uuid_id! {
     /// A sale: where in the journal it stands, and random bits (UUID version 8).
     SaleId
 }

@@ -11,9 +11,11 @@
 mod apply;
 mod earn;
 mod entry;
+mod merge;
 
 pub use earn::{EarnRule, due_back, earned};
 pub use entry::{AdjustReason, Adjustment, PointsEntry, PointsKind, Slice};
+pub use merge::{Brought, Since};
 
 use super::id::HoldId;
 use super::time::Timestamp;
@@ -82,6 +84,9 @@ pub enum PointsError {
     /// [`LOTS_MAX`] or [`HOLDS_MAX`] is reached.
     #[error("{0}")]
     Full(&'static str),
+    /// Points are set aside, so the account cannot leave.
+    #[error("points are set aside for a sale that is being rung up; capture or release that hold first")]
+    Held,
     /// No hold of that name stands.
     #[error("the hold has ended: captured, released, or past its time")]
     NoHold,

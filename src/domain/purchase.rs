@@ -213,6 +213,23 @@ impl Bought {
         Some(with)
     }
 
+    /// The sums of two; `None` as for one sale more.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Option<Self> {
+        let mut both = self.clone();
+        both.sales = both.sales.checked_add(other.sales)?;
+        for more in &other.turnover {
+            let full = both.turnover.len() >= CURRENCIES_MAX;
+            match both.turnover.iter_mut().find(|turnover| turnover.currency == more.currency) {
+                Some(turnover) => turnover.minor = check_sum([turnover.minor, more.minor])?,
+                None if full => return None,
+                None => both.turnover.push(*more),
+            }
+        }
+        both.last = [both.last, other.last].into_iter().flatten().max_by_key(|(_, at)| *at);
+        Some(both)
+    }
+
     /// With less spent: goods came back.
     #[must_use]
     pub fn less(&self, currency: Currency, amount: i64) -> Self {

@@ -1,5 +1,6 @@
 //! A request that is not granted: what is wrong, where, and what to do next.
 
+use super::id::CustomerNumber;
 use serde::Serialize;
 
 /// Answered instead of a result. On the wire it becomes a JSON-RPC error object.
@@ -14,6 +15,9 @@ pub struct Refusal {
     /// The field of the request that is wrong, as a dotted path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// The number that stands for the one that was named: that was merged into it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer: Option<CustomerNumber>,
 }
 
 /// One code for each thing that a caller does next.
@@ -85,11 +89,11 @@ impl RefusalCode {
 impl Refusal {
     /// A refusal that names no field.
     pub fn new(code: RefusalCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: None }
+        Self { code, message: message.into(), field: None, customer: None }
     }
 
     /// A wrong field: `field` as a dotted path, `message` saying what would be right.
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: RefusalCode::InvalidParams, message: message.into(), field: Some(field.into()) }
+        Self { field: Some(field.into()), ..Self::new(RefusalCode::InvalidParams, message) }
     }
 }

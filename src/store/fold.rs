@@ -5,8 +5,8 @@ mod quick;
 mod sales;
 
 use super::{
-    CUSTOMERS, JOBS, JOBS_OPEN, Job, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION, VISITS,
-    VISITS_FORGOTTEN, Visit, VisitState, consent, just_after, lost, parked, points, value,
+    CUSTOMERS, JOBS, JOBS_OPEN, Job, Merge, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION, VISITS,
+    VISITS_FORGOTTEN, Visit, VisitState, consent, just_after, lost, merged, parked, points, value,
 };
 use crate::domain::card::{Card, CardReason, CardStatus};
 use crate::domain::customer::Customer;
@@ -62,17 +62,29 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
         StoreEvent::CustomerEnrolled { customer } => {
             put(views, CUSTOMERS, customer.0.as_bytes(), &Customer::new(customer, at))
         }
+        StoreEvent::CustomersMerged { merge, from, into, brought } => {
+            merged::begin(views, &Merge { merge, from, into, at, brought, undone: None })
+        }
+        StoreEvent::CustomersUnmerged { merge, .. } => merged::end(views, merge, at),
         StoreEvent::CardIssued { customer, card, kind, replaces, reason } => {
+            if let Some(old) = replaces {
+                let owner = merged::card_owner(views, customer, old)?;
+                change_customer(views, owner, |kept| {
+                    if let Some(old) = kept.card_mut(old) {
+                        (old.status, old.reason, old.replaced_by) =
+                            (CardStatus::Replaced, reason, Some(card));
+                    }
+                    Ok(())
+                })?;
+            }
             change_customer(views, customer, |kept| {
-                if let Some(old) = replaces.and_then(|old| kept.card_mut(old)) {
-                    (old.status, old.reason, old.replaced_by) = (CardStatus::Replaced, reason, Some(card));
-                }
                 let status = CardStatus::Active;
                 kept.add_card(Card { card, kind, status, reason: None, issued_at: at, replaced_by: None });
                 Ok(())
             })
         }
         StoreEvent::CardStatusSet { customer, card, status, reason } => {
+            let customer = merged::card_owner(views, customer, card)?;
             change_customer(views, customer, |kept| set_card_status(kept, card, status, reason))
         }
         StoreEvent::VisitOpened { visit, customer, register, repeat_of, .. } => {

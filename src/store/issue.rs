@@ -1,6 +1,6 @@
 //! Issues as they are looked for: by id, by customer, by serial number, and by what is due next.
 
-use super::{ISSUES, ISSUES_OF, StoreError, value};
+use super::{ISSUES, ISSUES_OF, StoreError, numbers_of, value};
 use crate::domain::id::{CustomerNumber, IssueId};
 use crate::domain::issue::Issue;
 use crate::log::{Read, View};
@@ -34,9 +34,15 @@ pub fn issues_of(
     customer: CustomerNumber,
     limit: usize,
 ) -> Result<Vec<Issue>, StoreError> {
+    let mut keys = Vec::new();
+    for number in numbers_of(views, customer)? {
+        keys.extend(
+            views.scan(ISSUES_OF, number.0.as_bytes(), ISSUES_OF_MAX)?.into_iter().map(|(key, _)| key),
+        );
+    }
     // An issue's id begins with when it was opened, so the last is the newest.
-    let kept = views.scan(ISSUES_OF, customer.0.as_bytes(), ISSUES_OF_MAX)?;
-    by_key(views, kept.into_iter().rev().take(limit).map(|(key, _)| key))
+    keys.sort_unstable_by(|one, other| one.get(16..).cmp(&other.get(16..)));
+    by_key(views, keys.into_iter().rev().take(limit))
 }
 
 /// The issues, anybody's, that named this serial number, oldest first, at most 64.

@@ -8,6 +8,7 @@ mod consent;
 mod fold;
 mod issue;
 mod lost;
+mod merged;
 mod parked;
 mod points;
 mod sale;
@@ -16,9 +17,10 @@ pub use consent::consent_text;
 pub use fold::StoreFold;
 pub use issue::{issue, issues_due, issues_of, issues_of_serial};
 pub use lost::{lost, lost_of, lost_on};
+pub use merged::{Merge, customer, customer_of, merge, numbers_of, sale_owner, survivor};
 pub use parked::{parked, parked_open};
 pub use points::{HoldKept, LedgerLine, adjustment, hold, points, points_due, points_ledger, points_of_sale};
-pub use sale::{has_receipt, returned, sale, sale_of_receipt, sales_of};
+pub use sale::{has_receipt, own_sales_of, returned, sale, sale_of_receipt, sales_of};
 
 use crate::domain::customer::Customer;
 use crate::domain::event::{RequestDone, StoreEvent};
@@ -57,6 +59,12 @@ pub enum StoreError {
     /// The view itself fails.
     #[error("a view of the store cannot be read; `ficha doctor` says what to do")]
     View(#[from] ViewError),
+    /// The number leads on: the customer was merged into another.
+    #[error("this customer was merged into {into}; name that number")]
+    Merged {
+        /// The number that stands for it.
+        into: CustomerNumber,
+    },
     /// The value is whole but not of this version.
     #[error(
         "a value in the store's views is of another layout; stop fichad, delete the folder store/views, start it again"
@@ -106,18 +114,23 @@ pub struct Job {
     pub reason: Option<String>,
 }
 
-/// A customer, whole.
-///
-/// # Errors
-/// [`StoreError`] when the view cannot be read.
-pub fn customer(
-    views: &(impl Read + ?Sized),
-    customer: CustomerNumber,
-) -> Result<Option<Customer>, StoreError> {
+/// What is kept under one number, whatever was merged.
+fn one(views: &(impl Read + ?Sized), customer: CustomerNumber) -> Result<Option<Customer>, StoreError> {
     value(views, CUSTOMERS, customer.0.as_bytes())
 }
 
-/// The customers after one, in the order of their numbers, at most `limit`.
+/// What is kept under one number alone, whoever was merged, with the last visit of the customer it stands for.
+///
+/// # Errors
+/// [`StoreError`] when the view cannot be read.
+pub fn customer_alone(
+    views: &(impl Read + ?Sized),
+    number: CustomerNumber,
+) -> Result<Option<Customer>, StoreError> {
+    one(views, number)?.map(|kept| merged::alone(views, kept)).transpose()
+}
+
+/// The customers after one, each as [`customer_alone`], in the order of their numbers, at most `limit`.
 ///
 /// # Errors
 /// [`StoreError`] when the view cannot be read.
@@ -128,7 +141,8 @@ pub fn customers_after(
 ) -> Result<Vec<Customer>, StoreError> {
     let from = after.map_or(Vec::new(), |after| just_after(after.0.as_bytes()));
     let found = views.scan_from(CUSTOMERS, &[], &from, limit)?.into_iter();
-    found.map(|(_, value)| postcard::from_bytes(&value).map_err(StoreError::Layout)).collect()
+    let kept = found.map(|(_, value)| postcard::from_bytes(&value).map_err(StoreError::Layout));
+    kept.map(|kept| merged::alone(views, kept?)).collect()
 }
 
 /// The first key that may come after `key`.

@@ -1,7 +1,7 @@
 //! Points: each customer's account, the ledger behind it, holds, corrections, and what time will do next.
 
 use super::fold::{known, put, unfit};
-use super::{StoreError, neutral, value};
+use super::{StoreError, merged, neutral, value};
 use crate::domain::id::{AdjustmentId, CustomerNumber, HoldId, SaleId};
 use crate::domain::points::{Account, Adjustment, PointsEntry, PointsKind, Slice};
 use crate::domain::time::Timestamp;
@@ -184,7 +184,10 @@ fn keep_line(
         | PointsKind::ReverseEarn
         | PointsKind::ReverseRedeem
         | PointsKind::Expire
-        | PointsKind::Adjust => entry.points,
+        | PointsKind::Adjust
+        | PointsKind::MergeOut
+        | PointsKind::MergeIn
+        | PointsKind::Unmerge => entry.points,
     };
     let line = LedgerLine {
         number: entry.number,
@@ -203,9 +206,12 @@ fn keep_line(
         put(views, LEDGER_OF_SALE, &[&sale.0.as_bytes()[..], &line].concat(), &())?;
     }
     let Some(of) = entry.of else { return Ok(()) };
-    let key = line_key(customer, of);
+    let owner = entry.of_customer.unwrap_or(customer);
+    let key = line_key(owner, of);
     let mut earned: LedgerLine = known(views, LEDGER, &key, "points are taken back that were never earned")?;
     earned.taken_back = earned.taken_back.saturating_sub(entry.points);
+    // Of a customer who was merged: it is of what they brought.
+    merged::note(views, (owner, customer), &[(earned.expires_at, entry.points)])?;
     put(views, LEDGER, &key, &earned)
 }
 
@@ -219,6 +225,10 @@ fn keep_hold(
     match entry.kind {
         PointsKind::Capture => kept.spent.extend(&entry.out_of),
         PointsKind::ReverseRedeem => {
+            let back: Vec<Slice> = kept.spent.iter().rev().copied().collect();
+            let back = crate::domain::points::take(&back, entry.points).unwrap_or_default();
+            let back: Vec<_> = back.iter().map(|slice| (slice.expires_at, slice.points)).collect();
+            merged::note(views, (kept.customer, customer), &back)?;
             let left = crate::domain::points::sum(&kept.spent).saturating_sub(entry.points);
             kept.spent = crate::domain::points::take(&kept.spent, left)
                 .ok_or_else(|| unfit("more points are given back than were spent"))?;
@@ -229,7 +239,10 @@ fn keep_hold(
         | PointsKind::Import
         | PointsKind::ReverseEarn
         | PointsKind::Expire
-        | PointsKind::Adjust => {}
+        | PointsKind::Adjust
+        | PointsKind::MergeOut
+        | PointsKind::MergeIn
+        | PointsKind::Unmerge => {}
     }
     put(views, HOLDS, named.0.as_bytes(), &kept)
 }

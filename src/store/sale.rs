@@ -1,7 +1,7 @@
 //! Sales as the views lead to them: a place in the journal, where the receipt lies whole.
 
 use super::fold::put;
-use super::{StoreError, value};
+use super::{StoreError, numbers_of, survivor, value};
 use crate::domain::event::StoreEvent;
 use crate::domain::id::{CustomerNumber, RegisterName, SaleId};
 use crate::domain::purchase::{Returned, Sale};
@@ -81,11 +81,34 @@ pub fn sales_of(
     customer: CustomerNumber,
     limit: usize,
 ) -> Result<Vec<Sale>, StoreError> {
-    let mut sales = Vec::new();
-    let kept = views.scan(SALES_OF, customer.0.as_bytes(), SALES_OF_MAX)?;
-    for (key, _) in kept.into_iter().rev().take(limit) {
-        let place = key.get(16..).and_then(|place| <[u8; 8]>::try_from(place).ok());
-        sales.extend(at(views, place.map_or(0, u64::from_be_bytes))?);
+    places(views, &numbers_of(views, customer)?, limit)
+}
+
+/// The same of one number alone, whoever was merged into it.
+///
+/// # Errors
+/// As [`sale`].
+pub fn own_sales_of(
+    views: &(impl Recall + ?Sized),
+    number: CustomerNumber,
+    limit: usize,
+) -> Result<Vec<Sale>, StoreError> {
+    places(views, &[number], limit)
+}
+
+fn places(
+    views: &(impl Recall + ?Sized),
+    numbers: &[CustomerNumber],
+    limit: usize,
+) -> Result<Vec<Sale>, StoreError> {
+    let (mut places, mut sales) = (Vec::new(), Vec::new());
+    for number in numbers {
+        let kept = views.scan(SALES_OF, number.0.as_bytes(), SALES_OF_MAX)?;
+        places.extend(kept.iter().filter_map(|(key, _)| <[u8; 8]>::try_from(key.get(16..)?).ok()));
+    }
+    places.sort_unstable();
+    for place in places.into_iter().rev().take(limit) {
+        sales.extend(at(views, u64::from_be_bytes(place))?);
     }
     Ok(sales)
 }
@@ -98,6 +121,7 @@ fn at(views: &(impl Recall + ?Sized), seq: u64) -> Result<Option<Sale>, StoreErr
             if let Some(owner) = value(views, SALE_OWNERS, &owner_key(kept.sale))? {
                 kept.customer = Some(owner);
             }
+            kept.customer = kept.customer.map(|customer| survivor(views, customer)).transpose()?;
             return Ok(Some(kept));
         }
     }

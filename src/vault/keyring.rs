@@ -79,8 +79,10 @@ pub enum IndexField {
     Sound,
     /// A postcode.
     Postcode,
-    /// Month and day of a birthday.
+    /// A birthday, with and without its year.
     Birthday,
+    /// Two of name, postcode, street and house together: who may be the same person.
+    Pair,
 }
 
 /// The hash keys of one store. Any thread may hash; nothing here waits.
@@ -100,6 +102,7 @@ struct Version {
     sound: Prepared,
     postcode: Prepared,
     birthday: Prepared,
+    pair: Prepared,
     body: Prepared,
     suppress: Prepared,
 }
@@ -201,7 +204,7 @@ impl Keyring {
     /// A card's hash under the newest version, for what is written.
     #[must_use]
     pub fn card_hash(&self, card: &CardKey) -> Hash16 {
-        self.newest_hash(Purpose::Card, &[&card.0])
+        self.newest.hash(Purpose::Card, &[&card.0])
     }
 
     /// A card's hash under every version, newest first: look up by each until one is known.
@@ -214,7 +217,7 @@ impl Keyring {
     #[must_use]
     pub fn alias_hash(&self, alias: &Alias) -> Hash16 {
         let (length, programme) = measured(&alias.programme);
-        self.newest_hash(Purpose::Alias, &[&length, programme, alias.code.as_bytes()])
+        self.newest.hash(Purpose::Alias, &[&length, programme, alias.code.as_bytes()])
     }
 
     /// As [`Self::card_hashes`], of an imported card.
@@ -227,7 +230,7 @@ impl Keyring {
     /// The hash of one term that [`lookup`](super::lookup) made.
     #[must_use]
     pub fn index(&self, field: IndexField, normalised: &str) -> Hash16 {
-        self.newest_hash(Purpose::Index(field), &[normalised.as_bytes()])
+        self.newest.hash(Purpose::Index(field), &[normalised.as_bytes()])
     }
 
     /// As [`Self::card_hashes`], of one term.
@@ -245,28 +248,22 @@ impl Keyring {
         let emails = person.email.iter().map(|email| (&b"mailto:"[..], email.addr.lookup()));
         let whom: Vec<(&[u8], String)> = phones.chain(emails).collect();
         let versions = std::iter::once(&self.newest).chain(&self.older);
-        let of = |version: &Version| {
-            let marks =
-                whom.iter().map(|(kind, who)| version.hash(Purpose::Suppress, &[kind, who.as_bytes()]));
-            marks.collect::<Vec<_>>()
+        let mark = |version: &Version, (kind, who): &(&[u8], String)| {
+            version.hash(Purpose::Suppress, &[kind, who.as_bytes()])
         };
-        versions.flat_map(of).collect()
+        versions.flat_map(|version| whom.iter().map(|who| mark(version, who)).collect::<Vec<_>>()).collect()
     }
 
     /// What an idempotency record keeps of a request's body instead of the body.
     #[must_use]
     pub fn body_mac(&self, body: &[u8]) -> Hash16 {
-        self.newest_hash(Purpose::Body, &[body])
+        self.newest.hash(Purpose::Body, &[body])
     }
 
     /// Whether `mac` was made of this body, under any version.
     #[must_use]
     pub fn body_mac_fits(&self, body: &[u8], mac: &Hash16) -> bool {
         self.every_hash(Purpose::Body, &[body]).contains(mac)
-    }
-
-    fn newest_hash(&self, purpose: Purpose, parts: &[&[u8]]) -> Hash16 {
-        self.newest.hash(purpose, parts)
     }
 
     fn every_hash(&self, purpose: Purpose, parts: &[&[u8]]) -> Vec<Hash16> {
@@ -305,6 +302,7 @@ impl Version {
             sound: sub_key(&keys, b"index:sound")?,
             postcode: sub_key(&keys, b"index:postcode")?,
             birthday: sub_key(&keys, b"index:birthday")?,
+            pair: sub_key(&keys, b"index:pair")?,
             body: sub_key(&keys, b"body")?,
             suppress: sub_key(&keys, b"suppress")?,
         })
@@ -320,6 +318,7 @@ impl Version {
             Purpose::Index(IndexField::Sound) => &self.sound,
             Purpose::Index(IndexField::Postcode) => &self.postcode,
             Purpose::Index(IndexField::Birthday) => &self.birthday,
+            Purpose::Index(IndexField::Pair) => &self.pair,
             Purpose::Body => &self.body,
             Purpose::Suppress => &self.suppress,
         };

@@ -8,6 +8,7 @@ mod nicknames;
 mod sound;
 
 use super::keyring::IndexField;
+use super::twins;
 use crate::domain::contact::{CallingCode, E164, EMAIL_CHARS_MAX, Email};
 use crate::domain::person::{Person, day_and_year, is_east_asian_letter, postcode_term};
 use serde_json::{Map, Value};
@@ -51,14 +52,33 @@ pub fn terms(person: &Person) -> Vec<Term> {
             terms.insert((IndexField::Name, word.chars().take(length).collect()));
         }
     }
+    terms.extend(twins::pairs(person));
     terms.into_iter().collect()
 }
 
-/// The terms of the demographic section: the birthday, without the year.
+/// The terms of the demographic section: the birthday without the year, and with it if it is known.
 #[must_use]
 pub fn birthday_terms(demographic: &Map<String, Value>) -> Vec<Term> {
-    let day = demographic.get("birthDay").and_then(Value::as_str);
-    day.map(|day| (IndexField::Birthday, day.to_owned())).into_iter().collect()
+    let Some(day) = demographic.get("birthDay").and_then(Value::as_str) else { return Vec::new() };
+    let year = demographic.get("birthYear").and_then(Value::as_i64).map(|year| format!("{year:04}-{day}"));
+    std::iter::once(day.to_owned()).chain(year).map(|text| (IndexField::Birthday, text)).collect()
+}
+
+/// What a word of a name is paired by: the names that it stands for, or how it sounds, or itself where no sound is known.
+pub(super) fn sounds_of(word: &str) -> BTreeSet<String> {
+    let names: BTreeSet<String> = nicknames::full_names(word).map(|name| format!("={name}")).collect();
+    let sounds = if names.is_empty() { sound::keys(word) } else { names };
+    if sounds.is_empty() { BTreeSet::from([word.to_owned()]) } else { sounds }
+}
+
+/// Whether two words are forms of one name.
+pub(super) fn is_same_name(one: &str, other: &str) -> bool {
+    nicknames::is_same(one, other)
+}
+
+/// Whether two words sound the same.
+pub(super) fn sound_alike(one: &str, other: &str) -> bool {
+    !sound::keys(one).is_disjoint(&sound::keys(other))
 }
 
 /// How a word sounds, and the names that it is, or is short for.
@@ -318,7 +338,7 @@ fn spelt_out(name: &str) -> String {
 
 /// Splits at everything that is no letter, digit or sign on a letter, and brings each word into its normal form:
 /// compatibility forms resolved, diacritics dropped, lower-case, no difference between the letters i of Turkish.
-fn words(text: &str) -> impl Iterator<Item = String> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = String> + use<> {
     let text: String = text
         .nfkd()
         .filter(|c| !is_dropped(*c))

@@ -17,6 +17,7 @@ pub mod rotate;
 pub mod seal;
 mod settings;
 mod twin;
+pub mod twins;
 pub mod ways;
 mod write;
 
@@ -56,7 +57,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// Counts up whenever a view's layout or a look-up rule changes: views of another number are made anew.
-pub const VIEWS_VERSION: u32 = 3;
+pub const VIEWS_VERSION: u32 = 4;
 
 const fn personal(number: u8) -> View {
     View { half: Half::Personal, number }

@@ -33,6 +33,7 @@ mod held;
 mod import;
 mod ledger;
 mod lost;
+mod merges;
 mod plans;
 mod returns;
 mod sales;

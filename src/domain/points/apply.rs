@@ -27,7 +27,10 @@ impl Account {
             | PointsKind::ReverseEarn
             | PointsKind::ReverseRedeem
             | PointsKind::Expire
-            | PointsKind::Adjust => next.take_of_lots(&entry.out_of)?,
+            | PointsKind::Adjust
+            | PointsKind::MergeOut
+            | PointsKind::MergeIn
+            | PointsKind::Unmerge => next.take_of_lots(&entry.out_of)?,
         }
         for slice in &entry.into {
             next.put(*slice);
@@ -66,7 +69,7 @@ impl Account {
         slices.iter().try_for_each(|slice| take_out(&mut self.lots, slice))
     }
 
-    fn put(&mut self, slice: Slice) {
+    pub(super) fn put(&mut self, slice: Slice) {
         match self.lots.binary_search_by(|lot| spent_before(lot.expires_at, slice.expires_at)) {
             Ok(place) => {
                 if let Some(lot) = self.lots.get_mut(place) {

@@ -1,6 +1,6 @@
 //! The lines of the points ledger, as the journal keeps them for ever.
 
-use crate::domain::id::{AdjustmentId, CustomerNumber, HoldId, SaleId};
+use crate::domain::id::{AdjustmentId, CustomerNumber, HoldId, MergeId, SaleId};
 use crate::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,12 @@ pub enum PointsKind {
     Expire,
     /// A correction that two people answer for.
     Adjust,
+    /// Everything went to the customer whom this one was merged into.
+    MergeOut,
+    /// What a merged customer had came in.
+    MergeIn,
+    /// A merge was undone: what was brought went back.
+    Unmerge,
 }
 
 impl PointsKind {
@@ -42,6 +48,9 @@ impl PointsKind {
             Self::ReverseRedeem => "REVERSE_REDEEM",
             Self::Expire => "EXPIRE",
             Self::Adjust => "ADJUST",
+            Self::MergeOut => "MERGE_OUT",
+            Self::MergeIn => "MERGE_IN",
+            Self::Unmerge => "UNMERGE",
         }
     }
 }
@@ -88,6 +97,12 @@ pub struct PointsEntry {
     /// The number of the entry that this one takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<u64>,
+    /// In whose ledger that entry is, if not in this one: a customer's who was merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_customer: Option<CustomerNumber>,
+    /// The merge by which points move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<MergeId>,
 }
 
 // serde hands over a reference.
@@ -100,8 +115,21 @@ impl PointsEntry {
     /// The entry number `number`, in which nothing moves yet.
     pub(super) fn new(number: u64, kind: PointsKind) -> Self {
         let (into, out_of) = (Vec::new(), Vec::new());
-        let (hold, until, sale, expires_at, of) = (None, None, None, None, None);
-        Self { number, kind, points: 0, into, out_of, debt: 0, hold, until, sale, expires_at, of }
+        Self {
+            number,
+            kind,
+            points: 0,
+            into,
+            out_of,
+            debt: 0,
+            hold: None,
+            until: None,
+            sale: None,
+            expires_at: None,
+            of: None,
+            of_customer: None,
+            merge: None,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Answers and events as lines, each with its LF, ready for the socket.
 
 use super::{Context, Event};
-use crate::domain::id::{RegisterName, StreamId};
+use crate::domain::id::{CustomerNumber, RegisterName, StreamId};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use base64::display::Base64Display;
@@ -109,8 +109,11 @@ pub fn refusal(id: Option<&RawValue>, refusal: &Refusal) -> Vec<u8> {
         reason: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         field: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        customer: Option<CustomerNumber>,
     }
-    let data = Data { reason: refusal.code.word(), field: refusal.field.as_deref() };
+    let Refusal { code, field, customer, .. } = refusal;
+    let data = Data { reason: code.word(), field: field.as_deref(), customer: *customer };
     let error = Error { code: refusal.code.number(), message: &refusal.message, data };
     line(&Answer { jsonrpc: "2.0", id, error })
 }

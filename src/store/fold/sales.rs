@@ -10,6 +10,7 @@ use crate::log::{FoldError, Meta, ReadWrite};
 use crate::store::sale::{
     RECEIPTS, SALE_OWNERS, SALES_OF, keep_returned, owner_key, receipt_key, returned, sale_of,
 };
+use crate::store::sale_owner;
 
 pub(super) fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
     if let StoreEvent::SaleRecorded(sale) = event {
@@ -20,6 +21,7 @@ pub(super) fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -
     }
     if let StoreEvent::SaleAttached { sale, customer, from, last_left, sold_at, currency, total } = event {
         if let Some(from) = from {
+            let from = sale_owner(views, from, sale)?;
             views.remove(SALES_OF, &sale_of(from, sale));
             change_customer(views, from, |kept| {
                 kept.bought = kept.bought.without(currency, total, last_left);
@@ -36,6 +38,7 @@ pub(super) fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -
         let kept = returned(views, sale)?;
         keep_returned(views, sale, &Returned { voided: true, ..kept })?;
         let Some(customer) = customer else { return Ok(()) };
+        let customer = sale_owner(views, customer, sale)?;
         views.remove(SALES_OF, &sale_of(customer, sale));
         return change_customer(views, customer, |kept| {
             kept.bought = kept.bought.without(currency, total, last_left);
@@ -50,6 +53,7 @@ fn take_back(meta: &Meta, back: &Return, views: &mut dyn ReadWrite) -> Result<()
     let kept = returned(views, back.of)?.with(&back.lines);
     keep_returned(views, back.of, &kept)?;
     let Some(customer) = back.customer else { return Ok(()) };
+    let customer = sale_owner(views, customer, back.of)?;
     change_customer(views, customer, |kept| {
         kept.bought = kept.bought.less(back.currency, back.total);
         Ok(())

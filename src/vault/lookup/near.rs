@@ -52,29 +52,7 @@ const SOUND_SLIPS_MAX: usize = 3;
 
 /// Letters put in, left out, changed, or changed with their neighbour: the optimal string alignment distance.
 fn slips(one: &str, other: &str) -> usize {
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=other.len()).collect();
-    let mut letter_before = None;
-    for (row, letter) in one.iter().enumerate() {
-        let mut line = vec![row.saturating_add(1)];
-        let mut other_before = None;
-        for (column, wanted) in other.iter().enumerate() {
-            let at = |line: &[usize], column: usize| line.get(column).copied().unwrap_or(usize::MAX);
-            let left = at(&line, column).saturating_add(1);
-            let above = at(&last, column.saturating_add(1)).saturating_add(1);
-            let mut least =
-                at(&last, column).saturating_add(usize::from(letter != wanted)).min(left).min(above);
-            if letter_before == Some(wanted) && other_before == Some(letter) && column > 0 {
-                least = least.min(at(&before_last, column.saturating_sub(1)).saturating_add(1));
-            }
-            line.push(least);
-            other_before = Some(wanted);
-        }
-        before_last = std::mem::replace(&mut last, line);
-        letter_before = Some(letter);
-    }
-    last.last().copied().unwrap_or(0)
+    strsim::osa_distance(one, other)
 }
 
 #[cfg(test)]

@@ -131,6 +131,7 @@ fn terms_are_these_and_no_more() {
             "Sound -cia",
             "Sound grs",
             "Sound l",
+            "Pair ngrs|l",
         ]
     );
 }

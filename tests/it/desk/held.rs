@@ -29,7 +29,10 @@ fn customer_with_all(shop: &Shop) -> Value {
     put("customer.object", json!({ "objects": true }));
     put("consent.record", json!({ "state": "WITHDRAWN" }));
     put("contact.record", json!({ "channel": "TELEPHONE", "direction": "IN" }));
-    put("plan.add", json!({ "category": "kitchen", "from": "2027-01-15", "to": "2027-02-15", "source": "CHAT" }));
+    put(
+        "plan.add",
+        json!({ "category": "kitchen", "from": "2027-01-15", "to": "2027-02-15", "source": "CHAT" }),
+    );
     put("lost.record", json!({ "kind": "WALKED_QUEUE", "reason": "QUEUE" }));
     put("points.hold", json!({ "points": 20 }));
     put("points.adjust", json!({ "points": 40, "reason": "GOODWILL" }));
