@@ -5,7 +5,7 @@
 
 use super::contact::{Pursued, Settings, said_at};
 use super::issue::{change_till, check_text};
-use super::person::no_such_customer;
+use super::person::{keys_of, no_such_customer};
 use super::request::Ask;
 use super::{Desk, random};
 use crate::domain::consent::{
@@ -144,8 +144,8 @@ impl Desk {
         let opened = self.store()?;
         let views = opened.log.views();
         store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
-        let data_key = opened.vault.key_of(&views, customer)?.ok_or_else(no_such_customer)?;
-        let mut records: Vec<(Uuid, Consent)> = opened.vault.records(&views, &data_key, CONSENTS)?;
+        let keys = keys_of(&views, &opened.vault, customer)?;
+        let mut records: Vec<(Uuid, Consent)> = opened.vault.records(&views, &keys, CONSENTS)?;
         records.sort_by_key(|(_, record)| (record.at, record.seq));
         let (mut rows, mut texts) = (Vec::new(), BTreeMap::new());
         for (id, record) in records.iter().rev().take(LIST_MAX) {
@@ -183,7 +183,7 @@ impl New {
         let Self { consent, id, nonces } = self;
         let is_withdrawal = consent.state == ConsentState::Withdrawn;
         let (ids, mut records): (Vec<Uuid>, Vec<Consent>) =
-            vault.records::<Consent>(tx, data_key, CONSENTS)?.into_iter().unzip();
+            vault.records::<Consent>(tx, std::slice::from_ref(data_key), CONSENTS)?.into_iter().unzip();
         if is_withdrawal {
             let stands = consent::withdrawn(&records, (consent.purpose.as_ref(), consent.channel));
             let stands = stands.and_then(|stands| records.iter().position(|record| record == stands));
@@ -280,10 +280,10 @@ pub(super) fn shown(
     settings: &Settings,
     views: &(impl Read + ?Sized),
     vault: &Vault,
-    data_key: &CustomerKey,
+    keys: &[CustomerKey],
     now: Timestamp,
 ) -> Result<Vec<Value>, Refusal> {
-    let records = vault.records::<Consent>(views, data_key, CONSENTS)?;
+    let records = vault.records::<Consent>(views, keys, CONSENTS)?;
     let records: Vec<Consent> = records.into_iter().map(|(_, record)| record).collect();
     let mut rows = standing(settings, &records, now);
     rows.retain(|row| !row["state"].is_null());

@@ -10,7 +10,7 @@ pub(super) use list::last_rows;
 pub use settings::{Pursued, Settings};
 
 use super::consent::New;
-use super::person::no_such_customer;
+use super::person::{keys_of, no_such_customer};
 use super::request::Ask;
 use super::{Desk, Opened, random, waiting};
 use crate::decode;
@@ -229,8 +229,8 @@ impl Desk {
         waiting(move || {
             let views = opened.log.views();
             store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
-            let data_key = opened.vault.key_of(&views, customer)?.ok_or_else(no_such_customer)?;
-            let mut contacts: Vec<(Uuid, Contact)> = opened.vault.records(&views, &data_key, CONTACTS)?;
+            let keys = keys_of(&views, &opened.vault, customer)?;
+            let mut contacts: Vec<(Uuid, Contact)> = opened.vault.records(&views, &keys, CONTACTS)?;
             contacts.retain(|(_, contact)| channel.is_none_or(|channel| channel == contact.channel));
             let rows: Vec<Value> = contacts.iter().rev().take(LIST_MAX).map(row).collect();
             let more = contacts.len() > rows.len();

@@ -5,7 +5,7 @@
 //! one comes along by itself. The code of a card is held nowhere and so not told. The log has who asked and how much, no name.
 
 use super::held::{Erased, PLACES, Part, Told};
-use super::person::{no_such_customer, whole_person};
+use super::person::{keys_of, no_such_customer, whole_person};
 use super::request::Ask;
 use super::retention::{self, dated};
 use super::{Desk, Opened, issue, random, waiting};
@@ -207,11 +207,12 @@ impl Work {
 
     fn sections(&self, views: &Views) -> Result<Vec<Value>, Refusal> {
         let Opened { vault, .. } = &self.opened;
-        let Some(data_key) = vault.key_of(views, self.kept.customer)? else { return Ok(Vec::new()) };
         let mut entries = Vec::new();
-        for name in vault.sections_of(views, self.kept.customer)? {
-            let Some((_, plaintext)) = vault.section(views, &data_key, &name)? else { continue };
-            entries.push(self.section(&name, &plaintext));
+        for data_key in keys_of(views, vault, self.kept.customer)? {
+            for name in vault.sections_of(views, data_key.customer())? {
+                let Some((_, plaintext)) = vault.section(views, &data_key, &name)? else { continue };
+                entries.push(self.section(&name, &plaintext));
+            }
         }
         Ok(entries)
     }

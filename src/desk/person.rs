@@ -9,9 +9,9 @@ use crate::domain::id::CustomerNumber;
 use crate::domain::person::fields::Section;
 use crate::domain::person::{Form, Person};
 use crate::domain::refusal::{Refusal, RefusalCode};
-use crate::log::{Tx, Views};
+use crate::log::{Read, Tx, Views};
 use crate::vault::keyring::IndexField;
-use crate::vault::{self, CustomerKey, Vault, lookup};
+use crate::vault::{self, CustomerKey, Vault, VaultError, lookup};
 use crate::{decode, store};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -151,19 +151,18 @@ impl Desk {
         let views = opened.log.views();
         let kept = store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
         let (mut person, mut notes) = (None, Vec::new());
-        let (mut consents, mut contacts, mut plans) = (Vec::new(), Vec::new(), Vec::new());
         let now = self.clock.utc();
-        for number in std::iter::once(customer).chain(kept.members.iter().copied()) {
-            let Some(data_key) = opened.vault.key_of(&views, number)? else { continue };
-            if number == customer {
-                person = whole_person(&opened.vault, &views, &data_key)?;
-            }
-            let room = NOTES_SHOWN_MAX.saturating_sub(notes.len());
-            notes.extend(opened.vault.notes(&views, &data_key, room)?);
-            consents.extend(consent::shown(&self.settings.contact, &views, &opened.vault, &data_key, now)?);
-            contacts.extend(contact::last_rows(&views, &opened.vault, &data_key, CONTACTS_SHOWN_MAX)?);
-            plans.extend(plan::rows(&views, &opened.vault, &data_key, now)?);
+        let keys = keys_of(&views, &opened.vault, customer)?;
+        if let Some(own) = keys.first() {
+            person = whole_person(&opened.vault, &views, own)?;
         }
+        for key in &keys {
+            let room = NOTES_SHOWN_MAX.saturating_sub(notes.len());
+            notes.extend(opened.vault.notes(&views, key, room)?);
+        }
+        let consents = consent::shown(&self.settings.contact, &views, &opened.vault, &keys, now)?;
+        let contacts = contact::last_rows(&views, &opened.vault, &keys, CONTACTS_SHOWN_MAX)?;
+        let mut plans = plan::rows(&views, &opened.vault, &keys, now)?;
         plans.retain(|plan| plan["state"] == "OPEN");
         let notes: Vec<&str> = notes.iter().map(|note| note.as_str()).collect();
         Ok(json!({
@@ -181,6 +180,23 @@ impl Desk {
             "merged": super::merge::rows(&views, &kept)?,
         }))
     }
+}
+
+/// The data keys of a customer, and of everybody who was merged into them; none of who was erased.
+pub(super) fn keys_of(
+    views: &(impl Read + ?Sized),
+    vault: &Vault,
+    customer: CustomerNumber,
+) -> Result<Vec<CustomerKey>, Refusal> {
+    let mut keys = Vec::new();
+    for number in store::numbers_of(views, customer)? {
+        match vault.key_of(views, number) {
+            Ok(key) => keys.extend(key),
+            Err(VaultError::Erased) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(keys)
 }
 
 /// The checked person as the sections that are sealed.

@@ -4,7 +4,7 @@
 //! of a customer without any opens only that.
 
 use super::issue::change_till;
-use super::person::no_such_customer;
+use super::person::{keys_of, no_such_customer};
 use super::request::Ask;
 use super::sale::{money, no_such_sale};
 use super::{Desk, random};
@@ -160,8 +160,8 @@ impl Desk {
         let opened = self.store()?;
         let views = opened.log.views();
         store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
-        let data_key = opened.vault.key_of(&views, customer)?.ok_or_else(no_such_customer)?;
-        Ok(json!({ "plans": rows(&views, &opened.vault, &data_key, self.clock.utc())? }))
+        let keys = keys_of(&views, &opened.vault, customer)?;
+        Ok(json!({ "plans": rows(&views, &opened.vault, &keys, self.clock.utc())? }))
     }
 }
 
@@ -169,10 +169,10 @@ impl Desk {
 pub(super) fn rows(
     views: &(impl Read + ?Sized),
     vault: &Vault,
-    data_key: &CustomerKey,
+    keys: &[CustomerKey],
     now: Timestamp,
 ) -> Result<Vec<Value>, Refusal> {
-    let plans: Vec<(Uuid, Plan)> = vault.records(views, data_key, PLANS)?;
+    let plans: Vec<(Uuid, Plan)> = vault.records(views, keys, PLANS)?;
     let row = |(id, plan): &(Uuid, Plan)| {
         let OpenPlan { wanted, from, to, budget, told_at } = &plan.open;
         let (category, gtin) = match wanted {
@@ -192,6 +192,16 @@ pub(super) fn rows(
 /// Closes the plans that a customer's sale fulfils, within its transaction. While the vault is locked nothing is compared, and a file
 /// that cannot be read keeps nobody from buying.
 pub(super) fn fulfil(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    customer: CustomerNumber,
+    sold: (SaleId, &Receipt, Timestamp),
+) -> Result<(), Refusal> {
+    store::numbers_of(tx, customer)?.into_iter().try_for_each(|number| fulfil_of(tx, vault, number, sold))
+}
+
+/// The same of the plans under one number.
+fn fulfil_of(
     tx: &mut Tx<'_>,
     vault: &Vault,
     customer: CustomerNumber,

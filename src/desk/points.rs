@@ -67,6 +67,22 @@ struct OfSale {
 }
 
 impl Desk {
+    /// The requests `points.…`.
+    pub(super) async fn points(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        match ask.method {
+            "points.show" => self.show_points(ask),
+            "points.list" => self.list_points(ask),
+            "points.earn" => self.earn_points(ask).await,
+            "points.hold" => self.hold_points(ask).await,
+            "points.capture" => self.capture_points(ask).await,
+            "points.release" => self.release_points(ask).await,
+            "points.give_back" => self.give_points_back(ask).await,
+            "points.take_back" => self.take_points_back(ask).await,
+            "points.adjust" => self.adjust_points(ask).await,
+            _ => self.decide_points(ask).await,
+        }
+    }
+
     /// `points.show`.
     pub(super) fn show_points(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Whose { customer } = ask.fields()?;

@@ -220,6 +220,14 @@ pub struct CustomerKey {
     dek: Dek,
 }
 
+impl CustomerKey {
+    /// Whose it is.
+    #[must_use]
+    pub fn customer(&self) -> CustomerNumber {
+        self.customer
+    }
+}
+
 /// The keys of the personal half. What they open lies in the log's views.
 #[derive(Debug)]
 pub struct Vault {

@@ -48,20 +48,23 @@ impl Vault {
         serde_json::from_slice(&plaintext).map(Some).map_err(|_| VaultError::Layout { what: "record" })
     }
 
-    /// All records under a prefix, oldest first.
+    /// All records under a prefix, oldest first; of several numbers where one customer was merged from them.
     ///
     /// # Errors
     /// As [`Self::section`].
     pub fn records<T: DeserializeOwned>(
         &self,
         views: &(impl Read + ?Sized),
-        key: &CustomerKey,
+        keys: &[CustomerKey],
         prefix: &str,
     ) -> Result<Vec<(Uuid, T)>, VaultError> {
         let mut records = Vec::new();
-        for id in self.record_ids(views, key, prefix)? {
-            records.extend(self.record(views, key, prefix, id)?.map(|record| (id, record)));
+        for key in keys {
+            for id in self.record_ids(views, key, prefix)? {
+                records.extend(self.record(views, key, prefix, id)?.map(|record| (id, record)));
+            }
         }
+        records.sort_unstable_by_key(|(id, _)| *id);
         Ok(records)
     }
 

@@ -25,12 +25,18 @@ pub(super) fn row((id, contact): &(Uuid, Contact)) -> Value {
 pub(in crate::desk) fn last_rows(
     views: &(impl Read + ?Sized),
     vault: &Vault,
-    data_key: &CustomerKey,
+    keys: &[CustomerKey],
     most: usize,
 ) -> Result<Vec<Value>, Refusal> {
+    let mut last = Vec::new();
+    for key in keys {
+        let ids = vault.record_ids(views, key, CONTACTS)?;
+        last.extend(ids.into_iter().rev().take(most).map(|id| (id, key)));
+    }
+    last.sort_unstable_by_key(|(id, _)| std::cmp::Reverse(*id));
     let mut rows = Vec::new();
-    for id in vault.record_ids(views, data_key, CONTACTS)?.into_iter().rev().take(most) {
-        let contact = vault.record::<Contact>(views, data_key, CONTACTS, id)?;
+    for (id, key) in last.into_iter().take(most) {
+        let contact = vault.record::<Contact>(views, key, CONTACTS, id)?;
         rows.extend(contact.map(|contact| row(&(id, contact))));
     }
     Ok(rows)

@@ -1,6 +1,7 @@
 //! Whether a customer may be contacted for a purpose by a channel, from what is kept of them; and the reason if not.
 
 use super::{AHEAD_MAX, Pursued, Settings};
+use crate::desk::person::keys_of;
 use crate::domain::consent::{self, Consent, Facts, Purpose, Why};
 use crate::domain::contact::{Channel, Contact, Direction, WEEK, free_at};
 use crate::domain::id::CustomerNumber;
@@ -8,7 +9,7 @@ use crate::domain::person::Person;
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::Timestamp;
 use crate::log::Read;
-use crate::vault::{self, CONSENTS, CONTACTS, Vault, VaultError};
+use crate::vault::{self, CONSENTS, CONTACTS, Vault};
 use std::time::Duration;
 
 /// A purpose and one of its channels.
@@ -53,27 +54,26 @@ impl Known {
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let nobody = Self { person: None, consents: Vec::new(), opted_out: false, free_at: None };
-        let key = match vault.key_of(views, customer) {
-            Ok(Some(key)) => key,
-            Ok(None) | Err(VaultError::Erased) => return Ok(nobody),
-            Err(error) => return Err(error.into()),
-        };
-        let Some(person) = vault.person(views, &key)? else {
+        let keys = keys_of(views, vault, customer)?;
+        let Some(key) = keys.first() else { return Ok(nobody) };
+        let Some(person) = vault.person(views, key)? else {
             // Retention has let the name go; whoever is left is nobody that can be reached.
             return Ok(Self { person: Some(Person::default()), ..nobody });
         };
-        let consents = vault.records::<Consent>(views, &key, CONSENTS)?;
+        let consents = vault.records::<Consent>(views, &keys, CONSENTS)?;
         let consents = consents.into_iter().map(|(_, consent)| consent).collect();
         let opted_out = vault.opted_out(&person);
         let mut times = Vec::new();
         let week = Timestamp(now.0.saturating_sub(micros(WEEK.saturating_add(AHEAD_MAX))));
-        for id in vault.record_ids(views, &key, CONTACTS)?.into_iter().rev() {
-            // What was recorded before the week began was before it.
-            if vault::made_at(id).is_some_and(|made| made < week) {
-                break;
+        for key in &keys {
+            for id in vault.record_ids(views, key, CONTACTS)?.into_iter().rev() {
+                // What was recorded before the week began was before it.
+                if vault::made_at(id).is_some_and(|made| made < week) {
+                    break;
+                }
+                let contact = vault.record::<Contact>(views, key, CONTACTS, id)?;
+                times.extend(contact.filter(|contact| settings.counts(contact)).map(|contact| contact.at));
             }
-            let contact = vault.record::<Contact>(views, &key, CONTACTS, id)?;
-            times.extend(contact.filter(|contact| settings.counts(contact)).map(|contact| contact.at));
         }
         let free_at = settings.max_per_week.and_then(|max| free_at(times, max, now));
         Ok(Self { person: Some(person), consents, opted_out, free_at })
