@@ -59,10 +59,6 @@ enum Part {
     Rebuild,
 }
 
-/// As in the programs.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let (customers, time) = match args.quick {
