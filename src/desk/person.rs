@@ -182,7 +182,10 @@ impl Desk {
     }
 }
 
-/// The data keys of a customer, and of everybody who was merged into them; none of who was erased.
+/// The data keys of a customer, and of those merged into them who were not erased.
+///
+/// # Errors
+/// `not_found` if the customer was erased, `locked`, or a failing view or key file.
 pub(super) fn keys_of(
     views: &(impl Read + ?Sized),
     vault: &Vault,
@@ -192,7 +195,7 @@ pub(super) fn keys_of(
     for number in store::numbers_of(views, customer)? {
         match vault.key_of(views, number) {
             Ok(key) => keys.extend(key),
-            Err(VaultError::Erased) => {}
+            Err(VaultError::Erased) if number != customer => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -9,7 +9,7 @@ use crate::domain::person::Person;
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::Timestamp;
 use crate::log::Read;
-use crate::vault::{self, CONSENTS, CONTACTS, Vault};
+use crate::vault::{self, CONSENTS, CONTACTS, Vault, VaultError};
 use std::time::Duration;
 
 /// A purpose and one of its channels.
@@ -54,6 +54,9 @@ impl Known {
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let nobody = Self { person: None, consents: Vec::new(), opted_out: false, free_at: None };
+        if matches!(vault.key_of(views, customer), Err(VaultError::Erased)) {
+            return Ok(nobody);
+        }
         let keys = keys_of(views, vault, customer)?;
         let Some(key) = keys.first() else { return Ok(nobody) };
         let Some(person) = vault.person(views, key)? else {

@@ -70,7 +70,7 @@ fn a_scan_pushes_plans_and_questions_and_erasure_takes_them_all() {
     bench.configure(&(one_till(&scanner) + CONSENTS));
     let fichad = bench.start();
     let mut register = fichad.open("till-1");
-    for method in ["consent.list", "contact.list", "plan.list"] {
+    for method in ["customer.show", "consent.list", "contact.list", "plan.list"] {
         let refused = register.call(method, json!({ "customer": number })).unwrap_err();
         assert!(refused.to_string().contains("erased"), "{method}: {refused}");
     }
