@@ -17,6 +17,8 @@ pub enum Mode {
     HidPos,
     /// A magnetic stripe reader with reports of its own.
     Magstripe,
+    /// A receipt printer.
+    Printer,
     /// A protocol of the maker or of IBM registers, which is not read here.
     Foreign,
 }
@@ -83,7 +85,7 @@ pub const PROFILES: &[Profile] = &[
             one(0x0b87, Mode::HidPos),
             one(0x1007, Mode::HidPos),
         ],
-        hint: "scan `USB HID POS` (terminal id 131) from its manual",
+        hint: "scan `USB HID Bar Code Scanner` (terminal id 131) from its manual",
         capture: "hidpos/honeywell-ean13",
     },
     Profile {
@@ -103,7 +105,7 @@ pub const PROFILES: &[Profile] = &[
         maker: "Datalogic (PSC)",
         vendors: &[0x05f9],
         ids: &[one(0x2206, Mode::Keyboard), one(0x4204, Mode::Serial)],
-        hint: "scan `USB COM` from its manual",
+        hint: "scan `USB-COM-STD` from its manual",
         capture: "keyboard/datalogic-tab",
     },
     Profile {
@@ -121,6 +123,14 @@ pub const PROFILES: &[Profile] = &[
         ids: &[one(0x0630, Mode::Serial)],
         hint: "set `USB HID, ID TECH format` with the maker's configuration program",
         capture: "msr/idtech-minimag",
+    },
+    Profile {
+        name: "epson-tm",
+        maker: "Epson TM",
+        vendors: &[0x04b8],
+        ids: &[one(0x0202, Mode::Printer), one(0x0e03, Mode::Printer), one(0x0e15, Mode::Printer)],
+        hint: "set the USB port to printer class with the maker's utility",
+        capture: "printer/epson-tm-card",
     },
 ];
 
@@ -153,7 +163,7 @@ pub fn find(vendor: u16, product: u16) -> Option<(&'static Profile, Option<Mode>
 pub fn advice(vendor: u16, product: u16) -> Option<String> {
     let (profile, mode) = find(vendor, product)?;
     let seen = match mode? {
-        Mode::HidPos | Mode::Magstripe | Mode::Serial => return None,
+        Mode::HidPos | Mode::Magstripe | Mode::Serial | Mode::Printer => return None,
         Mode::Keyboard => "types as a keyboard: adopt it, or better change its mode",
         Mode::Foreign => "is in a mode that is not read here",
     };

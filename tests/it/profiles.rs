@@ -1,6 +1,7 @@
 //! Families of devices: the table, the udev rules, the pages and the captures tell the same.
 
 use crate::captures;
+use fichad::device::hotplug::Class;
 use fichad::device::profile::{self, Mode, PROFILES, Profile};
 use std::fs;
 use std::path::Path;
@@ -157,23 +158,39 @@ fn every_family_has_a_block_a_page_and_a_capture() {
         }
         assert!(list.iter().all(|vendor| page.contains(vendor)), "hardware-notes/{name}.md: {list:?}");
         assert!(!captures::load(capture).reads.is_empty(), "{name}: {capture}");
+        // What the advice says to scan is what the page calls it.
+        for called in hint.split('`').skip(1).step_by(2) {
+            assert!(
+                page.contains(&format!("`{called}`")),
+                "hardware-notes/{name}.md does not name `{called}`"
+            );
+        }
         assert!(!maker.is_empty() && !hint.is_empty());
     }
 }
 
-/// A class of readers: what the rules know its nodes by, its mode, the folder of its captures.
-type Reader = (&'static str, Mode, &'static str);
+/// A class of device: its general page, the scenarios that play it on the kernel's driver, what the rules know its nodes by and
+/// whom they give them to, its mode in the table, and where its captures lie.
+type DeviceClass = (&'static str, &'static str, &'static str, &'static str, Mode, &'static str);
 
-/// Each class of device: its general page, the scenarios that play it on the kernel's driver, and for a reader what the rules
-/// know its nodes by, its mode in the table, and where its captures lie. A printer has none of these three: it is asked what
-/// it is, and its nodes are group lp's.
-const CLASSES: [(&str, &str, Option<Reader>); 5] = [
-    ("generic-hidpos", "hid-pos/", Some(("FICHAD_ROLE}==\"hidpos|", Mode::HidPos, "hidpos"))),
-    ("generic-msr", "msr/", Some(("FICHAD_ROLE}==\"hidpos|msr\"", Mode::Magstripe, "msr"))),
-    ("generic-keyboard", "keyboard/", Some(("SUBSYSTEM==\"input\"", Mode::Keyboard, "keyboard"))),
-    ("generic-serial", "serial/", Some(("SUBSYSTEM==\"tty\"", Mode::Serial, "serial"))),
-    ("generic-escpos", "printer/", None),
-];
+const PRINTER: DeviceClass =
+    ("generic-escpos", "printer/", "SUBSYSTEM==\"usb\"", "lp", Mode::Printer, "printer");
+
+/// A class that hotplug knows must be here before this compiles.
+fn of_reader(class: Class) -> DeviceClass {
+    match class {
+        Class::HidPosScanner => {
+            ("generic-hidpos", "hid-pos/", "FICHAD_ROLE}==\"hidpos|", "fichad", Mode::HidPos, "hidpos")
+        }
+        Class::Magstripe => {
+            ("generic-msr", "msr/", "FICHAD_ROLE}==\"hidpos|msr\"", "fichad", Mode::Magstripe, "msr")
+        }
+        Class::Keyboard => {
+            ("generic-keyboard", "keyboard/", "SUBSYSTEM==\"input\"", "fichad", Mode::Keyboard, "keyboard")
+        }
+        Class::Tty => ("generic-serial", "serial/", "SUBSYSTEM==\"tty\"", "fichad", Mode::Serial, "serial"),
+    }
+}
 
 #[test]
 fn every_class_has_a_page_scenarios_a_rule_a_profile_line_and_captures() {
@@ -183,15 +200,16 @@ fn every_class_has_a_page_scenarios_a_rule_a_profile_line_and_captures() {
         .unwrap()
         .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
         .collect();
-    for (name, played, reader) in CLASSES {
+    let readers = [Class::HidPosScanner, Class::Magstripe, Class::Keyboard, Class::Tty].map(of_reader);
+    for (name, played, known_by, group, mode, captured) in readers.into_iter().chain([PRINTER]) {
         assert!(pages.contains(&name.to_owned()), "hardware-notes/{name}.md");
         assert!(
             page(name).contains("(simulator, kernel)"),
             "{name}.md has nothing seen on the kernel's driver"
         );
         assert!(scenarios.contains(&format!("name: \"{played}")), "no scenario {played}");
-        let Some((known_by, mode, captured)) = reader else { continue };
-        let ours = |rule: &&String| rule.contains(known_by) && rule.contains("GROUP=\"fichad\"");
+        let group = format!("GROUP=\"{group}\"");
+        let ours = |rule: &&String| rule.contains(known_by) && rule.contains(&group);
         assert!(rules.iter().any(|rule| ours(&rule)), "{name}: no rule with {known_by}");
         let mut ids = PROFILES.iter().flat_map(|profile| profile.ids);
         assert!(ids.any(|ids| ids.mode == mode), "{name}: no line of profile.rs has {mode:?}");

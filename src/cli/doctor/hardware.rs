@@ -19,6 +19,8 @@ const RULES_FOLDERS: [&str; 5] = [
     "/lib/udev/rules.d",
 ];
 const RULES: &str = "70-fichad.rules";
+/// Where the Debian package keeps a copy of them.
+const RULES_KEPT: &str = "/usr/share/fichad";
 
 /// Has udev give the nodes that are there what the rules say; ttys get their group on `add` alone.
 const TRIGGER: &str = "sudo udevadm control --reload && sudo udevadm trigger --action=add --subsystem-match=tty \
@@ -81,7 +83,13 @@ fn rules(host: &Host) -> Option<Finding> {
     if host.has_file(&RULES_FOLDERS, RULES) {
         return None;
     }
-    let mend = format!("sudo install -m 0644 udev/{RULES} /etc/udev/rules.d/ && {TRIGGER}");
+    // A copy of the package's own goes to where the package had it, so that the next version's takes its place.
+    let (from, to) = if host.has_file(&[RULES_KEPT], RULES) {
+        (RULES_KEPT, "/usr/lib/udev/rules.d")
+    } else {
+        ("udev", "/etc/udev/rules.d")
+    };
+    let mend = format!("sudo install -m 0644 {from}/{RULES} {to}/ && {TRIGGER}");
     Some(Finding::wrong("rules", format!("udev has no {RULES}: readers stay root's"), mend))
 }
 

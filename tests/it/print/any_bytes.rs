@@ -1,6 +1,7 @@
 //! What printers and lines can do at their worst.
 
 use crate::fuzz::escpos;
+use fichad::print::reply::{Reply, ReplyParser};
 use proptest::prelude::*;
 
 proptest! {
@@ -27,4 +28,23 @@ proptest! {
         escpos::queue(&data);
     }
 
+}
+
+/// What a printer sends back while a card goes through it.
+#[test]
+fn a_captured_printer_says_that_the_card_is_printed() {
+    let mut parser = ReplyParser::default();
+    let capture = crate::captures::load("printer/epson-tm-card");
+    let replies: Vec<Reply> = capture.reads.iter().flat_map(|(_, bytes)| parser.push(bytes)).collect();
+    let wanted = [
+        Reply::Status(0x12),
+        Reply::Status(0x12),
+        Reply::Status(0x12),
+        Reply::Auto([0x14, 0, 0, 0x0f]),
+        Reply::Text(b"TM-T20II".to_vec()),
+        Reply::QrSize { printable: true },
+        Reply::ProcessId(*b"0042"),
+        Reply::Sensor(0),
+    ];
+    assert_eq!(replies, wanted);
 }

@@ -121,6 +121,7 @@ fn french(character: char) -> Option<(u8, u8)> {
         'a'..='z' => letter(swapped),
         'A'..='Z' => letter(swapped.to_ascii_uppercase()),
         '-' => Some((0, 0x23)),
+        '+' => Some((SHIFT, 0x2e)),
         '_' => Some((0, 0x25)),
         '.' => Some((SHIFT, 0x36)),
         '/' => Some((SHIFT, 0x37)),

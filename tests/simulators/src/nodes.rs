@@ -5,7 +5,9 @@
 
 use crate::Result;
 use crate::vhci::Port;
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -242,4 +244,32 @@ fn pressed(event: &[u8; 24]) -> Option<u16> {
     let is_key = u16::from_ne_bytes([t0, t1]) == 1;
     let is_down = i32::from_ne_bytes([v0, v1, v2, v3]) == 1;
     (is_key && is_down).then(|| u16::from_ne_bytes([c0, c1]))
+}
+
+/// How often a node is opened, by anybody, from when this is made.
+#[derive(Debug)]
+pub struct Opens(Inotify);
+
+impl Opens {
+    /// Begins to count.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn of(node: &Path) -> Result<Self> {
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+        inotify.add_watch(node, AddWatchFlags::IN_OPEN)?;
+        Ok(Self(inotify))
+    }
+
+    /// How often since the last count. The kernel puts openings without another event between them into one.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn count(&self) -> Result<usize> {
+        match self.0.read_events() {
+            Ok(events) => Ok(events.len()),
+            Err(Errno::EAGAIN) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
 }

@@ -19,13 +19,8 @@ const GS: u8 = 0x1d;
 /// `GET_PORT_STATUS`: selected, no error, paper present.
 const PORT_FINE: u8 = 0x18;
 
-/// Vendor and product id of the printers that usblp takes, and of those that it does not (usb.ids).
-pub const CLASS_IDS: (u16, u16) = (0x04b8, 0x0202);
-/// As [`CLASS_IDS`].
-pub const VENDOR_IDS: (u16, u16) = (0x0483, 0x5743);
-
 /// What the printer says of itself (IEEE 1284-2000, 7.6).
-pub const IEEE1284_ID: &str = "MFG:EPSON;CMD:ESC/POS;MDL:TM-T88V;CLS:PRINTER;";
+pub const IEEE1284_ID: &str = "MFG:EPSON;CMD:ESC/POS;MDL:TM-T20II;CLS:PRINTER;";
 
 /// The paper, by what its sensors say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,8 +39,40 @@ pub enum Paper {
 pub enum Model {
     /// Printer class: the kernel's usblp takes it.
     Class,
+    /// A vendor's class, and usblp takes it by its ids (drivers/usb/class/usblp.c, `usblp_ids`).
+    Listed,
     /// A vendor's class with the same endpoints, which no kernel driver takes.
     Vendor,
+}
+
+impl Model {
+    /// Vendor and product id (usb.ids).
+    #[must_use]
+    pub fn ids(self) -> (u16, u16) {
+        match self {
+            Self::Class => (0x04b8, 0x0e15),
+            Self::Listed => (0x04b8, 0x0202),
+            Self::Vendor => (0x0483, 0x5743),
+        }
+    }
+
+    /// Class, subclass and protocol of its interface: 7, printer, bidirectional; or a vendor's class that says nothing.
+    fn class(self) -> [u8; 3] {
+        match self {
+            Self::Class => [7, 1, 2],
+            // usblp looks at the protocol even of those that it lists.
+            Self::Listed => [0xff, 0xff, 2],
+            Self::Vendor => [0xff, 0, 0],
+        }
+    }
+
+    fn words(self) -> [&'static str; 2] {
+        match self {
+            Self::Class => ["EPSON", "TM-T20II"],
+            Self::Listed => ["EPSON", "UB-U05"],
+            Self::Vendor => ["STMicroelectronics", "POS58 Printer USB"],
+        }
+    }
 }
 
 /// A printer, with everything it was ever sent.
@@ -241,11 +268,8 @@ impl Device for ReceiptPrinter {
     }
 
     fn descriptors(&self) -> Descriptors {
-        // Class 7, printer, protocol 2: bidirectional; or a vendor's class that says nothing.
-        let ([class, subclass, protocol], (vendor, product), [maker, name]) = match self.model {
-            Model::Class => ([7, 1, 2], CLASS_IDS, ["EPSON", "TM-T88V"]),
-            Model::Vendor => ([0xff, 0, 0], VENDOR_IDS, ["STMicroelectronics", "POS58 Printer USB"]),
-        };
+        let [class, subclass, protocol] = self.model.class();
+        let ((vendor, product), [maker, name]) = (self.model.ids(), self.model.words());
         // Bulk OUT 0x02 and bulk IN 0x81 of 512 bytes.
         let mut interface = vec![9, 4, 0, 0, 2, class, subclass, protocol, 0];
         interface.extend([7, 5, 0x02, 2, 0x00, 0x02, 0, 7, 5, vhci::BULK_IN, 2, 0x00, 0x02, 0]);

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Lines kept; a card's raster is one line, so a scenario needs fewer.
-const LINES_MAX: usize = 2000;
+const LINES_MAX: usize = 20_000;
 
 /// Bytes of a transfer shown in a line; the rest is counted.
 const BYTES_SHOWN_MAX: usize = 48;
@@ -16,6 +17,7 @@ const BYTES_SHOWN_MAX: usize = 48;
 pub struct Trace {
     start: Instant,
     lines: Arc<Mutex<VecDeque<String>>>,
+    dropped: Arc<AtomicUsize>,
 }
 
 impl fmt::Debug for Trace {
@@ -26,7 +28,7 @@ impl fmt::Debug for Trace {
 
 impl Default for Trace {
     fn default() -> Self {
-        Self { start: Instant::now(), lines: Arc::default() }
+        Self { start: Instant::now(), lines: Arc::default(), dropped: Arc::default() }
     }
 }
 
@@ -37,8 +39,15 @@ impl Trace {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == LINES_MAX {
             lines.pop_front();
+            self.dropped.fetch_add(1, Ordering::AcqRel);
         }
         lines.push_back(line);
+    }
+
+    /// How many lines there was no room for.
+    #[must_use]
+    pub fn dropped(&self) -> usize {
+        self.dropped.load(Ordering::Acquire)
     }
 
     /// What `who` said so far.

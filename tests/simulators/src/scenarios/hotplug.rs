@@ -1,11 +1,11 @@
 //! Readers that are pulled out and plugged in again, judged at a register's socket.
 
-use super::till::{self, OTHER_PRODUCT, PRODUCT, Till};
+use super::till::{self, OTHER_PRODUCT, PRODUCT, Till, hears_nothing};
 use super::{STEP, Scenario, expect};
 use crate::daemon::How;
 use crate::hid_pos::{self, Layout};
 use crate::msr::{self, Card, Model};
-use crate::nodes::{self, Kind};
+use crate::nodes::{self, Kind, Node};
 use crate::serial::{self, Chip};
 use crate::trace::Trace;
 use crate::vhci::Port;
@@ -16,7 +16,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "hotplug/hid-pos", play: a_hid_pos_scanner_pulled_out_of_a_scan },
     Scenario { name: "hotplug/keyboard", play: a_keyboard_pulled_out_of_a_scan },
-    Scenario { name: "hotplug/msr", play: a_magstripe_reader_comes_back },
+    Scenario { name: "hotplug/msr", play: a_magstripe_reader_pulled_out_of_a_swipe },
     Scenario { name: "hotplug/cdc-acm", play: |trace| a_line_pulled_out_of_a_scan(Chip::CdcAcm, trace) },
     Scenario { name: "hotplug/ftdi", play: |trace| a_line_pulled_out_of_a_scan(Chip::Ftdi, trace) },
     Scenario { name: "hotplug/twins", play: twins_are_told_apart_by_their_place },
@@ -91,24 +91,40 @@ fn a_keyboard_pulled_out_of_a_scan(trace: &Trace) -> Result<()> {
     till.register.rejected("incomplete", STEP)?;
     till.register.wait_reader(&name, false, STEP)?;
     let scanner = keyboard::plug("SN-KEYS", PORT, STEP, trace)?;
+    // Whoever opens the node as soon as it is there hears nothing either.
+    let mut listener = Node::open(&nodes::appears(Kind::Event, PORT, STEP)?, false)?;
     till.register.wait_reader(&name, true, STEP)?;
     scanner.scan(OTHER_PRODUCT, STEP)?;
     till.register.scan(OTHER_PRODUCT, STEP)?;
+    hears_nothing(&mut listener)?;
     till.close()
 }
 
-fn a_magstripe_reader_comes_back(trace: &Trace) -> Result<()> {
+fn a_magstripe_reader_pulled_out_of_a_swipe(trace: &Trace) -> Result<()> {
     let mut till = till::start("pulled-msr", "", trace)?;
     let (_, card) = till.customer()?;
     let name = super::msr::name(Model::MagTek, "SN-SWIPE");
-    for _ in 0..2 {
+    let swiped = Card::with_track_2(&card.digits);
+    let plug = |till: &mut Till| -> Result<msr::Reader> {
         let reader = msr::plug(Model::MagTek, "SN-SWIPE", PORT, STEP, trace)?;
         till.register.wait_reader(&name, true, STEP)?;
-        reader.swipe(&Card::with_track_2(&card.digits), false, STEP)?;
-        till.register.identified(&card.id, STEP)?;
-        reader.unplug(STEP)?;
-        till.register.wait_reader(&name, false, STEP)?;
-    }
+        Ok(reader)
+    };
+    let reader = plug(&mut till)?;
+    reader.swipe(&swiped, false, STEP)?;
+    till.register.identified(&card.id, STEP)?;
+    // A swipe is one report, which the kernel hands over whole: pulled out before it was read, it is told whole or not at all.
+    till.daemon.hold_up(true)?;
+    reader.swipe(&swiped, false, STEP)?;
+    reader.unplug(STEP)?;
+    till.daemon.hold_up(false)?;
+    till.register.wait_reader(&name, false, STEP)?;
+    let reader = plug(&mut till)?;
+    reader.swipe(&swiped, false, STEP)?;
+    let next = till.register.reading(STEP)?;
+    expect("the next card", &next.get("card").and_then(|id| id.as_str()), &Some(card.id.as_str()))?;
+    reader.unplug(STEP)?;
+    till.register.wait_reader(&name, false, STEP)?;
     till.close()
 }
 
@@ -140,12 +156,13 @@ fn twins_are_told_apart_by_their_place(trace: &Trace) -> Result<()> {
     let mut till = till::start("twins", "", trace)?;
     let ports = [Port(8), Port(9)];
     let twin = |port| hid_pos::plug_layout(Layout::Honeywell, None, port, STEP, trace);
-    let mut names = Vec::new();
+    let (mut names, mut nodes_then) = (Vec::new(), Vec::new());
     let mut twins = Vec::new();
     for port in ports {
         twins.push(twin(port)?);
         let node = nodes::appears(Kind::Hidraw, port, STEP)?;
         names.push(till.register.wait_device(&node, "state", "reading", STEP)?);
+        nodes_then.push(node);
     }
     expect("names", &(names.first() == names.last()), &false)?;
     let scan = |twins: &[hid_pos::Scanner], till: &mut Till| -> Result<()> {
@@ -162,10 +179,12 @@ fn twins_are_told_apart_by_their_place(trace: &Trace) -> Result<()> {
         till.register.wait_reader(name, false, STEP)?;
     }
     // The other way round, so that the nodes get each other's numbers.
+    let mut nodes_now = Vec::new();
     for port in ports.into_iter().rev() {
         twins.insert(0, twin(port)?);
-        nodes::appears(Kind::Hidraw, port, STEP)?;
+        nodes_now.push(nodes::appears(Kind::Hidraw, port, STEP)?);
     }
+    expect("the other's node", &nodes_now, &nodes_then)?;
     for name in &names {
         till.register.wait_reader(name, true, STEP)?;
     }

@@ -46,6 +46,7 @@ fn a_keyboard_is_left_alone_until_it_is_adopted(trace: &Trace) -> Result<()> {
     let scanner = keyboard::plug("SN-LATER", PORT, STEP, trace)?;
     let node = nodes::appears(Kind::Event, PORT, STEP)?;
     let mut listener = Node::open(&node, false)?;
+    let opens = nodes::Opens::of(&node)?;
     let name = till.register.wait_device(&node, "state", "candidate", STEP)?;
     // Something that is taken by itself, plugged in after it, shows that the keyboard was passed over.
     let other = hid_pos::plug("SN-BESIDE", Port(2), STEP, trace)?;
@@ -58,6 +59,8 @@ fn a_keyboard_is_left_alone_until_it_is_adopted(trace: &Trace) -> Result<()> {
     )?;
     other.scan(*b"E0", OTHER_PRODUCT.as_bytes(), STEP)?;
     till.register.scan(OTHER_PRODUCT, STEP)?;
+    // Also not opened and closed again in between.
+    expect("how often it was opened", &opens.count()?, &0)?;
 
     till.add(&register::adopted_keyboard(&name, "us"))?;
     till.register.wait_reader(&name, true, STEP)?;
@@ -68,6 +71,7 @@ fn a_keyboard_is_left_alone_until_it_is_adopted(trace: &Trace) -> Result<()> {
     scanner.scan(PRODUCT, STEP)?;
     till.register.scan(PRODUCT, STEP)?;
     hears_nothing(&mut listener)?;
+    expect("whether its being opened is noticed", &(opens.count()? > 0), &true)?;
     till.close()
 }
 

@@ -3,13 +3,17 @@
 use super::till::{self, Till};
 use super::{STEP, Scenario, expect};
 use crate::nodes::{self, Kind};
-use crate::printer::{self, CLASS_IDS, Fault, Model, Paper, ReceiptPrinter, VENDOR_IDS};
+use crate::printer::{self, Fault, Model, Paper, ReceiptPrinter};
 use crate::trace::Trace;
 use crate::vhci::{Plugged, Port};
 use crate::{Result, register};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "printer/usblp", play: |trace| a_card_is_printed_and_proved(Model::Class, trace) },
+    Scenario {
+        name: "printer/usblp-listed",
+        play: |trace| a_card_is_printed_and_proved(Model::Listed, trace),
+    },
     Scenario { name: "printer/libusb", play: |trace| a_card_is_printed_and_proved(Model::Vendor, trace) },
     Scenario { name: "printer/held-by-usblp", play: a_driver_is_not_robbed_of_its_printer },
     Scenario { name: "printer/paper-out", play: |trace| a_card_waits(Paper::Out, false, "paper_out", trace) },
@@ -38,22 +42,24 @@ const QUESTIONS_MAX: usize = 200;
 /// After so many bytes a fault is one in the middle of a card: usblp sends 8 KiB of it at a time, libusb 4.
 fn into_the_card(model: Model) -> usize {
     match model {
-        Model::Class => 8192 + QUESTIONS_MAX,
+        Model::Class | Model::Listed => 8192 + QUESTIONS_MAX,
         Model::Vendor => 4096 + QUESTIONS_MAX,
     }
 }
 
 fn address(model: Model) -> String {
-    match model {
-        Model::Class => format!("usblp:{:04x}:{:04x}/SN-PRN", CLASS_IDS.0, CLASS_IDS.1),
-        Model::Vendor => format!("usb://{:04x}:{:04x}/SN-PRN", VENDOR_IDS.0, VENDOR_IDS.1),
-    }
+    let (vendor, product) = model.ids();
+    let scheme = match model {
+        Model::Class | Model::Listed => "usblp:",
+        Model::Vendor => "usb://",
+    };
+    format!("{scheme}{vendor:04x}:{product:04x}/SN-PRN")
 }
 
 fn plug(model: Model, trace: &Trace) -> Result<Plugged<ReceiptPrinter>> {
     let printer = printer::plug(model, "SN-PRN", PORT, STEP, trace)?;
     match model {
-        Model::Class => nodes::appears(Kind::Printer, PORT, STEP).map(drop)?,
+        Model::Class | Model::Listed => nodes::appears(Kind::Printer, PORT, STEP).map(drop)?,
         Model::Vendor => nodes::configured(PORT, STEP)?,
     }
     Ok(printer)

@@ -16,6 +16,11 @@ use std::process::Command;
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "serial/cdc-acm", play: |trace| an_adopted_line_is_set_and_read(Chip::CdcAcm, trace) },
     Scenario { name: "serial/ftdi", play: |trace| an_adopted_line_is_set_and_read(Chip::Ftdi, trace) },
+    Scenario {
+        name: "serial/cdc-acm-19200",
+        play: |trace| a_line_is_set_as_the_config_says(Chip::CdcAcm, trace),
+    },
+    Scenario { name: "serial/ftdi-19200", play: |trace| a_line_is_set_as_the_config_says(Chip::Ftdi, trace) },
     Scenario { name: "serial/unadopted", play: an_unadopted_line_is_left_alone },
     Scenario { name: "serial/rs232-ack", play: an_ack_means_that_the_visit_is_in_the_journal },
     Scenario { name: "serial/rs232-nak", play: a_disk_that_does_not_answer_is_a_nak },
@@ -43,6 +48,20 @@ fn an_adopted_line_is_set_and_read(chip: Chip, trace: &Trace) -> Result<()> {
     expect("bytes written to the scanner", &scanner.line().received, &Vec::new())?;
     till.close()?;
     scanner.wait("DTR to fall", STEP, |line| !line.dtr)
+}
+
+/// 9600 8N1 is also what the kernel begins with; this is not.
+fn a_line_is_set_as_the_config_says(chip: Chip, trace: &Trace) -> Result<()> {
+    let scanner = serial::plug(chip, "SN-FAST", PORT, STEP, trace)?;
+    let node = nodes::appears(Kind::Tty, PORT, STEP)?;
+    let table = register::serial("counter", &node, "baud = 19200\nformat = \"7E1\"");
+    let mut till = till::start("fast", &table, trace)?;
+    till.register.wait_reader("counter", true, STEP)?;
+    scanner
+        .wait("19200 7E1 and DTR", STEP, |line| line.baud == 19_200 && line.format == "7E1" && line.dtr)?;
+    scanner.scan(PRODUCT, STEP)?;
+    till.register.scan(PRODUCT, STEP)?;
+    till.close()
 }
 
 /// It may be the payment terminal: no open, no DTR, no byte.

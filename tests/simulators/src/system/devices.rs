@@ -3,7 +3,7 @@
 
 use super::host::{CONFIG, drop_in, properties, refused, register, restart, run, try_run, unit, wait_owner};
 use crate::nodes::{self, Kind, Node};
-use crate::printer::{self, CLASS_IDS, Model, VENDOR_IDS};
+use crate::printer::{self, Model};
 use crate::register::{self, Register};
 use crate::scenarios::till::{OTHER_PRODUCT, PRODUCT, PRODUCT_KEYS, keys_typed};
 use crate::scenarios::{STEP, Scenario, expect};
@@ -11,6 +11,7 @@ use crate::serial::{self, Chip};
 use crate::trace::Trace;
 use crate::vhci::Port;
 use crate::{Result, hid_pos, keyboard, msr, rs232};
+use std::fs;
 use std::path::Path;
 
 pub(super) const CHECKS: &[Scenario] = &[
@@ -35,8 +36,9 @@ const FTDI: &str = "/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_SN-USB-if00-port0
 
 /// The config of a till with everything, before anything of it is plugged in.
 fn tables() -> String {
-    let printer = |(name, scheme, (vendor, product)): (&str, &str, (u16, u16))| {
-        register::printer(name, &format!("{scheme}{vendor:04x}:{product:04x}/SN-PRN"))
+    let printer = |model: Model, scheme: &str| {
+        let (vendor, product) = model.ids();
+        register::printer(printer_name(model), &format!("{scheme}{vendor:04x}:{product:04x}/SN-PRN"))
     };
     let tables = [
         "[[register]]\nname = \"till-1\"\ntypes = true\n".to_owned(),
@@ -44,15 +46,15 @@ fn tables() -> String {
         register::serial("acm", Path::new(ACM), ""),
         register::serial("ftdi", Path::new(FTDI), ""),
         register::serial("rs232", Path::new(rs232::HOST_PORT), "handshake = \"ack_nak\""),
-        printer((printer_name(Model::Class), "usblp:", CLASS_IDS)),
-        printer((printer_name(Model::Vendor), "usb://", VENDOR_IDS)),
+        printer(Model::Class, "usblp:"),
+        printer(Model::Vendor, "usb://"),
     ];
     tables.concat()
 }
 
 fn printer_name(model: Model) -> &'static str {
     match model {
-        Model::Class => "receipts",
+        Model::Class | Model::Listed => "receipts",
         Model::Vendor => "clone",
     }
 }
@@ -82,6 +84,11 @@ fn a_hid_pos_scanner(trace: &Trace) -> Result<()> {
     wait_owner(&node, "0660 root:fichad")?;
     let known = properties(&node, trace)?;
     expect("what the rules call it", &known.contains(&"FICHAD_ROLE=hidpos".to_owned()), &true)?;
+    // A reader that the bus puts to sleep loses the scan that wakes it.
+    let interface = nodes::find_in_sysfs(Kind::Hidraw, PORT).ok_or("no hidraw in sysfs")?;
+    let device = interface.ancestors().find(|folder| folder.join("idVendor").exists());
+    let power = device.ok_or("no USB device in sysfs")?.join("power/control");
+    expect("power/control", &fs::read_to_string(power)?.trim(), &"on")?;
     expect("tag uaccess", &known.iter().any(|line| line.contains(":uaccess:")), &false)?;
     register.wait_reader("usb:0c2e:0b81:SN-POS", true, STEP)?;
     scanner.scan(*b"E0", PRODUCT.as_bytes(), STEP)?;

@@ -52,6 +52,20 @@ pub(super) fn run(line: &str, trace: &Trace) -> Result<String> {
     if said.is_good { Ok(said.text) } else { Err(format!("{line}: {}", said.text).into()) }
 }
 
+/// Runs the command that `ficha doctor` has for a finding, as it stands there. Root needs no `sudo`.
+pub(super) fn mend(finding: &str, trace: &Trace) -> Result<()> {
+    let said = try_run("ficha doctor", trace)?;
+    let mut lines = said.text.lines().skip_while(|line| !line.contains(finding)).skip(1);
+    let command = lines.next().and_then(|line| line.trim().strip_prefix("-> "));
+    let command =
+        command.ok_or_else(|| format!("doctor has no command for {finding:?}"))?.replace("sudo ", "");
+    trace.note("$", &command);
+    let output = Command::new("sh").args(["-ec", &command]).stdin(Stdio::null()).output()?;
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned();
+    trace.note(" ", &text);
+    if output.status.success() { Ok(()) } else { Err(format!("{command}: {text}").into()) }
+}
+
 /// Runs a command line that must be refused.
 pub(super) fn refused(line: &str, trace: &Trace) -> Result<()> {
     let said = try_run(line, trace)?;

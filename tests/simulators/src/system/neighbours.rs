@@ -1,6 +1,6 @@
 //! Other programs that want the same devices. They run on while the devices are tried: each keeps to its own.
 
-use super::host::{properties, run, try_run};
+use super::host::{DROP_INS, drop_in, mend, properties, restart, run, try_run};
 use crate::Result;
 use crate::nodes::{self, Kind};
 use crate::printer::{self, Model};
@@ -13,6 +13,7 @@ use std::fs;
 pub(super) const CHECKS: &[Scenario] = &[
     Scenario { name: "neighbours/modemmanager", play: modemmanager_leaves_readers_alone },
     Scenario { name: "neighbours/cups", play: cups_has_looked_and_lets_go },
+    Scenario { name: "neighbours/cups-queue", play: a_queue_of_cups_is_told_and_taken_away },
 ];
 
 /// ModemManager says what it thinks of each port, and is told by udev to deal with the modem.
@@ -43,6 +44,27 @@ fn modemmanager_leaves_readers_alone(trace: &Trace) -> Result<()> {
     expect("bytes written to the scanner", &line.received, &Vec::new())?;
     modem.unplug(STEP)?;
     scanner.unplug(STEP)
+}
+
+/// A printer of the till that somebody has made a queue of too: `ficha doctor` says so, and its command takes the queue away.
+fn a_queue_of_cups_is_told_and_taken_away(trace: &Trace) -> Result<()> {
+    let (vendor, product) = Model::Class.ids();
+    let address = format!("usblp:{vendor:04x}:{product:04x}/SN-QUEUE");
+    drop_in("20-queue.toml", &crate::register::printer("slips", &address))?;
+    let mut register = restart(trace)?;
+    let printer = printer::plug(Model::Class, "SN-QUEUE", Port(3), STEP, trace)?;
+    nodes::appears(Kind::Printer, Port(3), STEP)?;
+    let seen = try_run("lpinfo -v", trace)?.text;
+    let found =
+        seen.split_whitespace().find(|word| word.starts_with("usb://EPSON/")).ok_or("not seen by CUPS")?;
+    run(&format!("lpadmin -p till -E -v {found}"), trace)?;
+    mend("is also the queue till of CUPS", trace)?;
+    expect("queues left", &try_run("lpstat -v", trace)?.text.contains("till"), &false)?;
+    let customer = register.enrol("Dario", STEP)?;
+    register.print_card(&customer, "slips", STEP)?;
+    printer.unplug(STEP)?;
+    fs::remove_file(format!("{DROP_INS}/20-queue.toml"))?;
+    restart(trace).map(drop)
 }
 
 /// CUPS takes a printer from usblp for its look, and gives it back.
