@@ -170,6 +170,7 @@ fn read(keys: &mut Keys<'_>) -> Config {
     let repeat_window = repeat.map_or(identify::REPEAT_WINDOW, Duration::from_millis);
     let mut points = keys.table("points", desk::points::Settings::read).unwrap_or_default();
     points.earn = desk::points::read_earn(keys);
+    points.levels = desk::levels::read(keys);
     let retention = keys.table("retention", desk::retention::Settings::read).unwrap_or_default();
     let service = keys.table("service", desk::issue::Settings::read).unwrap_or_default();
     let service = service.in_zone(points.time_zone.clone());

@@ -25,6 +25,7 @@ mod import;
 mod input;
 mod issue;
 mod job;
+mod level;
 mod load;
 mod lost;
 mod merge;
@@ -136,6 +137,8 @@ enum Command {
     /// Points: what there is, giving, holding, spending, taking back, correcting.
     #[command(subcommand)]
     Points(points::Command),
+    /// A customer's level, what counted for it, and what the next one lacks.
+    Level(level::Level),
     /// What a customer prefers.
     #[command(subcommand)]
     Preference(preference::Command),
@@ -234,6 +237,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Lost(command) => command.run(asker),
         Command::Note(command) => command.run(asker),
         Command::Points(command) => command.run(asker),
+        Command::Level(args) => args.run(asker),
         Command::Preference(command) => command.run(asker),
         Command::Consent(command) => command.run(asker),
         Command::Contact(command) => command.run(asker),

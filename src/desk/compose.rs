@@ -4,7 +4,7 @@ use super::file::{
     Budget, CONSENTS_DUE_MAX, CustomerFile, ISSUES_MAX, IssueLine, PLANS_MAX, PlanLine, PointsExpiring,
 };
 use super::issue::age_days;
-use super::{Desk, Opened, contact};
+use super::{Desk, Opened, Settings, levels};
 use crate::domain::card::CardStatus;
 use crate::domain::code::{Alias, CardKey};
 use crate::domain::customer::Customer;
@@ -27,7 +27,7 @@ impl Desk {
     #[must_use]
     pub fn file(&self, customer: &Customer) -> Option<CustomerFile> {
         let Opened { log, vault } = self.opened()?;
-        Some(compose(&log.views(), vault, customer, (&self.settings.contact, self.clock.utc())))
+        Some(compose(&log.views(), vault, customer, (&self.settings, self.clock.utc())))
     }
 }
 
@@ -36,7 +36,7 @@ pub fn compose(
     views: &(impl Read + ?Sized),
     vault: &Vault,
     customer: &Customer,
-    (settings, now): (&contact::Settings, Timestamp),
+    (settings, now): (&Settings, Timestamp),
 ) -> CustomerFile {
     let (till, vault_locked) = match tills(views, vault, customer) {
         Ok(till) => (till, false),
@@ -48,20 +48,25 @@ pub fn compose(
     };
     // Whose answers cannot be read is asked nothing.
     let consents_due =
-        till.as_ref().map(|till| settings.due(till, now, CONSENTS_DUE_MAX)).unwrap_or_default();
+        till.as_ref().map(|till| settings.contact.due(till, now, CONSENTS_DUE_MAX)).unwrap_or_default();
     let mut till = till.unwrap_or_default();
     let points = store::points(views, customer.customer).unwrap_or_else(|error| {
         tracing::error!(customer = %customer.customer, %error, "a customer's points cannot be read");
         Account::default()
     });
     let points = points.balance(now);
+    let level = levels::of(views, (&settings.points, now), customer.customer).unwrap_or_else(|error| {
+        tracing::error!(customer = %customer.customer, %error, "a customer's level cannot be reckoned");
+        None
+    });
+    let level = level.map(|level| level.name.clone());
     let line = |issue: &Issue| issue_line(issue, now, till.hints.remove(&issue.issue));
     let issues = customer.issues_open.iter().rev().take(ISSUES_MAX).map(line).collect();
     let file = CustomerFile {
         customer: customer.customer,
         name: till.name.take(),
         vault_locked,
-        level: customer.level.clone(),
+        level,
         points: points.available,
         points_held: points.held,
         points_owed: points.debt,

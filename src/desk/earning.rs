@@ -2,6 +2,7 @@
 
 use super::points::{Settings, move_points};
 use crate::domain::id::{CustomerNumber, SaleId};
+use crate::domain::level::{Ladder, Level};
 use crate::domain::points::{POINTS_MAX, PointsEntry, PointsKind, due_back, earned};
 use crate::domain::purchase::Receipt;
 use crate::domain::refusal::Refusal;
@@ -9,16 +10,16 @@ use crate::domain::time::Timestamp;
 use crate::log::Tx;
 use crate::store::{self, LedgerLine};
 
-/// What a sale earns its customer, by the rules of now. Nothing beyond [`POINTS_MAX`]: a sale is never refused for its
+/// What a sale earns its customer, by the rules of now and the level of before it. Nothing beyond [`POINTS_MAX`]: a sale is never refused for its
 /// points.
 pub(super) fn earn(
     tx: &mut Tx<'_>,
     (settings, now): (&Settings, Timestamp),
-    customer: CustomerNumber,
+    (customer, level): (CustomerNumber, Option<&Level>),
     (sale, receipt): (SaleId, &Receipt),
 ) -> Result<(), Refusal> {
     let room = POINTS_MAX.saturating_sub(store::points(tx, customer)?.total());
-    let points = earned(&settings.earn, receipt).min(room);
+    let points = Ladder::earns(earned(&settings.earn, receipt), level).min(room);
     if points > 0 {
         let expires_at = settings.expires_at(now);
         earn_again(tx, now, customer, (sale, points, expires_at))?;

@@ -12,7 +12,9 @@ use super::{Desk, Opened, issue, random, waiting};
 use crate::domain::customer::Customer;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::CustomerNumber;
+use crate::domain::months::{Month, Months};
 use crate::domain::person::fields::{Basis, FIELDS, Section};
+use crate::domain::purchase::Turnover;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Day, Timestamp};
 use crate::log::{Half, Views};
@@ -195,12 +197,14 @@ impl Work {
     }
 
     fn file(&self, views: &Views) -> Result<Vec<Value>, Refusal> {
-        let Customer { customer, enrolled_at, level, visits, last_visit, bought, .. } = &self.kept;
+        let Customer { customer, enrolled_at, visits, last_visit, bought, .. } = &self.kept;
         let balance = store::points(views, *customer)?.balance(self.now);
+        let months = store::months(views, *customer)?;
+        let months: Vec<Value> = months.iter().flat_map(Months::each).map(month).collect();
         Ok(vec![json!({
-            "customer": customer, "enrolled_at": enrolled_at.rfc3339(), "level": level, "visits": visits,
+            "customer": customer, "enrolled_at": enrolled_at.rfc3339(), "visits": visits,
             "last_visit_at": last_visit.map(|(_, at)| at.rfc3339()), "bought": super::sale::bought(bought),
-            "cards": super::card::card_rows(&self.kept),
+            "cards": super::card::card_rows(&self.kept), "months": months,
             "points": { "available": balance.available, "held": balance.held, "debt": balance.debt },
         })])
     }
@@ -279,6 +283,11 @@ impl Work {
         read.map_err(|error| VaultError::Journal { why: error.to_string() })?;
         Ok(entries)
     }
+}
+
+fn month((month, points, turnover): (Month, i64, &[Turnover])) -> Value {
+    let spent = turnover.iter().map(|spent| super::sale::money(spent.currency, spent.minor));
+    json!({ "month": month.to_string(), "points": points, "turnover": spent.collect::<Vec<_>>() })
 }
 
 fn basis(basis: Basis) -> &'static str {

@@ -19,6 +19,7 @@ pub mod held;
 mod history;
 mod import;
 pub mod issue;
+pub mod levels;
 mod lost;
 mod merge;
 mod note;
@@ -86,6 +87,7 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("customer.export", DESK),
     ("customer.list", MANAGER),
     ("customer.object", DESK),
+    ("customer.level", TILL),
     // Whoever sees two files of one person at the counter joins them; a mistake is undone as easily, and the log has who did it.
     ("customer.merge", DESK),
     ("customer.unmerge", DESK),
@@ -286,6 +288,7 @@ impl Desk {
             "customer.export" => self.export(&ask).await,
             "customer.list" => self.list_customers(&ask).await,
             "customer.object" => self.object(&ask).await,
+            "customer.level" => self.level(&ask),
             "customer.merge" => self.merge(&ask).await,
             "customer.unmerge" => self.unmerge(&ask).await,
             "customer.erase" => self.erase(&ask).await,

@@ -166,7 +166,7 @@ impl Desk {
         plans.retain(|plan| plan["state"] == "OPEN");
         let notes: Vec<&str> = notes.iter().map(|note| note.as_str()).collect();
         Ok(json!({
-            "file": compose::compose(&views, &opened.vault, &kept, (&self.settings.contact, now)),
+            "file": compose::compose(&views, &opened.vault, &kept, (&self.settings, now)),
             "person": person,
             "notes": notes,
             "consents": consents,

@@ -4,7 +4,7 @@ use super::person::no_such_customer;
 use super::request::Ask;
 use super::sale_return::still_good;
 use super::whose::Whose;
-use super::{Desk, earning, plan, points, random};
+use super::{Desk, earning, levels, plan, points, random};
 use crate::decode;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CustomerNumber, RegisterName, SaleId, VisitId};
@@ -217,13 +217,16 @@ impl New {
         let meta = tx.meta();
         let sale = SaleId::new(meta.seq, random);
         let sold_at = sold_at.unwrap_or(Timestamp(meta.at_us));
+        // The level of before the sale: a receipt does not say in which order its lines were rung up.
+        let mut level = None;
         if let Some(customer) = customer {
             room(tx, customer, (sale, sold_at), (receipt.currency, receipt.total), "receipt.total")?;
+            level = levels::of(tx, (points, now), customer)?;
         }
         let recorded = Sale { sale, customer, visit, sold_at, exchange, receipt: receipt.clone() };
         store::emit(tx, &StoreEvent::SaleRecorded(Box::new(recorded)))?;
         if let Some(customer) = customer {
-            earning::earn(tx, (points, now), customer, (sale, &receipt))?;
+            earning::earn(tx, (points, now), (customer, level), (sale, &receipt))?;
             plan::fulfil(tx, vault, customer, (sale, &receipt, sold_at))?;
         }
         Ok(Outcome { customer, visit, sale: Some(sale), ..Outcome::default() })
@@ -240,7 +243,7 @@ fn attach(
     let back = still_good(tx, sale)?.total();
     let Sale { customer: from, sold_at, receipt, .. } = kept;
     // What came back is no turnover of anybody's.
-    let (currency, total) = (receipt.currency, receipt.total.saturating_sub(back));
+    let (currency, total, day) = (receipt.currency, receipt.total.saturating_sub(back), Some(receipt.day));
     if from == Some(customer) {
         let field = Some("customer".to_owned());
         let message = "the sale is this customer's already";
@@ -248,11 +251,14 @@ fn attach(
     }
     room(tx, customer, (sale, sold_at), (currency, total), "customer")?;
     let last_left = from.map(|from| last_but(tx, from, sale)).transpose()?.flatten();
-    store::emit(tx, &StoreEvent::SaleAttached { sale, customer, from, last_left, sold_at, currency, total })?;
+    let level = levels::of(tx, (points, now), customer)?;
+    let attached =
+        StoreEvent::SaleAttached { sale, customer, from, last_left, sold_at, day, currency, total };
+    store::emit(tx, &attached)?;
     if from.is_some() {
         earning::carry_over(tx, now, sale, Some(customer))?;
     } else {
-        earning::earn(tx, (points, now), customer, (sale, &receipt))?;
+        earning::earn(tx, (points, now), (customer, level), (sale, &receipt))?;
         earning::shrink(tx, now, sale, (back, receipt.total))?;
     }
     plan::fulfil(tx, vault, customer, (sale, &receipt, sold_at))?;

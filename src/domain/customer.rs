@@ -23,8 +23,6 @@ pub struct Customer {
     pub customer: CustomerNumber,
     /// Since when.
     pub enrolled_at: Timestamp,
-    /// The level reached in the programme.
-    pub level: Option<String>,
     /// Oldest first, at most [`CARDS_MAX`].
     pub cards: Vec<Card>,
     /// Oldest first, at most [`OPEN_ISSUES_MAX`].
@@ -48,7 +46,6 @@ impl Customer {
         Self {
             customer,
             enrolled_at,
-            level: None,
             cards: Vec::new(),
             issues_open: Vec::new(),
             visits: 0,

@@ -17,7 +17,7 @@ use super::lost::Lost;
 use super::money::Currency;
 use super::points::{Adjustment, Brought, PointsEntry};
 use super::purchase::{Parked, Return, Sale};
-use super::time::Timestamp;
+use super::time::{Day, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -121,6 +121,9 @@ pub enum StoreEvent {
         last_left: Option<(SaleId, Timestamp)>,
         /// When it was sold.
         sold_at: Timestamp,
+        /// Its business day; absent in records of before it was kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        day: Option<Day>,
         /// In which currency.
         currency: Currency,
         /// For how much.

@@ -9,6 +9,7 @@ mod fold;
 mod issue;
 mod lost;
 mod merged;
+mod months;
 mod parked;
 mod points;
 mod sale;
@@ -18,6 +19,7 @@ pub use fold::StoreFold;
 pub use issue::{issue, issues_due, issues_of, issues_of_serial};
 pub use lost::{lost, lost_of, lost_on};
 pub use merged::{Merge, customer, customer_of, merge, numbers_of, sale_owner, survivor};
+pub use months::months;
 pub use parked::{parked, parked_open};
 pub use points::{HoldKept, LedgerLine, adjustment, hold, points, points_due, points_ledger, points_of_sale};
 pub use sale::{has_receipt, own_sales_of, returned, sale, sale_of_receipt, sales_of};
@@ -31,7 +33,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 /// Counts up whenever a view's layout changes: views of another number are made anew.
-pub const VIEWS_VERSION: u32 = 4;
+pub const VIEWS_VERSION: u32 = 5;
 
 const fn neutral(number: u8) -> View {
     View { half: Half::Neutral, number }

@@ -1,7 +1,7 @@
 //! Points: each customer's account, the ledger behind it, holds, corrections, and what time will do next.
 
 use super::fold::{known, put, unfit};
-use super::{StoreError, merged, neutral, value};
+use super::{StoreError, merged, months, neutral, value};
 use crate::domain::id::{AdjustmentId, CustomerNumber, HoldId, SaleId};
 use crate::domain::points::{Account, Adjustment, PointsEntry, PointsKind, Slice};
 use crate::domain::time::Timestamp;
@@ -201,6 +201,9 @@ fn keep_line(
         taken_back: 0,
     };
     put(views, LEDGER, &line_key(customer, entry.number), &line)?;
+    if entry.kind == PointsKind::Earn {
+        months::earned(views, customer, at, entry.points)?;
+    }
     if let Some(sale) = entry.sale {
         let line = line_key(customer, entry.number);
         put(views, LEDGER_OF_SALE, &[&sale.0.as_bytes()[..], &line].concat(), &())?;
@@ -212,6 +215,7 @@ fn keep_line(
     earned.taken_back = earned.taken_back.saturating_sub(entry.points);
     // Of a customer who was merged: it is of what they brought.
     merged::note(views, (owner, customer), &[(earned.expires_at, entry.points)])?;
+    months::earned(views, owner, earned.at, entry.points)?;
     put(views, LEDGER, &key, &earned)
 }
 

@@ -8,7 +8,7 @@ use crate::domain::purchase::{Returned, Sale};
 use crate::domain::time::Day;
 use crate::log::{FoldError, Read, ReadWrite, Recall, View};
 
-/// Customer number, then place: every sale a customer has.
+/// Customer number, then place → the month it counts in: every sale a customer has.
 pub(super) const SALES_OF: View = super::neutral(8);
 /// Register, day and number of a receipt → place.
 pub(super) const RECEIPTS: View = super::neutral(9);

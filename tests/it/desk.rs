@@ -32,6 +32,7 @@ mod contacts;
 mod held;
 mod import;
 mod ledger;
+mod levels;
 mod lost;
 mod merges;
 mod plans;
@@ -118,12 +119,15 @@ fn shop_in(dir: &Path, locked: bool) -> Shop {
 }
 
 fn shop_with(dir: &Path, locked: bool, contact: contact::Settings) -> Shop {
+    shop_set(dir, locked, |settings| settings.contact = contact)
+}
+
+fn shop_set(dir: &Path, locked: bool, set: impl FnOnce(&mut Settings)) -> Shop {
     let tray = Arc::new(Tray::default());
-    let settings = Settings {
+    let mut settings = Settings {
         shop: Some("Casa Prueba".to_owned()),
         calling_code: "34".parse().ok(),
         rules: read_text("[[alias]]\nname = 'old-cards'\nprefix = '29'\nlength = 13", Rules::read).unwrap().0,
-        contact,
         points: points::Settings {
             earn: read_text("[[earn]]\npoints = 1\nper = 100\ncurrency = 'EUR'", points::read_earn)
                 .unwrap()
@@ -134,6 +138,7 @@ fn shop_with(dir: &Path, locked: bool, contact: contact::Settings) -> Shop {
         },
         ..Settings::default()
     };
+    set(&mut settings);
     let clock = Arc::new(TestClock::default());
     let desk = Desk::new(settings, clock.clone(), tray.clone());
     desk.open(open(dir, locked, Arc::clone(&clock)));

@@ -1,5 +1,6 @@
 //! The points programme as the config has it: what sales earn, when points expire, how long a hold stands.
 
+use crate::domain::level::Ladder;
 use crate::domain::money::MINOR_MAX;
 use crate::domain::points::{EarnRule, POINTS_MAX};
 use crate::domain::settings::Keys;
@@ -28,12 +29,15 @@ pub struct Settings {
     pub earn_max: i64,
     /// What sales earn: each line by the first rule that is for it. From tables of their own.
     pub earn: Vec<EarnRule>,
+    /// The levels, if there are any. From tables of their own.
+    pub levels: Option<Ladder>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let hold = Duration::from_mins(15);
-        Self { expire_months: None, time_zone: TimeZone::UTC, hold, earn_max: 100_000, earn: Vec::new() }
+        let (time_zone, earn) = (TimeZone::UTC, Vec::new());
+        Self { expire_months: None, time_zone, hold, earn_max: 100_000, earn, levels: None }
     }
 }
 

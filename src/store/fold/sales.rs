@@ -4,13 +4,15 @@ use super::{change_customer, put, unfit};
 use crate::domain::event::StoreEvent;
 use crate::domain::id::{CustomerNumber, RegisterName, SaleId};
 use crate::domain::money::Currency;
+use crate::domain::months::Month;
 use crate::domain::purchase::{Receipt, Return, Returned, Sale};
 use crate::domain::time::{Day, Timestamp};
 use crate::log::{FoldError, Meta, ReadWrite};
 use crate::store::sale::{
     RECEIPTS, SALE_OWNERS, SALES_OF, keep_returned, owner_key, receipt_key, returned, sale_of,
 };
-use crate::store::sale_owner;
+use crate::store::{months, sale_owner};
+use jiff::tz::TimeZone;
 
 pub(super) fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
     if let StoreEvent::SaleRecorded(sale) = event {
@@ -19,9 +21,11 @@ pub(super) fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -
         let recorded = Recorded { sale, customer, sold_at, register, number, day, currency, total };
         return recorded.apply(meta, views);
     }
-    if let StoreEvent::SaleAttached { sale, customer, from, last_left, sold_at, currency, total } = event {
+    if let StoreEvent::SaleAttached { sale, customer, from, last_left, sold_at, day, currency, total } = event
+    {
         if let Some(from) = from {
             let from = sale_owner(views, from, sale)?;
+            months::uncount(views, (from, sale), (currency, total))?;
             views.remove(SALES_OF, &sale_of(from, sale));
             change_customer(views, from, |kept| {
                 kept.bought = kept.bought.without(currency, total, last_left);
@@ -29,7 +33,8 @@ pub(super) fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -
             })?;
         }
         put(views, SALE_OWNERS, &owner_key(sale), &customer)?;
-        return count(views, customer, (sale, sold_at), (currency, total));
+        let month = day.map_or_else(|| Month::at(sold_at, &TimeZone::UTC), Month::of);
+        return count(views, customer, (sale, sold_at), (currency, total), month);
     }
     if let StoreEvent::SaleReturned(back) = event {
         return take_back(meta, &back, views);
@@ -39,6 +44,7 @@ pub(super) fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -
         keep_returned(views, sale, &Returned { voided: true, ..kept })?;
         let Some(customer) = customer else { return Ok(()) };
         let customer = sale_owner(views, customer, sale)?;
+        months::uncount(views, (customer, sale), (currency, total))?;
         views.remove(SALES_OF, &sale_of(customer, sale));
         return change_customer(views, customer, |kept| {
             kept.bought = kept.bought.without(currency, total, last_left);
@@ -54,6 +60,7 @@ fn take_back(meta: &Meta, back: &Return, views: &mut dyn ReadWrite) -> Result<()
     keep_returned(views, back.of, &kept)?;
     let Some(customer) = back.customer else { return Ok(()) };
     let customer = sale_owner(views, customer, back.of)?;
+    months::uncount(views, (customer, back.of), (back.currency, back.total))?;
     change_customer(views, customer, |kept| {
         kept.bought = kept.bought.less(back.currency, back.total);
         Ok(())
@@ -79,7 +86,8 @@ impl Recorded {
         }
         put(views, RECEIPTS, &receipt_key(&self.register, self.day, &self.number), &meta.seq)?;
         let Some(customer) = self.customer else { return Ok(()) };
-        count(views, customer, (self.sale, self.sold_at), (self.currency, self.total))
+        let month = Month::of(self.day);
+        count(views, customer, (self.sale, self.sold_at), (self.currency, self.total), month)
     }
 }
 
@@ -89,8 +97,10 @@ fn count(
     customer: CustomerNumber,
     (sale, sold_at): (SaleId, Timestamp),
     (currency, total): (Currency, i64),
+    month: Month,
 ) -> Result<(), FoldError> {
-    views.put(SALES_OF, &sale_of(customer, sale), &[]);
+    put(views, SALES_OF, &sale_of(customer, sale), &month)?;
+    months::count(views, customer, month, (currency, total))?;
     change_customer(views, customer, |kept| {
         let bought = kept.bought.with(sale, sold_at, currency, total);
         kept.bought = bought.ok_or_else(|| unfit("a sale does not fit into its customer's sums"))?;

@@ -26,6 +26,10 @@ const CONSENTS: &str = "[contact]\nmax_per_week = 3\n\
     [[consent_text]]\npurpose = \"OFFERS\"\nlanguage = \"es\"\nversion = \"2026-09\"\n\
     text = \"¿Podemos escribirle con ofertas? Puede decir que no, y cambiar de idea cuando quiera.\"\n";
 
+/// The programme of the examples.
+const PROGRAMME: &str = "[levels]\nmeasure = \"turnover\"\ncurrency = \"EUR\"\n\
+    [[level]]\nname = \"Silver\"\nfrom = 10000\n[[level]]\nname = \"Gold\"\nfrom = 50000\n";
+
 /// Ids as they stand in the file, and what the daemon called the same things.
 #[derive(Default)]
 struct Ids(HashMap<String, String>);
@@ -85,7 +89,7 @@ fn every_request_to_the_desk_is_answered_as_its_example_says() {
     let (bench, scanner) = (Bench::new(), Scanner::new());
     bench.configure(&format!(
         "{}[[printer]]\nname = \"desk\"\naddress = \"tcp://{nobody}\"\n\
-         [[alias]]\nname = \"old-cards\"\nprefix = \"29\"\nlength = 13\n{CONSENTS}",
+         [[alias]]\nname = \"old-cards\"\nprefix = \"29\"\nlength = 13\n{CONSENTS}{PROGRAMME}",
         one_till(&scanner)
     ));
     let fichad = bench.start();
