@@ -171,6 +171,7 @@ fn read(keys: &mut Keys<'_>) -> Config {
     let mut points = keys.table("points", desk::points::Settings::read).unwrap_or_default();
     points.earn = desk::points::read_earn(keys);
     points.levels = desk::levels::read(keys);
+    points.rewards = desk::reward::read(keys, points.levels.as_ref());
     let retention = keys.table("retention", desk::retention::Settings::read).unwrap_or_default();
     let service = keys.table("service", desk::issue::Settings::read).unwrap_or_default();
     let service = service.in_zone(points.time_zone.clone());

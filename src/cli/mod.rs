@@ -38,6 +38,7 @@ mod printer;
 mod register;
 mod replay;
 mod retention;
+mod reward;
 mod sale;
 mod say;
 mod scanner;
@@ -137,6 +138,9 @@ enum Command {
     /// Points: what there is, giving, holding, spending, taking back, correcting.
     #[command(subcommand)]
     Points(points::Command),
+    /// Rewards: what points buy, and setting it aside.
+    #[command(subcommand)]
+    Reward(reward::Command),
     /// A customer's level, what counted for it, and what the next one lacks.
     Level(level::Level),
     /// What a customer prefers.
@@ -237,6 +241,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Lost(command) => command.run(asker),
         Command::Note(command) => command.run(asker),
         Command::Points(command) => command.run(asker),
+        Command::Reward(command) => command.run(asker),
         Command::Level(args) => args.run(asker),
         Command::Preference(command) => command.run(asker),
         Command::Consent(command) => command.run(asker),

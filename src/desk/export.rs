@@ -168,7 +168,9 @@ impl Work {
             }
             Part::Points => {
                 let lines = store::points_ledger(&views, customer, ROWS_MAX)?;
-                Ok(lines.iter().map(|line| json!(line)).collect())
+                let rewards = store::rewards_of(&views, customer)?;
+                let rewards = rewards.iter().map(|kept| json!({ "reward": kept }));
+                Ok(lines.iter().map(|line| json!(line)).chain(rewards).collect())
             }
             Part::Sales => self.sales(&views),
             Part::Events => self.events(),

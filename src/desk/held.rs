@@ -102,6 +102,7 @@ pub const PLACES: &[Place] = &[
     neutral(11, "what came back of a sale", Told::In(Part::Sales), Erased::Passes),
     neutral(12, "up to which visits are forgotten", POINTER, Erased::Passes),
     neutral(13, "what was bought and earned by month", Told::In(Part::File), BOOKS),
+    neutral(14, "rewards that were set aside or given", Told::In(Part::Points), BOOKS),
     neutral(16, "the account of points", Told::In(Part::File), BOOKS),
     neutral(17, "the ledger of points", Told::In(Part::Points), BOOKS),
     neutral(18, "which points belong to a sale", POINTER, BOOKS),

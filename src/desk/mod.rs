@@ -30,6 +30,7 @@ mod print_job;
 mod refused;
 mod request;
 pub mod retention;
+pub mod reward;
 mod sale;
 mod sale_exchange;
 mod sale_parked;
@@ -143,6 +144,8 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("points.take_back", TILL),
     ("points.adjust", DESK),
     ("points.decide", MANAGER),
+    ("reward.list", TILL),
+    ("reward.redeem", TILL),
     ("printer.list", ANYONE),
     ("job.show", TILL),
     ("job.cancel", TILL),
@@ -327,6 +330,8 @@ impl Desk {
             "contact.record" | "contact.respond" | "contact.list" | "contact.may" => self.contact(&ask).await,
             "plan.add" | "plan.close" | "plan.list" => self.plan(&ask).await,
             method if method.starts_with("points.") => self.points(&ask).await,
+            "reward.list" => self.list_rewards(&ask),
+            "reward.redeem" => self.redeem_reward(&ask).await,
             "printer.list" => Ok(self.list_printers()),
             "job.show" => self.show_job(&ask),
             "job.cancel" => self.cancel_job(&ask),

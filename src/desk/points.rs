@@ -7,6 +7,7 @@ pub use settings::{Settings, read_earn};
 use super::earning::{earnings, left, take_back};
 use super::person::no_such_customer;
 use super::request::{Ask, Done};
+use super::reward::not_of_a_reward;
 use super::{Desk, Opened};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CustomerNumber, HoldId, SaleId};
@@ -157,6 +158,7 @@ impl Desk {
         let done = self
             .write(ask, key, move |tx| {
                 let customer = holder(tx, hold)?;
+                not_of_a_reward(tx, hold)?;
                 move_points(tx, customer, now, |account| {
                     Ok(PointsEntry { sale, ..account.capture(hold, points)? })
                 })?;
@@ -193,6 +195,7 @@ impl Desk {
         let done = self
             .write(ask, key, move |tx| {
                 let kept = store::hold(tx, hold)?.ok_or_else(no_such_hold)?;
+                not_of_a_reward(tx, hold)?;
                 let customer = store::survivor(tx, kept.customer)?;
                 move_points(tx, customer, now, |account| {
                     Ok(PointsEntry { sale, ..account.give_back(hold, points, &kept.spent)? })

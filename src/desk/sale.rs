@@ -4,12 +4,12 @@ use super::person::no_such_customer;
 use super::request::Ask;
 use super::sale_return::still_good;
 use super::whose::Whose;
-use super::{Desk, earning, levels, plan, points, random};
+use super::{Desk, earning, levels, plan, points, random, reward};
 use crate::decode;
 use crate::domain::event::{Outcome, StoreEvent};
-use crate::domain::id::{CustomerNumber, RegisterName, SaleId, VisitId};
+use crate::domain::id::{CustomerNumber, HoldId, RegisterName, SaleId, VisitId};
 use crate::domain::money::Currency;
-use crate::domain::points::PointsKind;
+use crate::domain::points::{HOLDS_MAX, PointsKind};
 use crate::domain::purchase::{self, Bought, Line, Receipt, Sale, Tender, TenderKind};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::{Day, Timestamp};
@@ -43,6 +43,9 @@ struct Record {
     register: Option<RegisterName>,
     #[serde(default)]
     sold_at: Option<jiff::Timestamp>,
+    /// Holds of the rewards that are given with it.
+    #[serde(default)]
+    rewards: Vec<HoldId>,
 }
 
 #[derive(Deserialize)]
@@ -104,13 +107,15 @@ pub(super) struct New {
     pub(super) visit: Option<VisitId>,
     /// The return that came with it.
     pub(super) exchange: Option<SaleId>,
+    /// Holds of the rewards that are given with it.
+    pub(super) rewards: Vec<HoldId>,
     pub(super) random: [u8; 16],
 }
 
 impl Desk {
     /// `sale.record`.
     pub(super) async fn record_sale(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let Record { key, receipt, visit, customer, late, register, sold_at } = ask.fields()?;
+        let Record { key, receipt, visit, customer, late, register, sold_at, rewards } = ask.fields()?;
         let receipt = checked(receipt, ask.register(register)?)?;
         let sold_at = sold_at.map(|at| Timestamp(at.as_microsecond()));
         let now = self.clock.utc();
@@ -120,10 +125,13 @@ impl Desk {
         if !receipt.day.has_begun(now) {
             return Err(Refusal::field("receipt.day", "must not be in the future"));
         }
+        if rewards.len() > HOLDS_MAX {
+            return Err(Refusal::field("rewards", format!("must be at most {HOLDS_MAX}")));
+        }
         if let Some(visit) = visit {
             self.told.queued(visit).await;
         }
-        let new = New { sold_at, receipt, visit, exchange: None, random: random()? };
+        let new = New { sold_at, receipt, visit, exchange: None, rewards, random: random()? };
         let (whose, points) = (Whose { visit, customer, late }, self.settings.points.clone());
         let vault = Arc::clone(&self.store()?.vault);
         let done = self.write(ask, key, move |tx| new.record(tx, &whose, (&vault, &points, now))).await?;
@@ -213,7 +221,7 @@ impl New {
         customer: Option<CustomerNumber>,
         (vault, points, now): Rules<'_>,
     ) -> Result<Outcome, Refusal> {
-        let Self { sold_at, receipt, visit, exchange, random } = self;
+        let Self { sold_at, receipt, visit, exchange, rewards, random } = self;
         let meta = tx.meta();
         let sale = SaleId::new(meta.seq, random);
         let sold_at = sold_at.unwrap_or(Timestamp(meta.at_us));
@@ -225,6 +233,7 @@ impl New {
         }
         let recorded = Sale { sale, customer, visit, sold_at, exchange, receipt: receipt.clone() };
         store::emit(tx, &StoreEvent::SaleRecorded(Box::new(recorded)))?;
+        reward::give(tx, now, customer, (sale, &receipt), &rewards)?;
         if let Some(customer) = customer {
             earning::earn(tx, (points, now), (customer, level), (sale, &receipt))?;
             plan::fulfil(tx, vault, customer, (sale, &receipt, sold_at))?;
@@ -247,6 +256,12 @@ fn attach(
     if from == Some(customer) {
         let field = Some("customer".to_owned());
         let message = "the sale is this customer's already";
+        return Err(Refusal { field, ..Refusal::new(RefusalCode::Conflict, message) });
+    }
+    if !store::rewards_in(tx, sale)?.is_empty() {
+        let message =
+            "rewards were given with this sale, for points of whose it is; it can be returned, not moved";
+        let field = Some("customer".to_owned());
         return Err(Refusal { field, ..Refusal::new(RefusalCode::Conflict, message) });
     }
     room(tx, customer, (sale, sold_at), (currency, total), "customer")?;

@@ -75,7 +75,8 @@ impl Desk {
         if let Some(visit) = visit {
             self.told.queued(visit).await;
         }
-        let new = New { sold_at: None, receipt, visit, exchange: None, random: random()? };
+        let new =
+            New { sold_at: None, receipt, visit, exchange: None, rewards: Vec::new(), random: random()? };
         let whose = Whose { visit, customer: None, late };
         let exchange = Exchange { of: sale, lines, refund, random: random()?, whose, new };
         let points = self.settings.points.clone();

@@ -2,7 +2,7 @@
 
 use super::request::Ask;
 use super::sale::{last_but, money, no_such_sale};
-use super::{Desk, earning, random};
+use super::{Desk, earning, random, reward};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{RegisterName, SaleId};
 use crate::domain::purchase::{
@@ -108,6 +108,7 @@ impl Desk {
                 let (currency, total) = (kept.receipt.currency, kept.receipt.total);
                 store::emit(tx, &StoreEvent::SaleVoided { sale, customer, last_left, currency, total })?;
                 earning::carry_over(tx, now, sale, None)?;
+                reward::undo(tx, now, sale)?;
                 Ok(Outcome { customer, sale: Some(sale), ..Outcome::default() })
             })
             .await?;
@@ -136,7 +137,7 @@ pub(super) fn bring_back(
     let total = lines.iter().fold(0, |sum: i64, line| sum.saturating_add(line.amount));
     let (of, customer) = (kept.sale, kept.customer);
     let (sale_return, currency) = (SaleId::new(tx.meta().seq, random), kept.receipt.currency);
-    let returned_at = now;
+    let (returned_at, came) = (now, lines.clone());
     let back = Return {
         sale_return,
         of,
@@ -151,8 +152,9 @@ pub(super) fn bring_back(
         total,
     };
     store::emit(tx, &StoreEvent::SaleReturned(Box::new(back)))?;
-    let so_far = returned.total().saturating_add(total);
-    earning::shrink(tx, now, of, (so_far, kept.receipt.total))?;
+    let so_far = returned.clone().with(&came);
+    earning::shrink(tx, now, of, (so_far.total(), kept.receipt.total))?;
+    reward::shrink(tx, now, kept, &so_far)?;
     Ok(sale_return)
 }
 

@@ -17,6 +17,7 @@ use super::lost::Lost;
 use super::money::Currency;
 use super::points::{Adjustment, Brought, PointsEntry};
 use super::purchase::{Parked, Return, Sale};
+use super::reward::Redemption;
 use super::time::{Day, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -266,6 +267,8 @@ pub enum StoreEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// A reward is set aside for a sale; its [`PointsMoved`](Self::PointsMoved) follows, a hold of its points.
+    RewardHeld(Box<Redemption>),
 }
 
 /// An idempotency key, kept for ever, with what its request came to: references only, the answer is made again from them.

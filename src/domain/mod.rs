@@ -21,6 +21,7 @@ pub mod plan;
 pub mod points;
 pub mod purchase;
 pub mod refusal;
+pub mod reward;
 pub mod scan;
 pub mod settings;
 pub mod time;

@@ -6,7 +6,7 @@ mod sales;
 
 use super::{
     CUSTOMERS, JOBS, JOBS_OPEN, Job, Merge, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION, VISITS,
-    VISITS_FORGOTTEN, Visit, VisitState, consent, just_after, lost, merged, parked, points, value,
+    VISITS_FORGOTTEN, Visit, VisitState, consent, just_after, lost, merged, parked, points, reward, value,
 };
 use crate::domain::card::{Card, CardReason, CardStatus};
 use crate::domain::customer::Customer;
@@ -116,6 +116,7 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
             put(views, JOBS, job.0.as_bytes(), &kept)
         }
         StoreEvent::JobMoved { job, state, reason } => move_job(views, job, state, reason),
+        StoreEvent::RewardHeld(held) => reward::keep(views, *held),
     }
 }
 

@@ -12,6 +12,7 @@ mod merged;
 mod months;
 mod parked;
 mod points;
+mod reward;
 mod sale;
 
 pub use consent::consent_text;
@@ -22,6 +23,7 @@ pub use merged::{Merge, customer, customer_of, merge, numbers_of, sale_owner, su
 pub use months::months;
 pub use parked::{parked, parked_open};
 pub use points::{HoldKept, LedgerLine, adjustment, hold, points, points_due, points_ledger, points_of_sale};
+pub use reward::{RewardKept, reward, rewards_in, rewards_of};
 pub use sale::{has_receipt, own_sales_of, returned, sale, sale_of_receipt, sales_of};
 
 use crate::domain::customer::Customer;

@@ -1,7 +1,7 @@
 //! Points: each customer's account, the ledger behind it, holds, corrections, and what time will do next.
 
 use super::fold::{known, put, unfit};
-use super::{StoreError, merged, months, neutral, value};
+use super::{StoreError, merged, months, neutral, reward, value};
 use crate::domain::id::{AdjustmentId, CustomerNumber, HoldId, SaleId};
 use crate::domain::points::{Account, Adjustment, PointsEntry, PointsKind, Slice};
 use crate::domain::time::Timestamp;
@@ -227,7 +227,10 @@ fn keep_hold(
     let Some(named) = entry.hold else { return Ok(()) };
     let mut kept = hold(views, named)?.unwrap_or(HoldKept { customer, spent: Vec::new() });
     match entry.kind {
-        PointsKind::Capture => kept.spent.extend(&entry.out_of),
+        PointsKind::Capture => {
+            kept.spent.extend(&entry.out_of);
+            reward::given(views, kept.customer, named, entry.sale)?;
+        }
         PointsKind::ReverseRedeem => {
             let back: Vec<Slice> = kept.spent.iter().rev().copied().collect();
             let back = crate::domain::points::take(&back, entry.points).unwrap_or_default();

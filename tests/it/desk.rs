@@ -37,6 +37,7 @@ mod lost;
 mod merges;
 mod plans;
 mod returns;
+mod rewards;
 mod sales;
 mod service;
 mod visits;

@@ -3,6 +3,7 @@
 use crate::domain::level::Ladder;
 use crate::domain::money::MINOR_MAX;
 use crate::domain::points::{EarnRule, POINTS_MAX};
+use crate::domain::reward::Reward;
 use crate::domain::settings::Keys;
 use crate::domain::time::Timestamp;
 use jiff::civil::Time;
@@ -31,13 +32,15 @@ pub struct Settings {
     pub earn: Vec<EarnRule>,
     /// The levels, if there are any. From tables of their own.
     pub levels: Option<Ladder>,
+    /// What points buy. From tables of their own.
+    pub rewards: Vec<Reward>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let hold = Duration::from_mins(15);
-        let (time_zone, earn) = (TimeZone::UTC, Vec::new());
-        Self { expire_months: None, time_zone, hold, earn_max: 100_000, earn, levels: None }
+        let (time_zone, earn, rewards) = (TimeZone::UTC, Vec::new(), Vec::new());
+        Self { expire_months: None, time_zone, hold, earn_max: 100_000, earn, levels: None, rewards }
     }
 }
 

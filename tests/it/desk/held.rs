@@ -2,8 +2,17 @@
 
 use super::*;
 use fichad::desk::held::{Erased, PLACES, Part, SEALED, Told};
+use fichad::desk::reward;
 use fichad::log::{Half, Read as _, VIEW_NUMBER_MAX, View};
 use std::collections::BTreeMap;
+
+/// A shop in which there is something for every place.
+fn shop_with_all(dir: &Path) -> Shop {
+    let coffee = "[[reward]]\nid = 'coffee'\ncost = 10\ngives = 'article COFFEE'\n";
+    shop_set(dir, false, |settings| {
+        settings.points.rewards = read_text(coffee, |keys| reward::read(keys, None)).unwrap().0;
+    })
+}
 
 /// A customer with something in every place.
 fn customer_with_all(shop: &Shop) -> Value {
@@ -35,6 +44,7 @@ fn customer_with_all(shop: &Shop) -> Value {
     );
     put("lost.record", json!({ "kind": "WALKED_QUEUE", "reason": "QUEUE" }));
     put("points.hold", json!({ "points": 20 }));
+    put("reward.redeem", json!({ "reward": "coffee" }));
     put("points.adjust", json!({ "points": 40, "reason": "GOODWILL" }));
     put("file.open", json!({}));
     let line = json!([{ "sku": "A-1", "quantity": 1000, "unit_price": 1999, "amount": 1999 }]);
@@ -86,7 +96,7 @@ fn part(shop: &Shop, customer: &Value, part: Part) -> Vec<Value> {
 #[test]
 fn every_place_is_in_the_registry_and_told_and_an_erasure_leaves_what_it_says() {
     let dir = tempfile::tempdir().unwrap();
-    let shop = shop_in(dir.path(), false);
+    let shop = shop_with_all(dir.path());
     let customer = customer_with_all(&shop);
     let held = places(&shop, &customer);
     let known: BTreeMap<(Half, u8), _> =
@@ -139,6 +149,7 @@ fn every_place_is_in_the_registry_and_told_and_an_erasure_leaves_what_it_says() 
         "TELEPHONE",
         "kitchen",
         "WALKED_QUEUE",
+        "coffee",
     ] {
         assert!(whole.contains(text), "{text} is not told");
     }
@@ -191,7 +202,7 @@ fn every_view_of_the_sources_is_in_the_registry() {
 #[test]
 fn a_list_has_everybody_once_and_nobody_who_was_erased() {
     let dir = tempfile::tempdir().unwrap();
-    let shop = shop_in(dir.path(), false);
+    let shop = shop_with_all(dir.path());
     let customer = customer_with_all(&shop);
     let gone = shop.enrol("Secreta", "Prueba", "600 555 032");
     let erase = with_key(json!({ "customer": gone, "purpose": "MISTAKE" }));
@@ -201,7 +212,7 @@ fn a_list_has_everybody_once_and_nobody_who_was_erased() {
     assert_eq!((rows.len(), &list["next"]), (2, &Value::Null));
     let row = rows.iter().find(|row| row["customer"] == customer).unwrap();
     assert!(
-        row["points"].as_array().unwrap().contains(&json!({ "points": 480, "expires_on": "2027-03-31" }))
+        row["points"].as_array().unwrap().contains(&json!({ "points": 470, "expires_on": "2027-03-31" }))
     );
     assert_eq!(row["person"]["familyName"], "Quijotez");
     let after =

@@ -24,8 +24,8 @@ fn level(shop: &Shop, customer: &Value) -> Value {
     shop.call("customer.level", &json!({ "customer": customer })).unwrap()
 }
 
-fn at(shop: &Shop, days: u64) {
-    *shop.clock.0.lock().unwrap() = Duration::from_hours(24 * days);
+fn at(shop: &Shop, days: u32) {
+    *shop.clock.0.lock().unwrap() = Duration::from_hours(24).saturating_mul(days);
 }
 
 #[test]
