@@ -172,12 +172,13 @@ fn read(keys: &mut Keys<'_>) -> Config {
     points.earn = desk::points::read_earn(keys);
     points.levels = desk::levels::read(keys);
     points.rewards = desk::reward::read(keys, points.levels.as_ref());
+    let worth = desk::worth::read(keys);
     let retention = keys.table("retention", desk::retention::Settings::read).unwrap_or_default();
     let service = keys.table("service", desk::issue::Settings::read).unwrap_or_default();
     let service = service.in_zone(points.time_zone.clone());
     let mut contact = keys.table("contact", desk::contact::Settings::read).unwrap_or_default();
     contact.read_purposes(keys);
-    let shop = desk::Settings { rules: rules.clone(), contact, points, service, retention, ..shop };
+    let shop = desk::Settings { rules: rules.clone(), contact, points, service, retention, worth, ..shop };
     Config { store, shop, push, metrics, registers, serial, readers, printers, rules, typist, repeat_window }
 }
 

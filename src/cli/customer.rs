@@ -272,6 +272,7 @@ fn head(answer: &Value) -> String {
         ("Customer", at(answer, "/file/customer")),
         ("Name", at(answer, "/file/name")),
         ("Level", at(answer, "/file/level")),
+        ("Class", at(answer, "/file/class")),
         ("Points", super::points::in_words(super::say::get(answer, "file"))),
         ("Enrolled", when(&at(answer, "/enrolled_at"))),
         ("Visits", at(answer, "/visits")),

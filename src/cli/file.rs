@@ -44,6 +44,7 @@ fn shown(answer: &Value) -> String {
         ("Customer", at(answer, "/file/customer")),
         ("Name", at(answer, "/file/name")),
         ("Level", at(answer, "/file/level")),
+        ("Class", at(answer, "/file/class")),
         ("Points", super::points::in_words(get(answer, "file"))),
         ("Open issues", at(answer, "/file/issues_open")),
         ("Prefers", or_nothing(&preferences)),

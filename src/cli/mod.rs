@@ -47,6 +47,7 @@ mod status;
 mod store;
 mod vault;
 mod watch;
+mod worth;
 
 use ask::Asker;
 use clap::{Parser, Subcommand};
@@ -143,6 +144,8 @@ enum Command {
     Reward(reward::Command),
     /// A customer's level, what counted for it, and what the next one lacks.
     Level(level::Level),
+    /// What a customer is worth to the shop, why, and the service class that follows.
+    Worth(worth::Worth),
     /// What a customer prefers.
     #[command(subcommand)]
     Preference(preference::Command),
@@ -242,6 +245,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Note(command) => command.run(asker),
         Command::Points(command) => command.run(asker),
         Command::Reward(command) => command.run(asker),
+        Command::Worth(args) => args.run(asker),
         Command::Level(args) => args.run(asker),
         Command::Preference(command) => command.run(asker),
         Command::Consent(command) => command.run(asker),

@@ -4,7 +4,7 @@ use super::file::{
     Budget, CONSENTS_DUE_MAX, CustomerFile, ISSUES_MAX, IssueLine, PLANS_MAX, PlanLine, PointsExpiring,
 };
 use super::issue::age_days;
-use super::{Desk, Opened, Settings, levels};
+use super::{Desk, Opened, Settings, levels, worth};
 use crate::domain::card::CardStatus;
 use crate::domain::code::{Alias, CardKey};
 use crate::domain::customer::Customer;
@@ -49,6 +49,7 @@ pub fn compose(
     // Whose answers cannot be read is asked nothing.
     let consents_due =
         till.as_ref().map(|till| settings.contact.due(till, now, CONSENTS_DUE_MAX)).unwrap_or_default();
+    let class = class(views, (settings, now), customer, till.as_ref());
     let mut till = till.unwrap_or_default();
     let points = store::points(views, customer.customer).unwrap_or_else(|error| {
         tracing::error!(customer = %customer.customer, %error, "a customer's points cannot be read");
@@ -67,6 +68,7 @@ pub fn compose(
         name: till.name.take(),
         vault_locked,
         level,
+        class,
         points: points.available,
         points_held: points.held,
         points_owed: points.debt,
@@ -83,6 +85,21 @@ pub fn compose(
         consents_due,
     };
     file.fitted()
+}
+
+/// The service class of a customer of whom it is known that they do not object.
+fn class(
+    views: &(impl Read + ?Sized),
+    (settings, now): (&Settings, Timestamp),
+    customer: &Customer,
+    till: Option<&Till>,
+) -> Option<String> {
+    till.filter(|till| !till.objects)?;
+    let worth = worth::of(views, (settings, now), customer.customer).unwrap_or_else(|error| {
+        tracing::error!(customer = %customer.customer, %error, "a customer's worth cannot be reckoned");
+        None
+    });
+    worth?.class.map(|class| class.name.clone())
 }
 
 /// The plans whose window is now, those that end first.

@@ -33,6 +33,9 @@ pub struct CustomerFile {
     pub vault_locked: bool,
     /// The level in the programme, `None` until the first is reached.
     pub level: Option<String>,
+    /// The service class that follows from the customer's worth; absent without one, for whoever objects, and while the vault is locked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// Points that can be spent now.
     pub points: i64,
     /// Points set aside for a sale that is being rung up.
@@ -73,7 +76,7 @@ fn is_zero(number: &i64) -> bool {
 
 impl CustomerFile {
     /// The file in at most [`FILE_BYTES_MAX`] as JSON: what matters least goes first, preferences, plans and questions before hints and
-    /// issues. Name and points stay.
+    /// issues, then the service class, by which nobody is greeted. Name, level and points stay.
     #[must_use]
     pub(super) fn fitted(mut self) -> Self {
         while self.bytes() > FILE_BYTES_MAX {
@@ -81,7 +84,8 @@ impl CustomerFile {
                 || self.plans.pop().is_some()
                 || self.consents_due.pop().is_some()
                 || self.issues.iter_mut().rev().find_map(|issue| issue.hint.take()).is_some()
-                || self.issues.pop().is_some();
+                || self.issues.pop().is_some()
+                || self.class.take().is_some();
             if !shorter {
                 break;
             }

@@ -39,6 +39,7 @@ mod settings;
 mod twins;
 pub mod visit;
 mod whose;
+pub mod worth;
 
 use crate::domain::id::{JobId, PrinterName, RegisterName};
 use crate::domain::refusal::{Refusal, RefusalCode};
@@ -89,6 +90,7 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("customer.list", MANAGER),
     ("customer.object", DESK),
     ("customer.level", TILL),
+    ("customer.worth", DESK),
     // Whoever sees two files of one person at the counter joins them; a mistake is undone as easily, and the log has who did it.
     ("customer.merge", DESK),
     ("customer.unmerge", DESK),
@@ -291,6 +293,7 @@ impl Desk {
             "customer.export" => self.export(&ask).await,
             "customer.list" => self.list_customers(&ask).await,
             "customer.object" => self.object(&ask).await,
+            "customer.worth" => self.worth(&ask),
             "customer.level" => self.level(&ask),
             "customer.merge" => self.merge(&ask).await,
             "customer.unmerge" => self.unmerge(&ask).await,

@@ -3,6 +3,7 @@
 use super::{contact, issue, points, retention};
 use crate::decode::classify::Rules;
 use crate::domain::contact::CallingCode;
+use crate::domain::worth::Rules as WorthRules;
 use std::time::Duration;
 
 /// How long a parked sale can be taken up, in hours, unless the config says otherwise, and the longest that it can say.
@@ -30,6 +31,8 @@ pub struct Settings {
     pub service: issue::Settings,
     /// How long each section of a person is kept. From a table of its own.
     pub retention: retention::Settings,
+    /// How the worth of a customer is reckoned, if at all. From tables of its own.
+    pub worth: Option<WorthRules>,
 }
 
 impl Default for Settings {
@@ -44,6 +47,7 @@ impl Default for Settings {
             points: points::Settings::default(),
             service: issue::Settings::default(),
             retention: retention::Settings::default(),
+            worth: None,
         }
     }
 }

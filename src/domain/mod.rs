@@ -25,3 +25,4 @@ pub mod reward;
 pub mod scan;
 pub mod settings;
 pub mod time;
+pub mod worth;

@@ -41,6 +41,7 @@ mod rewards;
 mod sales;
 mod service;
 mod visits;
+mod worth;
 
 /// A clock that a test moves by hand.
 #[derive(Default)]

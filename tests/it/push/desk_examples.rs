@@ -29,7 +29,8 @@ const CONSENTS: &str = "[contact]\nmax_per_week = 3\n\
 /// The programme of the examples.
 const PROGRAMME: &str = "[levels]\nmeasure = \"turnover\"\ncurrency = \"EUR\"\n\
     [[level]]\nname = \"Silver\"\nfrom = 10000\n[[level]]\nname = \"Gold\"\nfrom = 50000\n\
-    [[reward]]\nid = \"3-off\"\nname = \"Three euros off\"\ncost = 100\ngives = \"3.00 EUR\"\n";
+    [[reward]]\nid = \"3-off\"\nname = \"Three euros off\"\ncost = 100\ngives = \"3.00 EUR\"\n\
+    [worth]\ncurrency = \"EUR\"\n[[class]]\nname = \"Standard\"\nfrom = 0\n";
 
 /// Ids as they stand in the file, and what the daemon called the same things.
 #[derive(Default)]

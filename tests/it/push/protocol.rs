@@ -249,6 +249,7 @@ fn file() -> CustomerFile {
         name: Some("Ms Example".into()),
         vault_locked: false,
         level: Some("Silver".into()),
+        class: Some("Best".to_owned()),
         points: 1,
         points_held: 0,
         points_owed: 0,
