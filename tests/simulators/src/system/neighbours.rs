@@ -1,6 +1,6 @@
 //! Other programs that want the same devices. They run on while the devices are tried: each keeps to its own.
 
-use super::host::{DROP_INS, drop_in, mend, properties, restart, run, try_run};
+use super::host::{DROP_INS, LONG, drop_in, mend, properties, restart, run, try_run};
 use crate::Result;
 use crate::nodes::{self, Kind};
 use crate::printer::{self, Model};
@@ -58,6 +58,10 @@ fn a_queue_of_cups_is_told_and_taken_away(trace: &Trace) -> Result<()> {
     let found =
         seen.split_whitespace().find(|word| word.starts_with("usb://EPSON/")).ok_or("not seen by CUPS")?;
     run(&format!("lpadmin -p till -E -v {found}"), trace)?;
+    // CUPS writes its queues down half a minute later.
+    nodes::wait("CUPS to keep the queue", LONG, || {
+        fs::read_to_string("/etc/cups/printers.conf").ok()?.contains("<Printer till>").then_some(())
+    })?;
     mend("is also the queue till of CUPS", trace)?;
     expect("queues left", &try_run("lpstat -v", trace)?.text.contains("till"), &false)?;
     let customer = register.enrol("Dario", STEP)?;
