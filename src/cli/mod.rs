@@ -31,6 +31,7 @@ mod lost;
 mod merge;
 mod note;
 mod owner;
+mod payment;
 mod plan;
 mod points;
 mod preference;
@@ -130,6 +131,9 @@ enum Command {
     /// Sales: record, attach, return, exchange, park, show, list.
     #[command(subcommand)]
     Sale(sale::Command),
+    /// Sales on account: what was paid, what is open and overdue.
+    #[command(subcommand)]
+    Payment(payment::Command),
     /// Sales that did not come about: why, and what they would have come to.
     #[command(subcommand)]
     Lost(lost::Command),
@@ -241,6 +245,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Card(command) => command.run(asker),
         Command::Issue(command) => command.run(asker),
         Command::Sale(command) => command.run(asker),
+        Command::Payment(command) => command.run(asker),
         Command::Lost(command) => command.run(asker),
         Command::Note(command) => command.run(asker),
         Command::Points(command) => command.run(asker),

@@ -251,7 +251,8 @@ impl Work {
         let mut entries = Vec::new();
         for sale in store::sales_of(views, self.kept.customer, ROWS_MAX)? {
             let returned = store::returned(views, sale.sale)?;
-            entries.push(json!({ "sale": sale, "returned": returned }));
+            let credit = store::credit(views, sale.sale)?;
+            entries.push(json!({ "sale": sale, "returned": returned, "credit": credit }));
         }
         let lost = store::lost_of(views, self.kept.customer, ROWS_MAX)?;
         entries.extend(lost.into_iter().map(|lost| json!({ "lost": lost })));

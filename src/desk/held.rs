@@ -103,6 +103,7 @@ pub const PLACES: &[Place] = &[
     neutral(12, "up to which visits are forgotten", POINTER, Erased::Passes),
     neutral(13, "what was bought and earned by month", Told::In(Part::File), BOOKS),
     neutral(14, "rewards that were set aside or given", Told::In(Part::Points), BOOKS),
+    neutral(15, "sales on account, and what was paid for them", Told::In(Part::Sales), BOOKS),
     neutral(16, "the account of points", Told::In(Part::File), BOOKS),
     neutral(17, "the ledger of points", Told::In(Part::Points), BOOKS),
     neutral(18, "which points belong to a sale", POINTER, BOOKS),

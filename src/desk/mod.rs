@@ -23,6 +23,7 @@ pub mod levels;
 mod lost;
 mod merge;
 mod note;
+mod payment;
 mod person;
 mod plan;
 pub mod points;
@@ -34,6 +35,7 @@ pub mod reward;
 mod sale;
 mod sale_exchange;
 mod sale_parked;
+mod sale_receipt;
 mod sale_return;
 mod settings;
 mod twins;
@@ -121,6 +123,9 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("sale.parked", TILL),
     ("sale.show", TILL),
     ("sale.list", TILL),
+    ("payment.record", TILL),
+    // Without a customer, the whole shop's: desk and manager.
+    ("payment.list", TILL),
     ("lost.record", TILL),
     ("lost.recover", TILL),
     ("lost.list", DESK),
@@ -324,6 +329,7 @@ impl Desk {
             "sale.parked" => self.parked_sales(&ask),
             "sale.show" => self.show_sale(&ask),
             "sale.list" => self.list_sales(&ask),
+            "payment.record" | "payment.list" => self.payment(&ask).await,
             "lost.record" => self.record_lost(&ask).await,
             "lost.recover" => self.recover_lost(&ask).await,
             "lost.list" => self.list_lost(&ask),
@@ -333,8 +339,7 @@ impl Desk {
             "contact.record" | "contact.respond" | "contact.list" | "contact.may" => self.contact(&ask).await,
             "plan.add" | "plan.close" | "plan.list" => self.plan(&ask).await,
             method if method.starts_with("points.") => self.points(&ask).await,
-            "reward.list" => self.list_rewards(&ask),
-            "reward.redeem" => self.redeem_reward(&ask).await,
+            "reward.list" | "reward.redeem" => self.reward(&ask).await,
             "printer.list" => Ok(self.list_printers()),
             "job.show" => self.show_job(&ask),
             "job.cancel" => self.cancel_job(&ask),

@@ -75,8 +75,13 @@ impl State {
 }
 
 impl Desk {
+    /// The requests `reward.…`.
+    pub(super) async fn reward(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        if ask.method == "reward.redeem" { self.redeem_reward(ask).await } else { self.list_rewards(ask) }
+    }
+
     /// `reward.list`.
-    pub(super) fn list_rewards(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+    fn list_rewards(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let List { customer } = ask.fields()?;
         let views = self.store()?.log.views();
         store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
@@ -105,7 +110,7 @@ impl Desk {
     }
 
     /// `reward.redeem`: sets the points of a reward aside for the sale that is being rung up.
-    pub(super) async fn redeem_reward(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+    async fn redeem_reward(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Redeem { key, customer, reward } = ask.fields()?;
         let (now, hold) = (self.clock.utc(), HoldId(self.new_id()?));
         let points = self.settings.points.clone();

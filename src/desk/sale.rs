@@ -1,16 +1,17 @@
 //! Sales: record, attach, show, list. A receipt is kept as the till has it; whose it is, the visit tells.
 
+use super::payment::OnAccount;
 use super::person::no_such_customer;
 use super::request::Ask;
+use super::sale_receipt::{GivenReceipt, checked};
 use super::sale_return::still_good;
 use super::whose::Whose;
-use super::{Desk, earning, levels, plan, points, random, reward};
-use crate::decode;
+use super::{Desk, earning, levels, payment, plan, points, random, reward};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CustomerNumber, HoldId, RegisterName, SaleId, VisitId};
 use crate::domain::money::Currency;
 use crate::domain::points::{HOLDS_MAX, PointsKind};
-use crate::domain::purchase::{self, Bought, Line, Receipt, Sale, Tender, TenderKind};
+use crate::domain::purchase::{self, Bought, Receipt, Sale};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::{Day, Timestamp};
 use crate::log::{Recall, Tx};
@@ -46,26 +47,6 @@ struct Record {
     /// Holds of the rewards that are given with it.
     #[serde(default)]
     rewards: Vec<HoldId>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct GivenReceipt {
-    number: String,
-    day: Day,
-    currency: Currency,
-    lines: Vec<Line>,
-    tenders: Vec<GivenTender>,
-    total: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GivenTender {
-    kind: TenderKind,
-    amount: i64,
-    #[serde(default)]
-    currency: Option<Currency>,
 }
 
 #[derive(Deserialize)]
@@ -109,6 +90,8 @@ pub(super) struct New {
     pub(super) exchange: Option<SaleId>,
     /// Holds of the rewards that are given with it.
     pub(super) rewards: Vec<HoldId>,
+    /// What it puts on its customer's account.
+    pub(super) on_account: Option<OnAccount>,
     pub(super) random: [u8; 16],
 }
 
@@ -116,6 +99,7 @@ impl Desk {
     /// `sale.record`.
     pub(super) async fn record_sale(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Record { key, receipt, visit, customer, late, register, sold_at, rewards } = ask.fields()?;
+        let on_account = receipt.on_account()?;
         let receipt = checked(receipt, ask.register(register)?)?;
         let sold_at = sold_at.map(|at| Timestamp(at.as_microsecond()));
         let now = self.clock.utc();
@@ -131,7 +115,7 @@ impl Desk {
         if let Some(visit) = visit {
             self.told.queued(visit).await;
         }
-        let new = New { sold_at, receipt, visit, exchange: None, rewards, random: random()? };
+        let new = New { sold_at, receipt, visit, exchange: None, rewards, on_account, random: random()? };
         let (whose, points) = (Whose { visit, customer, late }, self.settings.points.clone());
         let vault = Arc::clone(&self.store()?.vault);
         let done = self.write(ask, key, move |tx| new.record(tx, &whose, (&vault, &points, now))).await?;
@@ -183,6 +167,7 @@ impl Desk {
             shown.insert("returned".to_owned(), returned);
             shown.insert("voided".to_owned(), json!(back.voided));
             shown.insert("exchange".to_owned(), json!(sale.exchange));
+            shown.insert("credit".to_owned(), self.credit_of(&views, sale.sale)?);
             shown.insert("lines".to_owned(), json!(sale.receipt.lines));
             shown.insert("tenders".to_owned(), json!(sale.receipt.tenders));
         }
@@ -221,7 +206,7 @@ impl New {
         customer: Option<CustomerNumber>,
         (vault, points, now): Rules<'_>,
     ) -> Result<Outcome, Refusal> {
-        let Self { sold_at, receipt, visit, exchange, rewards, random } = self;
+        let Self { sold_at, receipt, visit, exchange, rewards, on_account, random } = self;
         let meta = tx.meta();
         let sale = SaleId::new(meta.seq, random);
         let sold_at = sold_at.unwrap_or(Timestamp(meta.at_us));
@@ -234,6 +219,9 @@ impl New {
         let recorded = Sale { sale, customer, visit, sold_at, exchange, receipt: receipt.clone() };
         store::emit(tx, &StoreEvent::SaleRecorded(Box::new(recorded)))?;
         reward::give(tx, now, customer, (sale, &receipt), &rewards)?;
+        if let Some(on_account) = on_account {
+            payment::give(tx, customer, (sale, &receipt), on_account)?;
+        }
         if let Some(customer) = customer {
             earning::earn(tx, (points, now), (customer, level), (sale, &receipt))?;
             plan::fulfil(tx, vault, customer, (sale, &receipt, sold_at))?;
@@ -306,63 +294,6 @@ pub(super) fn last_but(
     let left = store::own_sales_of(tx, store::sale_owner(tx, customer, sale)?, LIST_MAX)?;
     let left = left.into_iter().filter(|kept| kept.sale != sale);
     Ok(left.map(|kept| (kept.sale, kept.sold_at)).max_by_key(|(_, sold_at)| *sold_at))
-}
-
-/// The receipt as it may be kept.
-fn checked(given: GivenReceipt, register: RegisterName) -> Result<Receipt, Refusal> {
-    let receipt = built(given, register)?;
-    let wrong = |(field, message): purchase::Wrong| Refusal::field(format!("receipt.{field}"), message);
-    purchase::check(&receipt).map_err(wrong)?;
-    check_articles(&receipt.lines, "receipt")?;
-    Ok(receipt)
-}
-
-/// Whether lines, of `of`, may be kept.
-pub(super) fn check_lines(lines: &[Line], total: i64, of: &str) -> Result<(), Refusal> {
-    let wrong = |(field, message): purchase::Wrong| Refusal::field(format!("{of}.{field}"), message);
-    purchase::check_lines(lines, total).map_err(wrong)?;
-    check_articles(lines, of)
-}
-
-fn check_articles(lines: &[Line], of: &str) -> Result<(), Refusal> {
-    for (line, at) in lines.iter().zip(0_usize..) {
-        let wrong =
-            |(field, message): purchase::Wrong| Refusal::field(format!("{of}.lines[{at}].{field}"), message);
-        check_article(line).map_err(wrong)?;
-    }
-    Ok(())
-}
-
-/// The receipt as it was given, in one currency; whether it holds together is not looked at.
-pub(super) fn built(given: GivenReceipt, register: RegisterName) -> Result<Receipt, Refusal> {
-    let GivenReceipt { number, day, currency, lines, tenders, total } = given;
-    let other = tenders.iter().position(|tender| tender.currency.is_some_and(|other| other != currency));
-    if let Some(at) = other {
-        let message = "must be the receipt's currency: a receipt is in one currency";
-        return Err(Refusal::field(format!("receipt.tenders[{at}].currency"), message));
-    }
-    if let Some(at) = tenders.iter().position(|tender| tender.kind == TenderKind::Exchange) {
-        let message = "EXCHANGE comes of `sale.exchange` by itself";
-        return Err(Refusal::field(format!("receipt.tenders[{at}].kind"), message));
-    }
-    let tenders =
-        tenders.into_iter().map(|GivenTender { kind, amount, .. }| Tender { kind, amount }).collect();
-    Ok(Receipt { register, number, day, currency, lines, tenders, total })
-}
-
-/// Judges an article's numbers by their own types; what a person may have typed must not hold a payment card.
-fn check_article(line: &Line) -> Result<(), purchase::Wrong> {
-    if line.gtin.as_ref().is_some_and(|gtin| !decode::gs1::gtin_ok(gtin.as_bytes())) {
-        let message = "must be 8, 12, 13 or 14 digits with a right check digit";
-        return Err(("gtin".to_owned(), message.to_owned()));
-    }
-    for (field, text) in [("model", &line.model), ("category", &line.category)] {
-        if text.as_ref().is_some_and(|text| decode::payment::finds_card_number(text)) {
-            let message = "holds what looks like a payment card number; those are never kept";
-            return Err((field.to_owned(), message.to_owned()));
-        }
-    }
-    Ok(())
 }
 
 /// A sale without its lines.

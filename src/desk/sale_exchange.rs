@@ -4,7 +4,8 @@
 //! given back. Points follow both: what the old sale earned shrinks, the new one earns.
 
 use super::request::Ask;
-use super::sale::{GivenReceipt, New, Rules, built, check_lines, money, no_such_sale};
+use super::sale::{New, Rules, money, no_such_sale};
+use super::sale_receipt::{GivenReceipt, built, check_lines};
 use super::sale_return::{Back, GivenLine, bring_back, came_back, still_good};
 use super::whose::Whose;
 use super::{Desk, random};
@@ -54,6 +55,7 @@ impl Desk {
     /// `sale.exchange`.
     pub(super) async fn exchange_sale(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let GivenExchange { key, sale, lines, receipt, refund, visit, late, register } = ask.fields()?;
+        let on_account = receipt.on_account()?;
         let receipt = built(receipt, ask.register(register)?)?;
         purchase::check_word("number", &receipt.number)
             .map_err(|(field, message)| Refusal::field(format!("receipt.{field}"), message))?;
@@ -75,8 +77,8 @@ impl Desk {
         if let Some(visit) = visit {
             self.told.queued(visit).await;
         }
-        let new =
-            New { sold_at: None, receipt, visit, exchange: None, rewards: Vec::new(), random: random()? };
+        let (sold_at, exchange, rewards, random_of_new) = (None, None, Vec::new(), random()?);
+        let new = New { sold_at, receipt, visit, exchange, rewards, on_account, random: random_of_new };
         let whose = Whose { visit, customer: None, late };
         let exchange = Exchange { of: sale, lines, refund, random: random()?, whose, new };
         let points = self.settings.points.clone();

@@ -1,7 +1,8 @@
 //! Parked sales: put aside, taken up again at any register, or lapsed. One that lapses becomes a sale that did not come about.
 
 use super::request::Ask;
-use super::sale::{check_lines, money};
+use super::sale::money;
+use super::sale_receipt::check_lines;
 use super::whose::Whose;
 use super::{Desk, Opened, random};
 use crate::domain::event::{Outcome, StoreEvent};

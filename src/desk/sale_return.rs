@@ -2,7 +2,7 @@
 
 use super::request::Ask;
 use super::sale::{last_but, money, no_such_sale};
-use super::{Desk, earning, random, reward};
+use super::{Desk, earning, payment, random, reward};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{RegisterName, SaleId};
 use crate::domain::purchase::{
@@ -103,6 +103,7 @@ impl Desk {
                     let message = "goods of this sale came back; the rest is a return too";
                     return Err(Refusal::new(RefusalCode::Conflict, message));
                 }
+                payment::check_void(tx, sale)?;
                 let customer = kept.customer;
                 let last_left = customer.map(|from| last_but(tx, from, sale)).transpose()?.flatten();
                 let (currency, total) = (kept.receipt.currency, kept.receipt.total);
@@ -134,6 +135,7 @@ pub(super) fn bring_back(
     back: Back,
 ) -> Result<SaleId, Refusal> {
     let Back { register, number, day, tenders, random } = back;
+    payment::check_back(tx, kept.sale, &tenders)?;
     let total = lines.iter().fold(0, |sum: i64, line| sum.saturating_add(line.amount));
     let (of, customer) = (kept.sale, kept.customer);
     let (sale_return, currency) = (SaleId::new(tx.meta().seq, random), kept.receipt.currency);

@@ -11,10 +11,9 @@ use super::{Desk, Opened, Settings};
 use crate::domain::id::CustomerNumber;
 use crate::domain::level::PERIOD_MONTHS_MAX;
 use crate::domain::money::MINOR_MAX;
-use crate::domain::months::Month;
 use crate::domain::refusal::Refusal;
 use crate::domain::settings::Keys;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Day, Timestamp};
 use crate::domain::worth::{CLASSES_MAX, COSTLY, Class, Rules, Worth};
 use crate::log::Read;
 use crate::store::{self, StoreError};
@@ -23,6 +22,9 @@ use serde_json::{Value, json};
 
 /// The newest issues of a customer that are looked at: more than anybody opens in two years.
 const ISSUES_MAX: usize = 200;
+
+/// The newest sales on account that are looked at.
+const CREDITS_MAX: usize = 500;
 
 /// The months before this one that count, unless the config says otherwise.
 const MONTHS: u16 = 12;
@@ -76,7 +78,9 @@ pub(super) fn of<'s>(
     let zone = &settings.points.time_zone;
     let months = store::months(views, customer)?;
     let issues = store::issues_of(views, customer, ISSUES_MAX)?;
-    Ok(Some(rules.worth(&months, &issues, (Month::at(now, zone), zone))))
+    let credits = store::credits_of(views, customer, CREDITS_MAX)?;
+    // Beyond the calendar nothing is reckoned.
+    Ok(Day::of(now, zone).map(|today| rules.worth(&months, (&issues, &credits), (today, zone))))
 }
 
 /// Reads `[worth]` and every `[[class]]`; `None` without either.
@@ -112,7 +116,8 @@ fn read_rules(keys: &mut Keys<'_>) -> Option<Rules> {
     let margin_percent = whole(keys.number("margin_percent", 1..=100, "percent")).unwrap_or(100);
     let costs = COST_KEYS
         .map(|key| whole(keys.number(key, 0..=MINOR_MAX.unsigned_abs(), "minor units")).unwrap_or(0));
-    Some(Rules { currency: currency?, months, margin_percent, costs, classes: Vec::new() })
+    let late_cost = whole(keys.number("late_cost", 0..=MINOR_MAX.unsigned_abs(), "minor units")).unwrap_or(0);
+    Some(Rules { currency: currency?, months, margin_percent, costs, late_cost, classes: Vec::new() })
 }
 
 fn read_class(keys: &mut Keys<'_>) -> Option<Class> {

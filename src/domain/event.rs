@@ -8,6 +8,7 @@
 use super::card::{CardKind, CardReason, CardStatus};
 use super::consent::{ConsentText, TextHash};
 use super::contact::Channel;
+use super::credit::{Credit, Payment};
 use super::id::{
     AdjustmentId, CardId, CustomerNumber, IssueId, JobId, LostId, MergeId, PrinterName, ReaderName,
     RegisterName, SaleId, VisitId,
@@ -269,6 +270,17 @@ pub enum StoreEvent {
     },
     /// A reward is set aside for a sale; its [`PointsMoved`](Self::PointsMoved) follows, a hold of its points.
     RewardHeld(Box<Redemption>),
+    /// A sale was put on account, with the day until which it is to be paid. Its [`SaleRecorded`](Self::SaleRecorded) came before.
+    CreditGiven(Box<Credit>),
+    /// Something was paid for it.
+    CreditPaid {
+        /// Whose.
+        customer: CustomerNumber,
+        /// Which sale.
+        sale: SaleId,
+        /// What.
+        payment: Payment,
+    },
 }
 
 /// An idempotency key, kept for ever, with what its request came to: references only, the answer is made again from them.

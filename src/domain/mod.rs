@@ -8,6 +8,7 @@ pub mod card;
 pub mod code;
 pub mod consent;
 pub mod contact;
+pub mod credit;
 pub mod customer;
 pub mod event;
 pub mod id;

@@ -3,9 +3,11 @@
 //! A value in money, and the reasons that it is the sum of: nothing counts that is not said. A request about personal data
 //! never counts: a right that costs standing is none. Who objected to profiling has no worth; that is asked before.
 
+use super::credit::{Credit, Standing};
 use super::issue::{Issue, IssueKind, IssueState};
 use super::money::Currency;
 use super::months::{Month, Months};
+use super::time::Day;
 use jiff::tz::TimeZone;
 
 /// The most service classes.
@@ -41,6 +43,8 @@ pub struct Rules {
     pub margin_percent: i64,
     /// What one issue costs, by [`COSTLY`], in minor units.
     pub costs: [i64; COSTLY.len()],
+    /// What it costs when a sale on account is paid too late, in minor units.
+    pub late_cost: i64,
     /// By ascending thresholds, each higher than the one before.
     pub classes: Vec<Class>,
 }
@@ -48,7 +52,7 @@ pub struct Rules {
 /// One reason: what, how often, and what it comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reason {
-    /// `TURNOVER`, or a kind of issue.
+    /// `TURNOVER`, a kind of issue, or how sales on account were paid.
     pub what: &'static str,
     /// How often; months for the turnover.
     pub count: u64,
@@ -72,8 +76,13 @@ pub struct Worth<'r> {
 impl Rules {
     /// What the customer is worth whose numbers have these months and issues.
     #[must_use]
-    pub fn worth(&self, months: &[Months], issues: &[Issue], (now, zone): (Month, &TimeZone)) -> Worth<'_> {
-        let since = now.back(self.months);
+    pub fn worth(
+        &self,
+        months: &[Months],
+        (issues, credits): (&[Issue], &[Credit]),
+        (today, zone): (Day, &TimeZone),
+    ) -> Worth<'_> {
+        let since = Month::of(today).back(self.months);
         let spent = months.iter().fold(0_i64, |sum, months| {
             sum.saturating_add(months.turnover(self.currency, since, Month::LAST))
         });
@@ -92,7 +101,27 @@ impl Rules {
                 });
             }
         }
+        reasons.extend(self.paid(credits, since, today));
         self.judged(reasons, since)
+    }
+
+    /// Whether terms were kept that ended in the period. What is overdue has not come in: it is taken off whole, if it is of this currency.
+    fn paid(&self, credits: &[Credit], since: Month, today: Day) -> Vec<Reason> {
+        let mut reasons =
+            ["PAID_ON_TIME", "PAID_LATE", "OVERDUE"].map(|what| Reason { what, count: 0, minor: 0 });
+        let [kept, late, overdue] = &mut reasons;
+        for credit in credits.iter().filter(|credit| Month::of(credit.due) >= since) {
+            let own = credit.currency == self.currency;
+            let (reason, minor) = match credit.standing(today) {
+                Standing::Kept => (&mut *kept, 0),
+                Standing::Late => (&mut *late, self.late_cost),
+                Standing::Overdue => (&mut *overdue, if own { credit.open() } else { 0 }),
+                Standing::Open | Standing::Settled => continue,
+            };
+            reason.count = reason.count.saturating_add(1);
+            reason.minor = reason.minor.saturating_sub(minor);
+        }
+        reasons.into_iter().filter(|reason| reason.count > 0).collect()
     }
 
     /// The value that reasons come to, and its class.
@@ -127,6 +156,10 @@ mod tests {
         Month::of(format!("{text}-15").parse().unwrap())
     }
 
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
     fn eur() -> Currency {
         "EUR".parse().unwrap()
     }
@@ -149,7 +182,14 @@ mod tests {
     fn rules() -> Rules {
         let class = |name: &str, from| Class { name: name.to_owned(), from };
         let classes = vec![class("C", 0), class("B", 1000), class("A", 5000)];
-        Rules { currency: eur(), months: 12, margin_percent: 40, costs: [500, 300, 200, 100, 0, 50], classes }
+        Rules {
+            currency: eur(),
+            months: 12,
+            margin_percent: 40,
+            costs: [500, 300, 200, 100, 0, 50],
+            late_cost: 700,
+            classes,
+        }
     }
 
     fn spent(minor: i64) -> Vec<Months> {
@@ -164,27 +204,27 @@ mod tests {
 
     #[test]
     fn a_class_is_reached_by_exactly_so_much_and_costs_take_it_away() {
-        let (rules, now) = (rules(), (month("2026-11"), &TimeZone::UTC));
-        let bought = |minor, issues: &[Issue]| rules.worth(&spent(minor), issues, now);
+        let (rules, now) = (rules(), (day("2026-11-23"), &TimeZone::UTC));
+        let bought = |minor, issues: &[Issue]| rules.worth(&spent(minor), (issues, &[]), now);
         assert_eq!(class(&bought(12_500, &[])), Some("A"), "40 % of it is 50.00");
         assert_eq!(class(&bought(12_497, &[])), Some("B"));
         let claim = issue(IssueKind::Warranty, IssueState::Closed, "2026-11-20T10:00:00Z");
         let told = bought(12_500, std::slice::from_ref(&claim));
         assert_eq!((told.value, class(&told)), (4500, Some("B")));
         assert_eq!(told.reasons[1], Reason { what: "WARRANTY", count: 1, minor: -500 });
-        assert_eq!(class(&rules.worth(&[], &[claim], now)), None, "less than nothing has no class");
+        assert_eq!(class(&rules.worth(&[], (&[claim], &[]), now)), None, "less than nothing has no class");
     }
 
     #[test]
     fn what_took_no_work_or_is_a_right_does_not_count() {
-        let (rules, now) = (rules(), (month("2026-11"), &TimeZone::UTC));
+        let (rules, now) = (rules(), (day("2026-11-23"), &TimeZone::UTC));
         let issues = [
             issue(IssueKind::DataRequest, IssueState::Closed, "2026-11-20T10:00:00Z"),
             issue(IssueKind::Repair, IssueState::Cancelled, "2026-11-20T10:00:00Z"),
             issue(IssueKind::Repair, IssueState::Duplicate, "2026-11-20T10:00:00Z"),
             issue(IssueKind::Repair, IssueState::Closed, "2025-10-31T10:00:00Z"),
         ];
-        let worth = rules.worth(&spent(1000), &issues, now);
+        let worth = rules.worth(&spent(1000), (&issues, &[]), now);
         assert_eq!((worth.value, worth.reasons.len()), (400, 1));
     }
 
@@ -201,7 +241,7 @@ mod tests {
                 .iter()
                 .map(|kind| issue(COSTLY[*kind], IssueState::New, "2026-11-20T10:00:00Z"))
                 .collect();
-            let worth = rules.worth(&spent(minor), &issues, (month("2026-11"), &TimeZone::UTC));
+            let worth = rules.worth(&spent(minor), (&issues, &[]), (day("2026-11-23"), &TimeZone::UTC));
             prop_assert_eq!(worth.value, worth.reasons.iter().map(|reason| reason.minor).sum::<i64>());
             let reached = rules.classes.iter().rfind(|class| worth.value >= class.from);
             prop_assert_eq!(worth.class, reached);

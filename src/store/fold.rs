@@ -6,7 +6,8 @@ mod sales;
 
 use super::{
     CUSTOMERS, JOBS, JOBS_OPEN, Job, Merge, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION, VISITS,
-    VISITS_FORGOTTEN, Visit, VisitState, consent, just_after, lost, merged, parked, points, reward, value,
+    VISITS_FORGOTTEN, Visit, VisitState, consent, credit, just_after, lost, merged, parked, points, reward,
+    value,
 };
 use crate::domain::card::{Card, CardReason, CardStatus};
 use crate::domain::customer::Customer;
@@ -117,6 +118,8 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
         }
         StoreEvent::JobMoved { job, state, reason } => move_job(views, job, state, reason),
         StoreEvent::RewardHeld(held) => reward::keep(views, *held),
+        StoreEvent::CreditGiven(given) => credit::give(views, &given),
+        StoreEvent::CreditPaid { sale, payment, .. } => credit::pay(views, sale, payment),
     }
 }
 

@@ -29,6 +29,7 @@ use uuid::Uuid;
 
 mod consents;
 mod contacts;
+mod credits;
 mod held;
 mod import;
 mod ledger;

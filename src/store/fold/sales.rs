@@ -5,13 +5,13 @@ use crate::domain::event::StoreEvent;
 use crate::domain::id::{CustomerNumber, RegisterName, SaleId};
 use crate::domain::money::Currency;
 use crate::domain::months::Month;
-use crate::domain::purchase::{Receipt, Return, Returned, Sale};
+use crate::domain::purchase::{Receipt, Return, Returned, Sale, TenderKind};
 use crate::domain::time::{Day, Timestamp};
 use crate::log::{FoldError, Meta, ReadWrite};
 use crate::store::sale::{
     RECEIPTS, SALE_OWNERS, SALES_OF, keep_returned, owner_key, receipt_key, returned, sale_of,
 };
-use crate::store::{months, sale_owner};
+use crate::store::{credit, months, sale_owner};
 use jiff::tz::TimeZone;
 
 pub(super) fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
@@ -33,6 +33,7 @@ pub(super) fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -
             })?;
         }
         put(views, SALE_OWNERS, &owner_key(sale), &customer)?;
+        credit::move_to(views, sale, customer)?;
         let month = day.map_or_else(|| Month::at(sold_at, &TimeZone::UTC), Month::of);
         return count(views, customer, (sale, sold_at), (currency, total), month);
     }
@@ -42,6 +43,7 @@ pub(super) fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -
     if let StoreEvent::SaleVoided { sale, customer, last_left, currency, total } = event {
         let kept = returned(views, sale)?;
         keep_returned(views, sale, &Returned { voided: true, ..kept })?;
+        credit::forget(views, sale)?;
         let Some(customer) = customer else { return Ok(()) };
         let customer = sale_owner(views, customer, sale)?;
         months::uncount(views, (customer, sale), (currency, total))?;
@@ -58,6 +60,9 @@ fn take_back(meta: &Meta, back: &Return, views: &mut dyn ReadWrite) -> Result<()
     put(views, RECEIPTS, &receipt_key(&back.register, back.day, &back.number), &meta.seq)?;
     let kept = returned(views, back.of)?.with(&back.lines);
     keep_returned(views, back.of, &kept)?;
+    let of_account = back.tenders.iter().filter(|tender| tender.kind == TenderKind::Account);
+    let off = of_account.fold(0, |sum: i64, tender| sum.saturating_add(tender.amount));
+    credit::less(views, back.of, off)?;
     let Some(customer) = back.customer else { return Ok(()) };
     let customer = sale_owner(views, customer, back.of)?;
     months::uncount(views, (customer, back.of), (back.currency, back.total))?;

@@ -49,7 +49,7 @@ fn customer_with_all(shop: &Shop) -> Value {
     put("file.open", json!({}));
     let line = json!([{ "sku": "A-1", "quantity": 1000, "unit_price": 1999, "amount": 1999 }]);
     let receipt = json!({ "number": "7", "day": "2027-01-15", "currency": "EUR", "lines": line,
-        "tenders": [{ "kind": "CASH", "amount": 1999 }], "total": 1999 });
+        "tenders": [{ "kind": "ACCOUNT", "amount": 1999, "terms": { "days": 30 } }], "total": 1999 });
     let sale = put("sale.record", json!({ "receipt": receipt }))["sale"].clone();
     let other = shop.enrol("Eva", "Prueba", "600 555 031");
     for customer in [&other, &customer] {
@@ -150,6 +150,7 @@ fn every_place_is_in_the_registry_and_told_and_an_erasure_leaves_what_it_says() 
         "kitchen",
         "WALKED_QUEUE",
         "coffee",
+        "\"due\":",
     ] {
         assert!(whole.contains(text), "{text} is not told");
     }
