@@ -385,6 +385,7 @@ mod tests {
             r#"{"event":"issue_opened","customer":"0e4a1f6c-53b2-4f0e-9a51-6de2b8a1c9f7","issue":"01992d2b-0000-7000-8000-000000000001","kind":"WARRANTY","product":{"gtin":null,"model":"KX-200","serial":"S1"}}"#,
             r#"{"event":"issue_moved","customer":"0e4a1f6c-53b2-4f0e-9a51-6de2b8a1c9f7","issue":"01992d2b-0000-7000-8000-000000000001","state":"IN_PROGRESS"}"#,
             r#"{"event":"sale_recorded","sale":"00000000-002a-8d01-9c11-5c1f6d6f2a50","customer":"0e4a1f6c-53b2-4f0e-9a51-6de2b8a1c9f7","sold_at":1790000000000000,"receipt":{"register":"till-1","number":"000417","day":"2026-09-21","currency":"EUR","lines":[{"sku":"TIN","quantity":1000,"unit_price":550,"amount":550}],"tenders":[{"kind":"CASH","amount":550}],"total":550}}"#,
+            r#"{"event":"sale_attached","sale":"00000000-002a-8d01-9c11-5c1f6d6f2a50","customer":"0e4a1f6c-53b2-4f0e-9a51-6de2b8a1c9f7","sold_at":1790000000000000,"currency":"EUR","total":550}"#,
             r#"{"event":"sale_returned","sale_return":"00000000-002b-8d01-9c11-5c1f6d6f2a51","of":"00000000-002a-8d01-9c11-5c1f6d6f2a50","returned_at":1790000000000000,"register":"till-1","number":"000418","day":"2026-09-21","currency":"EUR","lines":[{"line":1,"quantity":1000,"amount":550}],"tenders":[{"kind":"CASH","amount":550}],"total":550}"#,
             r#"{"event":"request_done","key":"8d3c0e1a-0000-4000-8000-000000000001","body":"00","outcome":{"issue":"01992d2b-0000-7000-8000-000000000001"}}"#,
         ] {
