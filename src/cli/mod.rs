@@ -5,6 +5,7 @@
 //! of processes. A terminal is never sent a control character out of an answer: `say` writes them out.
 
 mod ask;
+mod audit;
 mod capture;
 mod card;
 mod cells;
@@ -122,6 +123,8 @@ enum Command {
     /// What is kept too long: how much there is, and letting it go.
     #[command(subcommand)]
     Retention(retention::Command),
+    /// Lists who read personal data.
+    Audit(audit::Args),
     /// Cards: list, print, issue, block, unblock, replace.
     #[command(subcommand)]
     Card(card::Command),
@@ -242,6 +245,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Unmerge(args) => args.run(asker),
         Command::Erase(args) => erase::run(&args, asker),
         Command::Retention(command) => command.run(asker),
+        Command::Audit(args) => args.run(asker),
         Command::Card(command) => command.run(asker),
         Command::Issue(command) => command.run(asker),
         Command::Sale(command) => command.run(asker),

@@ -261,10 +261,12 @@ impl Work {
 
     /// What only the journal knows: when the customer came, which cards were printed, how points were corrected.
     fn events(&self) -> Result<Vec<Value>, Refusal> {
-        let number = self.kept.customer.to_string();
+        let numbers = store::numbers_of(&self.opened.log.views(), self.kept.customer)?;
+        let texts: Vec<String> = numbers.iter().map(ToString::to_string).collect();
         let mut entries = Vec::new();
         let read = self.opened.log.past(Half::Neutral, &mut |meta, event| {
-            if !std::str::from_utf8(event).is_ok_and(|text| text.contains(&number)) {
+            if !std::str::from_utf8(event).is_ok_and(|text| texts.iter().any(|number| text.contains(number)))
+            {
                 return;
             }
             let told = match serde_json::from_slice(event) {
@@ -275,6 +277,16 @@ impl Work {
                     | StoreEvent::CardIssued { .. }
                     | StoreEvent::CardStatusSet { .. },
                 ) => serde_json::from_slice::<Map<String, Value>>(event).ok(),
+                // The others that were read with them are nobody's business here.
+                Ok(StoreEvent::PersonalRead(read)) => {
+                    let mut told = Map::new();
+                    told.insert("event".to_owned(), "personal_read".into());
+                    told.insert("method".to_owned(), read.method.into());
+                    told.insert("by".to_owned(), read.by.into());
+                    told.insert("register".to_owned(), json!(read.register));
+                    told.insert("fields".to_owned(), read.fields.into());
+                    Some(told)
+                }
                 // Told in the other parts.
                 Ok(_) | Err(_) => None,
             };

@@ -6,6 +6,7 @@
 
 pub mod access;
 mod adjust;
+pub mod audit;
 mod card;
 pub mod compose;
 mod consent;
@@ -60,6 +61,7 @@ use serde_json::value::RawValue;
 pub use settings::Settings;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
@@ -76,6 +78,7 @@ const SEARCHERS_MAX: usize = 256;
 const TILL: &[Role] = &[Role::Register, Role::Desk, Role::Manager];
 const DESK: &[Role] = &[Role::Desk, Role::Manager];
 const MANAGER: &[Role] = &[Role::Manager];
+const AUDITOR: &[Role] = &[Role::Auditor];
 const ANYONE: &[Role] = &[Role::Register, Role::Desk, Role::Manager, Role::Auditor];
 
 /// Every request with the roles that may make it: the whole surface on one screen.
@@ -98,6 +101,7 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("customer.unmerge", DESK),
     ("customer.erase", MANAGER),
     ("retention.run", MANAGER),
+    ("audit.list", AUDITOR),
     ("customer.dismiss", TILL),
     ("file.open", TILL),
     ("card.issue", DESK),
@@ -214,6 +218,8 @@ pub struct Desk {
     histories: tokio::sync::Mutex<()>,
     /// How many requests of imports are worked on at once.
     imports: tokio::sync::Semaphore,
+    /// Readings that the audit trail has not, since the start.
+    reads_not_noted: AtomicU64,
 }
 
 impl fmt::Debug for Desk {
@@ -229,7 +235,19 @@ impl Desk {
         let (opened, searches, told) = (OnceLock::new(), Mutex::default(), visit::Told::default());
         let (journal, key_changes, histories) = Default::default();
         let imports = tokio::sync::Semaphore::new(import::AT_ONCE_MAX);
-        Self { opened, clock, printers, settings, searches, journal, told, key_changes, histories, imports }
+        Self {
+            opened,
+            clock,
+            printers,
+            settings,
+            searches,
+            journal,
+            told,
+            key_changes,
+            histories,
+            imports,
+            reads_not_noted: AtomicU64::new(0),
+        }
     }
 
     /// Hands the desk its store. Only the first call counts.
@@ -286,63 +304,70 @@ impl Desk {
             return Err(forbidden(roles));
         }
         let ask = Ask { who, register, method, params };
-        match *method {
-            "customer.find" => self.find(&ask).await,
-            "customer.enrol" => self.enrol(&ask).await,
-            "customer.import" => self.import(&ask).await,
-            "customer.show" => self.show(&ask),
-            "customer.change" => self.change_person(&ask).await,
-            "customer.duplicates" => self.duplicates(&ask).await,
-            "customer.history" => self.history(&ask).await,
-            "customer.revert" => self.revert(&ask).await,
-            "customer.export" => self.export(&ask).await,
-            "customer.list" => self.list_customers(&ask).await,
-            "customer.object" => self.object(&ask).await,
-            "customer.worth" => self.worth(&ask),
-            "customer.level" => self.level(&ask),
-            "customer.merge" => self.merge(&ask).await,
-            "customer.unmerge" => self.unmerge(&ask).await,
-            "customer.erase" => self.erase(&ask).await,
-            "retention.run" => self.run_retention(&ask).await,
-            "customer.dismiss" => self.dismiss(&ask).await,
-            "file.open" => self.open_file(&ask).await,
-            "card.issue" => self.issue_card(&ask).await,
-            "card.print" => self.print_card(&ask).await,
-            "card.block" => self.block_card(&ask).await,
-            "card.unblock" => self.unblock_card(&ask).await,
-            "card.replace" => self.replace_card(&ask).await,
-            "card.list" => self.list_cards(&ask),
-            "issue.open" => self.open_issue(&ask).await,
-            "issue.update" => self.update_issue(&ask).await,
-            "issue.close" => self.close_issue(&ask).await,
-            "issue.extend" => self.extend_issue(&ask).await,
-            "issue.answer" => self.answer_issue(&ask).await,
-            "issue.list" => self.list_issues(&ask),
-            "issue.due" => self.due_issues(&ask),
-            "sale.record" => self.record_sale(&ask).await,
-            "sale.attach" => self.attach_sale(&ask).await,
-            "sale.return" => self.return_sale(&ask).await,
-            "sale.exchange" => self.exchange_sale(&ask).await,
-            "sale.void" => self.void_sale(&ask).await,
-            "sale.park" => self.park_sale(&ask).await,
-            "sale.resume" => self.resume_sale(&ask).await,
-            "sale.parked" => self.parked_sales(&ask),
-            "sale.show" => self.show_sale(&ask),
-            "sale.list" => self.list_sales(&ask),
-            "payment.record" | "payment.list" => self.payment(&ask).await,
-            "lost.record" => self.record_lost(&ask).await,
-            "lost.recover" => self.recover_lost(&ask).await,
-            "lost.list" => self.list_lost(&ask),
-            "note.keep" => self.keep_note(&ask).await,
-            "preference.set" => self.set_preference(&ask).await,
-            "consent.texts" | "consent.record" | "consent.list" => self.consent(&ask).await,
-            "contact.record" | "contact.respond" | "contact.list" | "contact.may" => self.contact(&ask).await,
-            "plan.add" | "plan.close" | "plan.list" => self.plan(&ask).await,
-            method if method.starts_with("points.") => self.points(&ask).await,
-            "reward.list" | "reward.redeem" => self.reward(&ask).await,
+        let answer = self.answer(&ask).await?;
+        self.note_read(&ask, &answer);
+        Ok(answer)
+    }
+
+    async fn answer(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        match ask.method {
+            "customer.find" => self.find(ask).await,
+            "customer.enrol" => self.enrol(ask).await,
+            "customer.import" => self.import(ask).await,
+            "customer.show" => self.show(ask),
+            "customer.change" => self.change_person(ask).await,
+            "customer.duplicates" => self.duplicates(ask).await,
+            "customer.history" => self.history(ask).await,
+            "customer.revert" => self.revert(ask).await,
+            "customer.export" => self.export(ask).await,
+            "customer.list" => self.list_customers(ask).await,
+            "customer.object" => self.object(ask).await,
+            "customer.worth" => self.worth(ask),
+            "customer.level" => self.level(ask),
+            "customer.merge" => self.merge(ask).await,
+            "customer.unmerge" => self.unmerge(ask).await,
+            "customer.erase" => self.erase(ask).await,
+            "retention.run" => self.run_retention(ask).await,
+            "audit.list" => self.audit(ask).await,
+            "customer.dismiss" => self.dismiss(ask).await,
+            "file.open" => self.open_file(ask).await,
+            "card.issue" => self.issue_card(ask).await,
+            "card.print" => self.print_card(ask).await,
+            "card.block" => self.block_card(ask).await,
+            "card.unblock" => self.unblock_card(ask).await,
+            "card.replace" => self.replace_card(ask).await,
+            "card.list" => self.list_cards(ask),
+            "issue.open" => self.open_issue(ask).await,
+            "issue.update" => self.update_issue(ask).await,
+            "issue.close" => self.close_issue(ask).await,
+            "issue.extend" => self.extend_issue(ask).await,
+            "issue.answer" => self.answer_issue(ask).await,
+            "issue.list" => self.list_issues(ask),
+            "issue.due" => self.due_issues(ask),
+            "sale.record" => self.record_sale(ask).await,
+            "sale.attach" => self.attach_sale(ask).await,
+            "sale.return" => self.return_sale(ask).await,
+            "sale.exchange" => self.exchange_sale(ask).await,
+            "sale.void" => self.void_sale(ask).await,
+            "sale.park" => self.park_sale(ask).await,
+            "sale.resume" => self.resume_sale(ask).await,
+            "sale.parked" => self.parked_sales(ask),
+            "sale.show" => self.show_sale(ask),
+            "sale.list" => self.list_sales(ask),
+            "payment.record" | "payment.list" => self.payment(ask).await,
+            "lost.record" => self.record_lost(ask).await,
+            "lost.recover" => self.recover_lost(ask).await,
+            "lost.list" => self.list_lost(ask),
+            "note.keep" => self.keep_note(ask).await,
+            "preference.set" => self.set_preference(ask).await,
+            "consent.texts" | "consent.record" | "consent.list" => self.consent(ask).await,
+            "contact.record" | "contact.respond" | "contact.list" | "contact.may" => self.contact(ask).await,
+            "plan.add" | "plan.close" | "plan.list" => self.plan(ask).await,
+            method if method.starts_with("points.") => self.points(ask).await,
+            "reward.list" | "reward.redeem" => self.reward(ask).await,
             "printer.list" => Ok(self.list_printers()),
-            "job.show" => self.show_job(&ask),
-            "job.cancel" => self.cancel_job(&ask),
+            "job.show" => self.show_job(ask),
+            "job.cancel" => self.cancel_job(ask),
             _ => Err(Refusal::new(RefusalCode::Internal, "a method is listed that nobody answers")),
         }
     }

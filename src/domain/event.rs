@@ -5,6 +5,7 @@
 //! one comes with a default. Neutral events carry nothing of a person, and no free text but what the shop itself shows
 //! everybody.
 
+use super::audit::PersonalRead;
 use super::card::{CardKind, CardReason, CardStatus};
 use super::consent::{ConsentText, TextHash};
 use super::contact::Channel;
@@ -281,6 +282,8 @@ pub enum StoreEvent {
         /// What.
         payment: Payment,
     },
+    /// Somebody was told personal data. No view holds it.
+    PersonalRead(PersonalRead),
 }
 
 /// An idempotency key, kept for ever, with what its request came to: references only, the answer is made again from them.

@@ -3,6 +3,7 @@
 //! Pure: no clock, no file, no socket, no randomness of its own. Every other room may name this
 //! one; it names none. What can happen is [`event`], the vocabulary of the journals.
 
+pub mod audit;
 pub mod business;
 pub mod card;
 pub mod code;

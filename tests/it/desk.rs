@@ -27,6 +27,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 use uuid::Uuid;
 
+mod audit;
 mod consents;
 mod contacts;
 mod credits;

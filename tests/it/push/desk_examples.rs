@@ -120,6 +120,12 @@ fn every_request_to_the_desk_is_answered_as_its_example_says() {
             (sent["params"]["from"], sent["params"]["to"]) = (today.clone(), today);
         }
         let written: Value = serde_json::from_str(&answer.line).unwrap();
+        if request.name == "audit.list" {
+            // Whoever runs the daemon is no auditor; the desk's tests ask as one.
+            assert!(client.call(&request.name, sent["params"].clone()).is_err());
+            seen.insert(request.name.clone());
+            continue;
+        }
         assert_eq!(sent["id"], written["id"], "{}", request.name);
         if let Some(key) = sent["params"]["key"].as_str() {
             assert!(keys.insert(key.to_owned()), "{}: a key is used twice", request.name);

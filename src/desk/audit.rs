@@ -1,0 +1,256 @@
+//! The audit trail: every answer that tells something personal is noted in the neutral journal with who asked, for what, of
+//! whom and which fields, and the auditor reads it back.
+//!
+//! The note is queued for the committer and nobody waits for it: a reader's answer is not held up by a disk. What the
+//! journal does not take is counted, said in the log and told in `audit.list`. A scan is noted by its visit, which is in the
+//! journal anyway. What was read is never in the trail, only what it is called.
+
+use super::access::Principal;
+use super::request::Ask;
+use super::{Desk, waiting};
+use crate::domain::audit::PersonalRead;
+use crate::domain::event::StoreEvent;
+use crate::domain::id::{CustomerNumber, RegisterName};
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+use crate::log::{Half, Meta, Tx};
+use crate::store;
+use crate::vault::VaultError;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::Ordering;
+
+/// Requests whose answers tell something personal.
+pub const READS: &[&str] = &[
+    "customer.find",
+    "customer.show",
+    "customer.duplicates",
+    "customer.history",
+    "customer.export",
+    "customer.list",
+    "file.open",
+    "issue.list",
+    "issue.due",
+    "consent.list",
+    "contact.list",
+    "contact.may",
+    "plan.list",
+];
+
+/// Rows of one answer of `audit.list`.
+const PAGE_MAX: usize = 100;
+
+/// Customers of one line of the trail, and of one row that is told; a longer answer is several lines.
+const CUSTOMERS_MAX: usize = 200;
+const CUSTOMERS_TOLD_MAX: usize = 10;
+
+/// Names of fields of one line.
+const FIELDS_MAX: usize = 64;
+
+/// So deep an answer is searched for customers: rows, and a file in a row.
+const DEPTH_MAX: usize = 4;
+
+/// Fields of an answer that hold what is personal one level further down.
+const HOLDERS: [&str; 5] = ["person", "file", "rows", "entries", "duplicates"];
+
+/// Fields of an answer that say nothing of a person.
+const ABOUT_NOBODY: [&str; 6] = ["customer", "repeated", "next", "part", "parts", "visit"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    #[serde(default)]
+    customer: Option<CustomerNumber>,
+    #[serde(default)]
+    by: Option<u32>,
+    #[serde(default)]
+    since: Option<jiff::Timestamp>,
+    #[serde(default)]
+    until: Option<jiff::Timestamp>,
+    /// Only what stands before this line: `next` of the answer before.
+    #[serde(default)]
+    before: Option<u64>,
+}
+
+/// What is looked for.
+struct Wanted {
+    customers: Option<Vec<CustomerNumber>>,
+    by: Option<u32>,
+    since: Option<i64>,
+    until: Option<i64>,
+    before: Option<u64>,
+}
+
+impl Desk {
+    /// Notes that `who` was told `answer`, if that is a request that tells something personal.
+    pub(super) fn note_read(&self, ask: &Ask<'_>, answer: &Value) {
+        if !READS.contains(&ask.method) {
+            return;
+        }
+        let mut customers = BTreeSet::new();
+        if let Ok(params) = ask.fields::<Value>() {
+            customers_in(&params, 1, &mut customers);
+        }
+        customers_in(answer, DEPTH_MAX, &mut customers);
+        let mut fields = BTreeSet::new();
+        fields_in(answer, 2, &mut fields);
+        let fields: Vec<String> = fields.into_iter().take(FIELDS_MAX).collect();
+        let customers: Vec<CustomerNumber> = customers.into_iter().collect();
+        for customers in customers.chunks(CUSTOMERS_MAX) {
+            let read = PersonalRead {
+                method: ask.method.to_owned(),
+                by: ask.who.uid,
+                roles: roles(ask.who),
+                register: ask.register.cloned(),
+                customers: customers.to_vec(),
+                fields: fields.clone(),
+            };
+            self.journal_read(read);
+        }
+    }
+
+    fn journal_read(&self, read: PersonalRead) {
+        let (method, who) = (read.method.clone(), read.by);
+        let note =
+            move |tx: &mut Tx<'_>| store::emit(tx, &StoreEvent::PersonalRead(read)).map_err(Refusal::from);
+        let queued = self.store().and_then(|opened| opened.log.submit(note).map_err(Refusal::from));
+        if let Err(refusal) = queued {
+            let missed = self.reads_not_noted.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            tracing::error!(method, who, missed, error = %refusal, "a reading of personal data is not in the audit trail");
+        }
+    }
+
+    /// `audit.list`: who read what of whom, the latest first.
+    pub(super) async fn audit(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let List { customer, by, since, until, before } = ask.fields()?;
+        let opened = self.store()?.clone();
+        let _one_at_a_time = self.one_history()?;
+        let not_noted = self.reads_not_noted.load(Ordering::Relaxed);
+        waiting(move || {
+            // A merged customer's readings count for both.
+            let customers =
+                customer.map(|customer| store::numbers_of(&opened.log.views(), customer)).transpose()?;
+            let micros = |at: jiff::Timestamp| at.as_microsecond();
+            let wanted = Wanted { customers, by, since: since.map(micros), until: until.map(micros), before };
+            let (mut found, mut more): (VecDeque<(u64, Value)>, bool) = Default::default();
+            let read = opened.log.past(Half::Neutral, &mut |meta, event| {
+                let Some(row) = wanted.row(meta, event) else { return };
+                found.push_back((meta.seq, row));
+                if found.len() > PAGE_MAX {
+                    found.pop_front();
+                    more = true;
+                }
+            });
+            read.map_err(|error| VaultError::Journal { why: error.to_string() })?;
+            let next = found.front().map(|(seq, _)| *seq).filter(|_| more);
+            let rows: Vec<Value> = found.into_iter().rev().map(|(_, row)| row).collect();
+            Ok(json!({ "rows": rows, "next": next, "not_noted": not_noted }))
+        })
+        .await
+    }
+}
+
+impl Wanted {
+    fn row(&self, meta: &Meta, event: &[u8]) -> Option<Value> {
+        let at = meta.at_us;
+        let out = self.before.is_some_and(|before| meta.seq >= before)
+            || self.since.is_some_and(|since| at < since)
+            || self.until.is_some_and(|until| at >= until);
+        if out {
+            return None;
+        }
+        let (read, by) = reading(event)?;
+        let of_them = |numbers: &Vec<CustomerNumber>| numbers.iter().any(|one| read.customers.contains(one));
+        if self.by.is_some_and(|wanted| by != Some(wanted)) || !self.customers.as_ref().is_none_or(of_them) {
+            return None;
+        }
+        let told = match &self.customers {
+            Some(numbers) => {
+                read.customers.iter().filter(|one| numbers.contains(one)).copied().collect::<Vec<_>>()
+            }
+            None => read.customers.iter().take(CUSTOMERS_TOLD_MAX).copied().collect(),
+        };
+        Some(json!({
+            "seq": meta.seq, "at": Timestamp(at).rfc3339(), "method": read.method, "by": by, "roles": read.roles,
+            "register": read.register, "fields": read.fields, "customers": told, "count": read.customers.len(),
+        }))
+    }
+}
+
+/// A line of the journal as one of the trail, and who asked; a card that was shown at a register was asked for by nobody.
+pub(super) fn reading(event: &[u8]) -> Option<(PersonalRead, Option<u32>)> {
+    // Most lines are something else, and need no reading.
+    let begins = |tag: &str| event.get(..tag.len()) == Some(tag.as_bytes());
+    if !begins(r#"{"event":"personal_read""#) && !begins(r#"{"event":"visit_opened""#) {
+        return None;
+    }
+    if let Ok(StoreEvent::PersonalRead(read)) = serde_json::from_slice(event) {
+        let by = Some(read.by);
+        return Some((read, by));
+    }
+    let (customer, register) = shown(event)?;
+    let read = PersonalRead {
+        method: "identified".to_owned(),
+        by: 0,
+        roles: Vec::new(),
+        register: Some(register),
+        customers: vec![customer],
+        fields: vec!["file".to_owned()],
+    };
+    Some((read, None))
+}
+
+/// Whose card was shown where. A file that was opened by hand has a line of its own.
+fn shown(event: &[u8]) -> Option<(CustomerNumber, RegisterName)> {
+    #[derive(Deserialize)]
+    struct Visit {
+        customer: CustomerNumber,
+        register: RegisterName,
+        #[serde(default)]
+        card: Option<Value>,
+    }
+    let visit: Visit = serde_json::from_slice(event).ok()?;
+    visit.card.map(|_| (visit.customer, visit.register))
+}
+
+fn roles(who: &Principal) -> Vec<String> {
+    let word = |role| serde_json::to_value(role).ok()?.as_str().map(str::to_owned);
+    who.roles.iter().filter_map(word).collect()
+}
+
+fn customers_in(value: &Value, depth: usize, found: &mut BTreeSet<CustomerNumber>) {
+    let Some(deeper) = depth.checked_sub(1) else { return };
+    match value {
+        Value::Object(fields) => {
+            let number: Option<CustomerNumber> =
+                fields.get("customer").and_then(Value::as_str).and_then(|text| text.parse().ok());
+            found.extend(number);
+            fields.values().for_each(|value| customers_in(value, deeper, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| customers_in(value, depth, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn fields_in(value: &Value, depth: usize, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let empty = value.is_null() || value == &json!([]) || value == &json!({});
+                if empty || ABOUT_NOBODY.contains(&name.as_str()) {
+                    continue;
+                }
+                match depth.checked_sub(1) {
+                    Some(deeper) if HOLDERS.contains(&name.as_str()) => fields_in(value, deeper, found),
+                    Some(_) | None => {
+                        found.insert(name.clone());
+                    }
+                }
+            }
+            found.extend(fields.get("part").and_then(Value::as_str).map(str::to_owned));
+        }
+        Value::Array(values) => values.iter().for_each(|value| fields_in(value, depth, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
