@@ -1,6 +1,6 @@
 //! Who may be in the shop's files twice: a person that is taken in or changed, beside those who are here already.
 //!
-//! [`terms`] says where to look, [`Vault::twins`] opens the few that most terms lead to, [`score`] weighs what agrees
+//! `terms` says where to look, [`Vault::twins`] opens the few that most terms lead to, `score` weighs what agrees
 //! against what differs. Gives reasons in words of its own and never a value: nothing of this is logged, kept or merged by
 //! itself. Who decides is a person at the desk.
 
