@@ -34,15 +34,20 @@ fn modemmanager_leaves_readers_alone(trace: &Trace) -> Result<()> {
     for flag in ["ID_MM_DEVICE_IGNORE=1", "ID_MM_PORT_IGNORE=1"] {
         expect(flag, &known.contains(&flag.to_owned()), &true)?;
     }
+    // A cable that no rule of ours names: ModemManager's own rules know it for one that anything may be behind.
+    let cable = serial::plug(Chip::Ftdi, "SN-CABLE", Port(3), STEP, trace)?;
+    nodes::appears(Kind::Tty, Port(3), STEP)?;
     let modem = serial::plug(Chip::Modem, "SN-MODEM", Port(2), STEP, trace)?;
     let asked =
         modem.wait("ModemManager's AT command to the modem", STEP, |line| line.received.starts_with(b"AT"));
     run("journalctl --no-pager --lines=400 --output=cat --unit=ModemManager.service", trace)?;
     asked?;
-    let line = scanner.line();
-    expect("how often DTR of the scanner went up", &line.dtr_raised, &0)?;
-    expect("bytes written to the scanner", &line.received, &Vec::new())?;
+    for line in [scanner.line(), cable.line()] {
+        expect("how often DTR of a scanner went up", &line.dtr_raised, &0)?;
+        expect("bytes written to a scanner", &line.received, &Vec::new())?;
+    }
     modem.unplug(STEP)?;
+    cable.unplug(STEP)?;
     scanner.unplug(STEP)
 }
 
