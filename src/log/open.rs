@@ -6,7 +6,9 @@ use super::files::{create_dir, io_error};
 use super::heal::heal;
 use super::journal::Journal;
 use super::marker::journal_dir;
+use super::record::{FORMAT, HeaderError, SegmentHeader};
 use super::scan::{Part, Place, Seen, scan};
+use super::segment::{Segment, head, list};
 use super::settle::{Begin, Settled, settle};
 use super::table::{Position, Table};
 use super::{
@@ -33,6 +35,8 @@ pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenErr
     let lock = lock(&settings.dir)?;
     swap::settle(&settings.dir)?;
     let marker::Marker { timeline, .. } = marker::own(&settings.dir, settings.second_dir.as_deref())?;
+    // Before anything is written: a store of another version stays as it is, to the byte.
+    Half::ALL.into_iter().try_for_each(|half| readable(&journal_dir(&settings.dir, half)))?;
     for half in Half::ALL {
         create_dir(&settings.dir.join(half.folder())).map_err(io_error("create", &settings.dir))?;
         tidy(settings, half)?;
@@ -66,6 +70,17 @@ pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenErr
     report.behind.iter().for_each(|half| views.set_behind(*half, true));
     let orphans = Halves { personal: scans.personal.orphans, neutral: scans.neutral.orphans };
     Ok(Opened { journals, positions, views, last, timeline, orphans, report })
+}
+
+/// Refuses a journal of another format. What is damaged or missing is for whoever reads it whole.
+fn readable(dir: &Path) -> Result<(), OpenError> {
+    let of_another = |segment: &Segment| match SegmentHeader::parse(&head(&segment.path).ok()?) {
+        Err(HeaderError::Format(found)) => {
+            Some(OpenError::Format { file: segment.path.clone(), found, known: FORMAT })
+        }
+        Ok(_) | Err(HeaderError::Short | HeaderError::Magic | HeaderError::Checksum) => None,
+    };
+    list(dir).unwrap_or_default().iter().find_map(of_another).map_or(Ok(()), Err)
 }
 
 /// The journals, brought to one end.

@@ -2,7 +2,9 @@
 
 use super::support::*;
 use fichad::log::{Half, Log, OpenError};
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 const ROUNDS: usize = 1_500;
 
@@ -134,4 +136,46 @@ fn segments_that_no_longer_hang_together_are_seen_without_reading_them() {
     fs::rename(&second, &first).unwrap();
     fs::rename(&aside, &second).unwrap();
     assert!(matches!(bench.open_at(bench.path()), Err(OpenError::Damaged { .. })));
+}
+
+/// What every file below a folder holds.
+fn all_files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(all_files(&path));
+        } else {
+            found.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+#[test]
+fn a_journal_of_another_format_is_refused_before_anything_is_written() {
+    let mut bench = Bench::new();
+    bench.checkpoint_bytes = 300_000;
+    let log = filled(&mut bench);
+    // As a kill leaves it, so that a start would have something to do.
+    let go = hold(&log);
+    let crashed = folder();
+    copy_dir(bench.path(), crashed.path());
+    go.send(()).unwrap();
+    let leftover = crashed.path().join("store/views.new");
+    fs::create_dir(&leftover).unwrap();
+    fs::write(leftover.join("db"), "half-made").unwrap();
+    let last = (1..).take_while(|number| segment(crashed.path(), Half::Neutral, *number).exists()).last();
+    let file = segment(crashed.path(), Half::Neutral, last.unwrap());
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[8] += 1;
+    let crc = crc32fast::hash(&bytes[..60]);
+    bytes[60..64].copy_from_slice(&crc.to_le_bytes());
+    fs::write(&file, &bytes).unwrap();
+    let before = all_files(crashed.path());
+    let refused = bench.open_at(crashed.path()).err();
+    assert!(matches!(&refused, Some(OpenError::Format { file: named, .. }) if *named == file), "{refused:?}");
+    let after = all_files(crashed.path());
+    assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    assert!(after.iter().all(|(path, bytes)| before.get(path) == Some(bytes)), "a file was changed");
 }
