@@ -48,6 +48,8 @@ fn modemmanager_leaves_readers_alone(trace: &Trace) -> Result<()> {
     }
     modem.unplug(STEP)?;
     cable.unplug(STEP)?;
+    // A later check plugs in the first device of this driver.
+    run("modprobe --remove ftdi_sio", trace)?;
     scanner.unplug(STEP)
 }
 
