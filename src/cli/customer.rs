@@ -44,7 +44,8 @@ impl Enrol {
     }
 }
 
-fn given(text: &str) -> anyhow::Result<Value> {
+/// A JSON object as it was given.
+pub(super) fn given(text: &str) -> anyhow::Result<Value> {
     // What stands there is a person's data: the place of the mistake is said, the text is not.
     let mistake = |error: serde_json::Error| {
         Usage(format!("standard input is no JSON object: line {}, column {}", error.line(), error.column()))

@@ -9,6 +9,7 @@ mod audit;
 mod capture;
 mod card;
 mod cells;
+mod change;
 mod config;
 mod consent;
 mod contact;
@@ -97,6 +98,8 @@ enum Command {
     Register(register::Args),
     /// Takes in a new customer; the person is JSON on standard input, or asked for.
     Enrol(customer::Enrol),
+    /// Corrects what is kept of a customer; what changes is JSON on standard input, or asked for.
+    Change(change::Args),
     /// Brings customers, cards and balances over from a CSV file.
     Import(import::Args),
     /// Finds customers, at most five masked rows; what to look for is a line of standard input, or asked for.
@@ -233,6 +236,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(&args),
         Command::Register(args) => register::run(&args, asker),
         Command::Enrol(args) => args.run(asker),
+        Command::Change(args) => args.run(asker),
         Command::Import(args) => args.run(asker),
         Command::Find(args) => args.run(asker),
         Command::Show(args) => args.run(asker),

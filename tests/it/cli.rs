@@ -195,6 +195,27 @@ fn serve(mut stream: TcpStream, paper: &mut Paper) {
 }
 
 #[test]
+fn what_is_kept_of_a_customer_is_corrected_and_the_rest_stays() {
+    let shop = Shop::open();
+    let customer = shop.enrolled();
+    let changed = shop
+        .json(&["change", &customer], r#"{"familyName":"Garcés","telephone":null,"knowsLanguage":["es"]}"#);
+    assert_eq!((&changed["customer"], &changed["repeated"]), (&json!(customer), &json!(false)));
+    let wanted = json!({ "givenName": "María", "familyName": "Garcés", "knowsLanguage": ["es"] });
+    assert_eq!(shop.json(&["show", &customer], "")["person"], wanted);
+    for nothing in ["", "{}"] {
+        assert_eq!(shop.ficha(&["change", &customer], nothing).code, 64, "{nothing}");
+    }
+    let wrong = shop.ficha(&["change", &customer], r#"{"familyNam":"Garza"}"#);
+    assert!(
+        wrong.code == 1 && wrong.err.contains("familyNam") && !wrong.err.contains("Garza"),
+        "{}",
+        wrong.err
+    );
+    assert_eq!(shop.json(&["show", &customer], "")["person"], wanted);
+}
+
+#[test]
 fn a_customer_from_enrolment_to_a_printed_card() {
     let shop = Shop::open();
     let customer = shop.enrolled();
