@@ -312,9 +312,11 @@ fn words_of(person: &Person) -> BTreeSet<String> {
     // Written together, as everybody types them.
     let together = person.is_east_asian().then(|| person.sort_name());
     for name in names.into_iter().flatten().chain(&together) {
-        let joined = name.split_whitespace().map(|word| words(word).collect::<String>());
-        let spelt = words(&spelt_out(name)).collect::<Vec<_>>();
-        let all = words(name).chain(joined).chain(spelt).filter(|word| !word.is_empty());
+        let parts: Vec<Vec<String>> = name.split_whitespace().map(|part| words(part).collect()).collect();
+        // Anne-Marie is also found as annemarie.
+        let joined = parts.iter().filter(|words| words.len() > 1).map(|words| words.concat());
+        let spelt = spelt_out(name).map(|name| words(&name).collect::<Vec<_>>()).unwrap_or_default();
+        let all = parts.iter().flatten().cloned().chain(joined).chain(spelt);
         for word in all {
             if found.len() < WORDS_MAX {
                 found.insert(word);
@@ -324,31 +326,48 @@ fn words_of(person: &Person) -> BTreeSet<String> {
     found
 }
 
-/// Umlauts as those write them who have no such key: Mueller, Soerensen.
-fn spelt_out(name: &str) -> String {
-    let spell = |c: char| match c {
-        'ä' | 'Ä' => "ae".to_owned(),
-        'ö' | 'Ö' | 'ø' | 'Ø' => "oe".to_owned(),
-        'ü' | 'Ü' => "ue".to_owned(),
-        'å' | 'Å' => "aa".to_owned(),
-        other => other.to_string(),
-    };
-    name.nfc().map(spell).collect()
+/// Umlauts as those write them who have no such key: Mueller, Soerensen. `None` where there are none.
+fn spelt_out(name: &str) -> Option<String> {
+    if name.is_ascii() {
+        return None;
+    }
+    let mut spelt = String::with_capacity(name.len());
+    let mut has_any = false;
+    for letter in name.nfc() {
+        let written = match letter {
+            'ä' | 'Ä' => "ae",
+            'ö' | 'Ö' | 'ø' | 'Ø' => "oe",
+            'ü' | 'Ü' => "ue",
+            'å' | 'Å' => "aa",
+            other => {
+                spelt.push(other);
+                continue;
+            }
+        };
+        has_any = true;
+        spelt.push_str(written);
+    }
+    has_any.then_some(spelt)
 }
 
 /// Splits at everything that is no letter, digit or sign on a letter, and brings each word into its normal form:
 /// compatibility forms resolved, diacritics dropped, lower-case, no difference between the letters i of Turkish.
 pub(super) fn words(text: &str) -> impl Iterator<Item = String> + use<> {
-    let text: String = text
-        .nfkd()
+    let normal = if text.is_ascii() { text.to_ascii_lowercase() } else { normal(text) };
+    let parts: Vec<String> =
+        normal.split(|c| !is_word_sign(c)).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    parts.into_iter()
+}
+
+/// The normal form of any text; of ASCII it is lower case.
+fn normal(text: &str) -> String {
+    text.nfkd()
         .filter(|c| !is_dropped(*c))
         .flat_map(char::to_lowercase)
         .filter(|c| !is_dropped(*c))
         .flat_map(plain_letters)
         .nfc()
-        .collect();
-    let parts: Vec<String> = text.split(|c| !is_word_sign(c)).map(str::to_owned).collect();
-    parts.into_iter().filter(|word| !word.is_empty())
+        .collect()
 }
 
 fn is_word_sign(c: char) -> bool {

@@ -94,9 +94,11 @@ fn skeleton(word: &str, rules: Rules, first: &[(&str, &str)], vowels: &str) -> S
     }
     while let Some(letter) = rest.chars().next() {
         let fits = |(letters, followed, _): &&(&str, &str, &str)| {
-            let after = rest.strip_prefix(letters);
-            after
-                .is_some_and(|after| followed.is_empty() || after.starts_with(|next| followed.contains(next)))
+            // Most rules are of another letter, and need no closer look.
+            letters.bytes().next() == rest.bytes().next()
+                && rest.strip_prefix(letters).is_some_and(|after| {
+                    followed.is_empty() || after.starts_with(|next| followed.contains(next))
+                })
         };
         match rules.iter().find(fits) {
             Some((letters, _, said)) => {

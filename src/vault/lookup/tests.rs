@@ -276,3 +276,10 @@ fn hindi_and_chinese_names_find_themselves_and_their_sound_where_it_is_given() {
     assert_eq!(alike("राजेश फिरोज", &firoz), Some(100));
     assert_eq!(alike("रमेश फिरोज", &firoz), None);
 }
+
+proptest::proptest! {
+    #[test]
+    fn ascii_needs_no_normalising(text in "[ -~]{0,40}") {
+        assert_eq!(normal(&text), text.to_ascii_lowercase());
+    }
+}
