@@ -1,8 +1,8 @@
-//! `ficha enrol`, `find` and `show`.
+//! `ficha enrol`, `find` and `object`.
 
 use super::ask::{Asker, Key, Usage};
-use super::say::{at, get, rows, safe, table, when};
-use super::{card, input, issue, merge, sale};
+use super::say::{at, get, rows, table};
+use super::{input, merge};
 use crate::domain::id::CustomerNumber;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
@@ -175,19 +175,6 @@ impl Find {
     }
 }
 
-/// Shows a customer.
-#[derive(Debug, clap::Args)]
-pub(super) struct Show {
-    /// The customer number.
-    customer: CustomerNumber,
-}
-
-impl Show {
-    pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
-        asker.tell("customer.show", json!({ "customer": self.customer }), shown)
-    }
-}
-
 /// Notes that a customer does not want to be profiled: to be sorted into segments, or have their worth reckoned.
 #[derive(Debug, clap::Args)]
 pub(super) struct Object {
@@ -208,81 +195,6 @@ impl Object {
             if objects { "noted: no profiling" } else { "noted: the objection is taken back" }.to_owned()
         })
     }
-}
-
-fn shown(answer: &Value) -> String {
-    let mut text = head(answer);
-    if let Some(person) = answer.get("person").and_then(Value::as_object) {
-        text.push_str("\n\nPerson\n");
-        let row = |(name, value): (&String, &Value)| [name.clone(), plain(value)];
-        text.push_str(&table(["FIELD", "VALUE"], person.iter().map(row)));
-    }
-    let issues = rows(answer, "/file/issues");
-    if !issues.is_empty() {
-        text.push_str("\n\nOpen issues\n");
-        text.push_str(&issue::listed(issues));
-    }
-    let cards = rows(answer, "/cards");
-    if !cards.is_empty() {
-        text.push_str("\n\nCards\n");
-        text.push_str(&card::listed(cards));
-    }
-    let merged = rows(answer, "/merged");
-    if !merged.is_empty() {
-        text.push_str("\n\nMerged into this customer\n");
-        let row = |row: &Value| [at(row, "/merge"), at(row, "/customer"), when(&at(row, "/at"))];
-        text.push_str(&table(["MERGE", "CUSTOMER", "WHEN"], merged.iter().map(row)));
-    }
-    let preferences = rows(answer, "/file/preferences");
-    if !preferences.is_empty() {
-        text.push_str("\n\nPreferences");
-        preferences.iter().for_each(|line| text.push_str(&format!("\n  {}", safe(&plain(line)))));
-    }
-    let tables: [(&str, &str, Lines); 3] = [
-        ("Plans", "/plans", super::plan::listed),
-        ("Consents", "/consents", super::consent::standing),
-        ("Last contacts", "/contacts", super::contact::lines),
-    ];
-    for (heading, place, lines) in tables {
-        if !rows(answer, place).is_empty() {
-            text.push_str(&format!("\n\n{heading}\n{}", lines(rows(answer, place))));
-        }
-    }
-    let notes = rows(answer, "/notes");
-    if !notes.is_empty() {
-        text.push_str("\n\nNotes");
-        for note in notes {
-            let note = plain(note);
-            let mut mark = "- ";
-            for line in note.lines() {
-                text.push_str(&format!("\n{mark}{}", safe(line)));
-                mark = "  ";
-            }
-        }
-    }
-    text
-}
-
-/// Rows of an answer as lines for people.
-type Lines = fn(&[Value]) -> String;
-
-fn head(answer: &Value) -> String {
-    let locked =
-        if answer.pointer("/file/vault_locked").is_some() { "locked: no names" } else { super::say::NOTHING };
-    super::say::fields([
-        ("Customer", at(answer, "/file/customer")),
-        ("Name", at(answer, "/file/name")),
-        ("Level", at(answer, "/file/level")),
-        ("Class", at(answer, "/file/class")),
-        ("Points", super::points::in_words(super::say::get(answer, "file"))),
-        ("Enrolled", when(&at(answer, "/enrolled_at"))),
-        ("Visits", at(answer, "/visits")),
-        ("Last visit", when(&at(answer, "/last_visit_at"))),
-        ("Sales", at(answer, "/bought/sales")),
-        ("Turnover", sale::sums(rows(answer, "/bought/turnover"))),
-        ("Last sale", when(&at(answer, "/bought/last_at"))),
-        ("Vault", locked.to_owned()),
-    ])
 }
 
 /// A JSON value in words: lists with commas, objects by their values.
@@ -317,33 +229,5 @@ mod tests {
         let error = given("{\"givenName\": María}").unwrap_err().to_string();
         assert!(error.contains("line 1, column 15") && !error.contains("Mar"), "{error}");
         assert!(given("[]").is_err());
-    }
-
-    #[test]
-    fn a_whole_customer_is_shown_without_control_characters() {
-        let answer = json!({
-            "file": { "customer": "c-1", "name": "M\u{1b}[2J", "level": null, "points": 0, "issues_open": 1,
-                "issues": [{ "issue": "i-1", "kind": "WARRANTY", "state": "NEW", "model": null, "opened_at": "x", "hint": "h\u{7}" }],
-                "preferences": ["receipt: none"] },
-            "person": { "givenName": "María", "telephone": [{ "e164": "+34600123456", "type": "cell" }] },
-            "notes": ["first\nsecond\u{1b}"],
-            "cards": [{ "card": "k-1", "kind": "QR", "status": "ACTIVE", "reason": null, "issued_at": "y", "replaced_by": null }],
-            "enrolled_at": "z", "visits": 3, "last_visit_at": null,
-            "bought": { "sales": 2, "last_at": "w",
-                "turnover": [{ "minor": 123450, "currency": "EUR", "exponent": 2 }, { "minor": 7, "currency": "JPY", "exponent": 0 }] },
-        });
-        let text = shown(&answer);
-        for part in [
-            "M\\u{1b}[2J",
-            "+34600123456 cell",
-            "h\\u{7}",
-            "- first\n  second\\u{1b}",
-            "k-1",
-            "receipt: none",
-            "1234.50 EUR, 7 JPY",
-        ] {
-            assert!(text.contains(part), "{part} is not in\n{text}");
-        }
-        assert!(!text.contains("Level") && !text.contains("Last visit"), "what is not known is left out");
     }
 }

@@ -37,7 +37,7 @@ fn shown(answer: &Value) -> String {
 }
 
 /// Points or money.
-fn amount(amount: &Value) -> String {
+pub(super) fn amount(amount: &Value) -> String {
     match amount.get("points") {
         Some(_) => format!("{} points", at(amount, "/points")),
         None => sums(std::slice::from_ref(amount)),

@@ -46,6 +46,7 @@ mod sale;
 mod say;
 mod scanner;
 pub mod serve;
+mod show;
 mod status;
 mod store;
 mod vault;
@@ -104,8 +105,8 @@ enum Command {
     Import(import::Args),
     /// Finds customers, at most five masked rows; what to look for is a line of standard input, or asked for.
     Find(customer::Find),
-    /// Shows everything that the desk may see of a customer.
-    Show(customer::Show),
+    /// Shows a customer on one page.
+    Show(show::Show),
     /// Writes all customers as CSV, or everything that is held of one person.
     #[command(subcommand)]
     Export(export::Command),

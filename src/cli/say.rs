@@ -78,6 +78,16 @@ pub(super) fn text(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Writes a page whose words were made [`safe`] when it was put together: it may have the terminal's colours in it.
+pub(super) fn page(page: &str) -> anyhow::Result<()> {
+    page.lines().try_for_each(write_line)
+}
+
+/// As wide as the terminal, if that has a width.
+pub(super) fn columns() -> Option<u16> {
+    Table::new().width()
+}
+
 /// Writes one line of JSON.
 pub(super) fn json_line(value: &Value) -> anyhow::Result<()> {
     write_line(&safe_json(value))
