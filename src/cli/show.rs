@@ -6,6 +6,7 @@
 mod dealings;
 mod page;
 mod parts;
+mod why;
 
 use super::ask::{Asker, request};
 use super::say;
@@ -26,19 +27,32 @@ const COLUMNS_MAX: u16 = 100;
 pub(super) struct Show {
     /// The customer number.
     customer: CustomerNumber,
+    /// What each part of the file was computed from, instead of the page.
+    #[arg(long)]
+    why: bool,
 }
 
 impl Show {
     pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
         let params = json!({ "customer": self.customer });
+        if asker.json && self.why {
+            return say::json_line(&asker.call("file.explain", params)?);
+        }
+        if self.why {
+            let page = why::page(&asker.call("file.explain", params)?, columns(), &TimeZone::system());
+            return say::page(&page.written(coloured()));
+        }
         if asker.json {
             return say::json_line(&asker.call("customer.show", params)?);
         }
         let answers = gather(&mut asker.connect()?, &params)?;
-        let columns = say::columns().unwrap_or(COLUMNS_DEFAULT).clamp(COLUMNS_MIN, COLUMNS_MAX);
-        let page = parts::page(&answers, usize::from(columns), &TimeZone::system());
+        let page = parts::page(&answers, columns(), &TimeZone::system());
         say::page(&page.written(coloured()))
     }
+}
+
+fn columns() -> usize {
+    usize::from(say::columns().unwrap_or(COLUMNS_DEFAULT).clamp(COLUMNS_MIN, COLUMNS_MAX))
 }
 
 /// Colours are for a terminal, and for people who have not said that they want none (<https://no-color.org>).

@@ -30,6 +30,7 @@ pub const READS: &[&str] = &[
     "customer.export",
     "customer.list",
     "file.open",
+    "file.explain",
     "issue.list",
     "issue.due",
     "consent.list",

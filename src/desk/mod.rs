@@ -13,6 +13,7 @@ mod consent;
 pub mod contact;
 mod earning;
 mod erase;
+mod explain;
 mod export;
 pub mod file;
 mod find;
@@ -104,6 +105,7 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("audit.list", AUDITOR),
     ("customer.dismiss", TILL),
     ("file.open", TILL),
+    ("file.explain", DESK),
     ("card.issue", DESK),
     ("card.print", TILL),
     ("card.block", TILL),
@@ -331,6 +333,7 @@ impl Desk {
             "audit.list" => self.audit(ask).await,
             "customer.dismiss" => self.dismiss(ask).await,
             "file.open" => self.open_file(ask).await,
+            "file.explain" => self.explain(ask),
             "card.issue" => self.issue_card(ask).await,
             "card.print" => self.print_card(ask).await,
             "card.block" => self.block_card(ask).await,

@@ -31,6 +31,7 @@ mod audit;
 mod consents;
 mod contacts;
 mod credits;
+mod explain;
 mod held;
 mod import;
 mod ledger;

@@ -83,7 +83,7 @@ pub(super) fn page(answers: &Answers, width: usize, zone: &TimeZone) -> Page {
 /// A page being written.
 pub(super) struct Writer<'a> {
     pub(super) page: &'a mut Page,
-    zone: &'a TimeZone,
+    pub(super) zone: &'a TimeZone,
 }
 
 impl Writer<'_> {

@@ -168,3 +168,32 @@ fn only_what_is_not_for_the_user_or_locked_away_is_passed_over() {
     assert_eq!(why("not_found"), None);
     assert_eq!(why_left_out(&ClientError::Closed.into()), None);
 }
+
+#[test]
+fn why_the_file_is_as_it_is_fits_80_and_60_columns() {
+    let mut answer = recorded("file.explain");
+    answer["file"] = recorded("customer.show")["file"].take();
+    answer["issues"] = json!([{ "issue": "i-1", "severity": "S3", "deadline": "RESOLUTION", "counted_from": "2026-09-14T09:30:00Z",
+        "soon_from": "2026-09-17T12:00:00Z", "paused_at": null, "pauses": [], "calendar": "Europe/Madrid" }]);
+    answer["plans"] = recorded("plan.list")["plans"].take();
+    answer["consents_due"] = json!([{ "purpose": "OFFERS", "channel": "SMS", "why": "ASK_AGAIN", "since": "2026-09-01T12:00:00Z" }]);
+    for width in [80, 60] {
+        let text = super::why::page(&answer, width, &TimeZone::UTC).written(false);
+        assert!(text.lines().all(|line| Span::raw(line).width() <= width), "{text}");
+        for part in [
+            "Ana Example\n",
+            "200, never expiring",
+            "counted 124.19 EUR since 2025-11",
+            "2026-09  124.19 EUR\n",
+            "Gold",
+            "worth 126.19 EUR since 2025-11",
+            "-20.00 EUR\n",
+            "Europe/Madrid",
+            "receipt: none on paper",
+            "offers by sms: the answer was good until 2026-09-01",
+            "kitchen until 2026-12-24",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+    }
+}

@@ -54,7 +54,7 @@ pub struct By {
     /// The channel; `None`: the purpose needs none.
     pub channel: Option<Channel>,
     /// What a [`Till`] calls the question.
-    key: String,
+    pub(in crate::desk) key: String,
 }
 
 impl Settings {
@@ -98,7 +98,8 @@ impl Settings {
         self.purposes.iter().find(|pursued| pursued.purpose == *purpose)
     }
 
-    fn questions(&self) -> impl Iterator<Item = (&Pursued, &By)> {
+    /// The questions that customers are asked: by purpose and channel.
+    pub(in crate::desk) fn questions(&self) -> impl Iterator<Item = (&Pursued, &By)> {
         let asked = self.purposes.iter().filter(|pursued| pursued.basis == Basis::Consent);
         asked.flat_map(|pursued| pursued.by.iter().map(move |by| (pursued, by)))
     }

@@ -1,0 +1,70 @@
+//! What a file was computed from: the parts that are told add up to what the till is shown.
+
+use super::levels::sell;
+use super::*;
+use fichad::desk::{levels, worth};
+
+const PROGRAMME: &str = "[levels]\nmeasure = 'turnover'\ncurrency = 'EUR'\n\
+    [[level]]\nname = 'Silver'\nfrom = 10000\n[[level]]\nname = 'Gold'\nfrom = 50000\n\
+    [worth]\ncurrency = 'EUR'\nrepair_cost = 2000\n[[class]]\nname = 'Standard'\nfrom = 0\n";
+
+fn programme(settings: &mut Settings) {
+    settings.points.levels = read_text(PROGRAMME, levels::read).unwrap().0;
+    settings.worth = read_text(PROGRAMME, worth::read).unwrap().0;
+}
+
+fn explain(shop: &Shop, customer: &Value) -> Value {
+    shop.call("file.explain", &json!({ "customer": customer })).unwrap()
+}
+
+fn sum(rows: &Value, pointer: &str) -> i64 {
+    rows.as_array().unwrap().iter().map(|row| row.pointer(pointer).unwrap().as_i64().unwrap()).sum()
+}
+
+#[test]
+fn the_parts_add_up_to_what_the_till_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_set(dir.path(), false, programme);
+    let customer = shop.enrol("Ana", "Sanz", "+34911111111");
+    sell(&shop, &customer, "1", "2027-01-15", 12_000);
+    shop.call("issue.open", &with_key(json!({ "customer": customer, "kind": "REPAIR" }))).unwrap();
+    let preference = json!({ "customer": customer, "name": "receipt", "value": "by e-mail" });
+    shop.call("preference.set", &with_key(preference)).unwrap();
+
+    let told = explain(&shop, &customer);
+    let file = shop.call("file.open", &with_key(json!({ "customer": customer }))).unwrap()["file"].clone();
+    assert_eq!(told["file"], file, "the same file");
+    assert_eq!((&file["level"], &file["class"]), (&json!("Silver"), &json!("Standard")));
+    assert_eq!(sum(&told["points"]["lots"], "/points"), file["points"].as_i64().unwrap());
+    assert_eq!(told["points"]["ledger_lines"], 1);
+    let level = &told["level"];
+    assert_eq!(sum(&level["months"], "/counted/minor"), level["counted"]["minor"].as_i64().unwrap());
+    assert_eq!(level["thresholds"][0], json!({ "level": "Silver", "from": level["thresholds"][0]["from"] }));
+    assert_eq!(level["thresholds"][0]["from"]["minor"], 10_000);
+    assert_eq!(
+        sum(&told["class"]["reasons"], "/amount/minor"),
+        told["class"]["value"]["minor"].as_i64().unwrap()
+    );
+    assert_eq!(told["issues"][0]["issue"], file["issues"][0]["issue"]);
+    assert_eq!(told["issues"][0]["counted_from"], file["issues"][0]["opened_at"]);
+    let stated = json!([{ "preference": "receipt: by e-mail", "stated_under": customer }]);
+    assert_eq!(told["preferences"], stated);
+    assert_eq!(told["numbers"], json!([customer]));
+}
+
+#[test]
+fn what_was_merged_is_told_under_its_own_number_and_whoever_objects_has_no_reasons() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_set(dir.path(), false, programme);
+    let [one, other] = [("Ana", "+34911111111"), ("Eva", "+34911111112")]
+        .map(|(name, phone)| shop.enrol(name, "Sanz", phone));
+    let preference = json!({ "customer": other, "name": "bag", "value": "none" });
+    shop.call("preference.set", &with_key(preference)).unwrap();
+    shop.call("customer.merge", &with_key(json!({ "from": other, "into": one, "sure": true }))).unwrap();
+    let told = explain(&shop, &one);
+    assert_eq!(told["preferences"], json!([{ "preference": "bag: none", "stated_under": other }]));
+    assert_eq!(told["numbers"].as_array().unwrap().len(), 2);
+    assert!(!told["class"].is_null());
+    shop.call("customer.object", &with_key(json!({ "customer": one, "objects": true }))).unwrap();
+    assert_eq!(explain(&shop, &one)["class"], Value::Null);
+}
