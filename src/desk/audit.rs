@@ -39,6 +39,9 @@ pub const READS: &[&str] = &[
     "plan.list",
 ];
 
+/// Requests that write, and the part of their answers that tells something of others.
+const TOLD_BESIDE: [(&str, &str); 2] = [("customer.enrol", "duplicates"), ("customer.change", "duplicates")];
+
 /// Rows of one answer of `audit.list`.
 const PAGE_MAX: usize = 100;
 
@@ -86,13 +89,18 @@ struct Wanted {
 impl Desk {
     /// Notes that `who` was told `answer`, if that is a request that tells something personal.
     pub(super) fn note_read(&self, ask: &Ask<'_>, answer: &Value) {
-        if !READS.contains(&ask.method) {
-            return;
-        }
+        let beside = TOLD_BESIDE.iter().find(|(method, _)| *method == ask.method);
         let mut customers = BTreeSet::new();
-        if let Ok(params) = ask.fields::<Value>() {
-            customers_in(&params, 1, &mut customers);
-        }
+        let answer = match beside {
+            Some((_, part)) => answer.get(part).unwrap_or(&Value::Null),
+            None if READS.contains(&ask.method) => {
+                if let Ok(params) = ask.fields::<Value>() {
+                    customers_in(&params, 1, &mut customers);
+                }
+                answer
+            }
+            None => return,
+        };
         customers_in(answer, DEPTH_MAX, &mut customers);
         let mut fields = BTreeSet::new();
         fields_in(answer, 2, &mut fields);
