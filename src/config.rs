@@ -5,8 +5,10 @@
 mod across;
 mod files;
 
+use crate::domain::breach::KeyPlace;
 use crate::domain::id::RegisterName;
 use crate::domain::settings::{self, Keys, Mistake};
+use crate::vault::kek::KeySource;
 use crate::{decode, desk, device, identify, metrics, push, vault};
 use files::Files;
 use std::path::{Path, PathBuf};
@@ -178,7 +180,17 @@ fn read(keys: &mut Keys<'_>) -> Config {
     let service = service.in_zone(points.time_zone.clone());
     let mut contact = keys.table("contact", desk::contact::Settings::read).unwrap_or_default();
     contact.read_purposes(keys);
-    let shop = desk::Settings { rules: rules.clone(), contact, points, service, retention, worth, ..shop };
+    let vault_key = key_place(&store);
+    let shop = desk::Settings {
+        rules: rules.clone(),
+        contact,
+        points,
+        service,
+        retention,
+        worth,
+        vault_key,
+        ..shop
+    };
     Config { store, shop, push, metrics, registers, serial, readers, printers, rules, typist, repeat_window }
 }
 
@@ -186,6 +198,16 @@ impl Default for StoreSettings {
     fn default() -> Self {
         let dir = PathBuf::from("/var/lib/fichad");
         Self { vault: vault::Settings::usual(&dir), second_dir: None, dir }
+    }
+}
+
+/// Where the vault's key lies, as a breach is judged by it.
+fn key_place(store: &StoreSettings) -> KeyPlace {
+    match &store.vault.key {
+        KeySource::File(file) if file.starts_with(&store.dir) => KeyPlace::StateFolder,
+        KeySource::File(_) => KeyPlace::File,
+        KeySource::Credential(_) => KeyPlace::Credential,
+        KeySource::Passphrase => KeyPlace::Passphrase,
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod ask;
 mod audit;
+mod breach;
 mod capture;
 mod card;
 mod cells;
@@ -129,6 +130,9 @@ enum Command {
     Retention(retention::Command),
     /// Lists who read personal data.
     Audit(audit::Args),
+    /// What was taken from the shop: whose data, what follows, and the draft for the authority.
+    #[command(subcommand)]
+    Breach(breach::Command),
     /// Cards: list, print, issue, block, unblock, replace.
     #[command(subcommand)]
     Card(card::Command),
@@ -251,6 +255,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Erase(args) => erase::run(&args, asker),
         Command::Retention(command) => command.run(asker),
         Command::Audit(args) => args.run(asker),
+        Command::Breach(command) => command.run(asker),
         Command::Card(command) => command.run(asker),
         Command::Issue(command) => command.run(asker),
         Command::Sale(command) => command.run(asker),

@@ -7,6 +7,7 @@
 pub mod access;
 mod adjust;
 pub mod audit;
+mod breach;
 mod card;
 pub mod compose;
 mod consent;
@@ -103,6 +104,8 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("customer.erase", MANAGER),
     ("retention.run", MANAGER),
     ("audit.list", AUDITOR),
+    ("breach.assess", MANAGER),
+    ("breach.list", &[Role::Manager, Role::Auditor]),
     ("customer.dismiss", TILL),
     ("file.open", TILL),
     ("file.explain", DESK),
@@ -331,6 +334,8 @@ impl Desk {
             "customer.erase" => self.erase(ask).await,
             "retention.run" => self.run_retention(ask).await,
             "audit.list" => self.audit(ask).await,
+            "breach.assess" => self.assess_breach(ask).await,
+            "breach.list" => self.list_breaches(ask).await,
             "customer.dismiss" => self.dismiss(ask).await,
             "file.open" => self.open_file(ask).await,
             "file.explain" => self.explain(ask),

@@ -2,6 +2,7 @@
 
 use super::{contact, issue, points, retention};
 use crate::decode::classify::Rules;
+use crate::domain::breach::KeyPlace;
 use crate::domain::contact::CallingCode;
 use crate::domain::worth::Rules as WorthRules;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub retention: retention::Settings,
     /// How the worth of a customer is reckoned, if at all. From tables of its own.
     pub worth: Option<WorthRules>,
+    /// Where the vault's key is. From a table of its own.
+    pub vault_key: KeyPlace,
 }
 
 impl Default for Settings {
@@ -48,6 +51,7 @@ impl Default for Settings {
             service: issue::Settings::default(),
             retention: retention::Settings::default(),
             worth: None,
+            vault_key: KeyPlace::StateFolder,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! everybody.
 
 use super::audit::PersonalRead;
+use super::breach::Breach;
 use super::card::{CardKind, CardReason, CardStatus};
 use super::consent::{ConsentText, TextHash};
 use super::contact::Channel;
@@ -284,6 +285,8 @@ pub enum StoreEvent {
     },
     /// Somebody was told personal data. No view holds it.
     PersonalRead(PersonalRead),
+    /// What was taken from the shop, and what follows. No view holds it.
+    BreachAssessed(Box<Breach>),
 }
 
 /// An idempotency key, kept for ever, with what its request came to: references only, the answer is made again from them.

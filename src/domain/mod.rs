@@ -4,6 +4,7 @@
 //! one; it names none. What can happen is [`event`], the vocabulary of the journals.
 
 pub mod audit;
+pub mod breach;
 pub mod business;
 pub mod card;
 pub mod code;

@@ -110,7 +110,7 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
         StoreEvent::PointsAdjustmentDecided { adjustment, approved, by } => {
             points::decide_adjustment(views, adjustment, approved, by)
         }
-        StoreEvent::PersonalRead(_) => Ok(()),
+        StoreEvent::PersonalRead(_) | StoreEvent::BreachAssessed(_) => Ok(()),
         StoreEvent::ConsentTextKept { hash, text } => consent::keep(views, &hash, &text),
         StoreEvent::JobQueued { job, customer, card, printer } => {
             let kept = Job { job, customer, card, printer, state: "queued".to_owned(), reason: None };

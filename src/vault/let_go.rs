@@ -11,7 +11,7 @@ use super::erasure::destroy;
 use super::keys::{Dek, KeyRef};
 use super::lists::{Erasure, Stage};
 use super::seal::{self, Aad, NONCE_BYTES};
-use super::{NOTES_MAX, SECTIONS, TILL, Till, Vault, VaultError, fold, parse_kept};
+use super::{ERASED, NOTES_MAX, SECTIONS, TILL, Till, Vault, VaultError, fold, parse_kept};
 use crate::domain::event::VaultEvent;
 use crate::domain::id::CustomerNumber;
 use crate::log::{FoldError, Read, Tx};
@@ -42,6 +42,18 @@ impl Vault {
     ) -> Result<Vec<String>, VaultError> {
         let kept = views.scan(SECTIONS, customer.0.as_bytes(), SECTIONS_MAX)?;
         kept.iter().map(|(place, _)| name(place).map(str::to_owned)).collect()
+    }
+
+    /// Whether a customer was erased: nothing of them can be opened by anybody.
+    ///
+    /// # Errors
+    /// A failing view.
+    pub fn is_erased(
+        &self,
+        views: &(impl Read + ?Sized),
+        customer: CustomerNumber,
+    ) -> Result<bool, VaultError> {
+        Ok(views.get(ERASED, customer.0.as_bytes())?.is_some())
     }
 
     /// The place of a customer's data key, for [`Self::intend`].

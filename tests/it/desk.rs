@@ -28,6 +28,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 mod audit;
+mod breach;
 mod consents;
 mod contacts;
 mod credits;
