@@ -4,14 +4,18 @@ use super::ask::{Asker, Key, Usage, optional, request};
 use super::say::{at, fields, get, rows, table, when};
 use super::{input, job};
 use crate::domain::id::{CardId, CustomerNumber};
+use crate::domain::time::Day;
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
+
+const HOLDER: &str = "the holder's name";
 
 /// Why a card is no longer honoured: the words of `domain::card::CardReason` that a person may choose.
 const REASONS: [&str; 5] = ["LOST", "STOLEN", "DAMAGED", "REQUESTED", "MISUSE"];
 
-/// Why another takes its place; only a card that was to be printed can have come out badly.
-const REPLACED_FOR: [&str; 6] = ["LOST", "STOLEN", "DAMAGED", "REQUESTED", "MISUSE", "NOT_PRINTED"];
+/// Why another takes its place: it may also never have come out of the printer whole, or its time be over.
+const REPLACED_FOR: [&str; 7] =
+    ["LOST", "STOLEN", "DAMAGED", "REQUESTED", "MISUSE", "NOT_PRINTED", "EXPIRED"];
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -24,6 +28,8 @@ pub(super) enum Command {
     Print {
         /// The customer number.
         customer: CustomerNumber,
+        #[command(flatten)]
+        paper: Paper,
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
@@ -38,6 +44,9 @@ pub(super) enum Command {
         /// Why.
         #[arg(long, ignore_case = true, value_parser = PossibleValuesParser::new(REPLACED_FOR))]
         reason: String,
+        /// The last day on which the new one is honoured, as in 2027-09-30.
+        #[arg(long, value_name = "DAY")]
+        until: Option<Day>,
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
@@ -50,6 +59,32 @@ pub(super) enum Command {
         /// A card of another programme, by its name in the config; its code is read from standard input or asked for.
         #[arg(long, value_name = "NAME")]
         programme: Option<String>,
+        #[command(flatten)]
+        paper: Paper,
+        #[command(flatten)]
+        key: Key,
+    },
+    /// Says who of the household holds a card, whom the till greets then: reads the name from standard input, or asks for it.
+    Holder {
+        /// The customer number.
+        customer: CustomerNumber,
+        /// The card.
+        card: CardId,
+        /// Nobody else: it is the customer's own again.
+        #[arg(long)]
+        own: bool,
+        #[command(flatten)]
+        key: Key,
+    },
+    /// Says until when a card is honoured.
+    Validity {
+        /// The customer number.
+        customer: CustomerNumber,
+        /// The card.
+        card: CardId,
+        /// The last day, as in 2027-09-30; without it, for good.
+        #[arg(long, value_name = "DAY")]
+        until: Option<Day>,
         #[command(flatten)]
         key: Key,
     },
@@ -76,6 +111,26 @@ pub(super) enum Command {
     },
 }
 
+/// Whose a new card is, and how long.
+#[derive(Debug, clap::Args)]
+pub(super) struct Paper {
+    /// For somebody of the household: reads the name from standard input, or asks for it.
+    #[arg(long)]
+    holder: bool,
+    /// The last day on which it is honoured, as in 2027-09-30; without it, as the config has it for all.
+    #[arg(long, value_name = "DAY")]
+    until: Option<Day>,
+}
+
+impl Paper {
+    /// Adds what was asked for to a request.
+    fn put(&self, params: &mut Value) -> anyhow::Result<()> {
+        let holder = self.holder.then(|| input::needed(HOLDER)).transpose()?;
+        optional(params, &[("holder", holder.as_deref()), ("valid_until", day(self.until).as_deref())]);
+        Ok(())
+    }
+}
+
 /// Where a card is printed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Place {
@@ -98,16 +153,40 @@ impl Command {
                     listed(cards)
                 }
             }),
-            Self::Print { customer, place, key } => {
-                print(asker, "card.print", json!({ "key": key.get(), "customer": customer }), place)
+            Self::Print { customer, paper, place, key } => {
+                let mut params = json!({ "key": key.get(), "customer": customer });
+                paper.put(&mut params)?;
+                print(asker, "card.print", params, place)
             }
-            Self::Replace { customer, card, reason, place, key } => {
-                let params = json!({
+            Self::Replace { customer, card, reason, until, place, key } => {
+                let mut params = json!({
                     "key": key.get(), "customer": customer, "card": card, "reason": reason.to_uppercase(),
                 });
+                optional(&mut params, &[("valid_until", day(*until).as_deref())]);
                 print(asker, "card.replace", params, place)
             }
-            Self::Issue { customer, programme, key } => issue(asker, *customer, programme.as_deref(), key),
+            Self::Issue { customer, programme, paper, key } => {
+                let mut params = json!({ "key": key.get(), "customer": customer });
+                paper.put(&mut params)?;
+                issue(asker, params, programme.as_deref())
+            }
+            Self::Holder { customer, card, own, key } => {
+                let mut params = json!({ "key": key.get(), "customer": customer, "card": card });
+                let holder = (!own).then(|| input::needed(HOLDER)).transpose()?;
+                optional(&mut params, &[("holder", holder.as_deref())]);
+                asker.tell("card.holder", params, |answer| match own {
+                    true => format!("card {} is the customer's own", at(answer, "/card")),
+                    false => format!("card {} is held by whom you named", at(answer, "/card")),
+                })
+            }
+            Self::Validity { customer, card, until, key } => {
+                let mut params = json!({ "key": key.get(), "customer": customer, "card": card });
+                optional(&mut params, &[("valid_until", day(*until).as_deref())]);
+                asker.tell("card.validity", params, |answer| match get(answer, "valid_until").as_str() {
+                    Some(day) => format!("card {} is honoured until {day}", at(answer, "/card")),
+                    None => format!("card {} is honoured for good", at(answer, "/card")),
+                })
+            }
             Self::Block { customer, card, reason, key } => {
                 let reason = reason.to_uppercase();
                 let params =
@@ -141,8 +220,11 @@ fn print(asker: &Asker, method: &str, mut params: Value, place: &Place) -> anyho
     if place.register.is_some() { job::wait(asker, &mut client, get(&answer, "job")) } else { Ok(()) }
 }
 
-fn issue(asker: &Asker, customer: CustomerNumber, programme: Option<&str>, key: &Key) -> anyhow::Result<()> {
-    let mut params = json!({ "key": key.get(), "customer": customer });
+fn day(day: Option<Day>) -> Option<String> {
+    day.map(String::from)
+}
+
+fn issue(asker: &Asker, mut params: Value, programme: Option<&str>) -> anyhow::Result<()> {
     if let Some(programme) = programme {
         if programme.is_empty() {
             return Err(Usage("the programme has no name".to_owned()).into());
@@ -173,11 +255,14 @@ pub(super) fn listed(cards: &[Value]) -> String {
             text("/kind"),
             text("/status"),
             text("/reason"),
+            text("/holder"),
             when(&text("/issued_at")),
+            text("/valid_until"),
             text("/replaced_by"),
         ]
     };
-    table(["CARD", "KIND", "STATUS", "REASON", "ISSUED", "REPLACED BY"], cards.iter().map(row))
+    let head = ["CARD", "KIND", "STATUS", "REASON", "HOLDER", "ISSUED", "UNTIL", "REPLACED BY"];
+    table(head, cards.iter().map(row))
 }
 
 #[cfg(test)]
@@ -188,7 +273,7 @@ mod tests {
     #[test]
     fn the_daemon_knows_every_reason() {
         for reason in REPLACED_FOR {
-            assert!(REASONS.contains(&reason) || reason == "NOT_PRINTED");
+            assert!(REASONS.contains(&reason) || ["NOT_PRINTED", "EXPIRED"].contains(&reason));
             let read: CardReason = serde_json::from_value(json!(reason)).unwrap();
             assert_eq!(read.word(), reason);
         }

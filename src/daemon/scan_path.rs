@@ -179,7 +179,7 @@ impl ScanPath {
         now: Uptime,
     ) -> Taken {
         let desk = Arc::clone(&self.shared.desk);
-        let compose = || Some((desk.file(&found.customer)?, desk.new_visit().ok()?));
+        let compose = || Some((desk.file(&found)?, desk.new_visit().ok()?));
         let Some((file, visit)) = self.shared.tally.time(Stage::Compose, compose) else {
             return self.unavailable(register, reading, now);
         };

@@ -8,7 +8,7 @@ use super::{Desk, Opened, Settings, levels, worth};
 use crate::domain::card::CardStatus;
 use crate::domain::code::{Alias, CardKey};
 use crate::domain::customer::Customer;
-use crate::domain::id::CustomerNumber;
+use crate::domain::id::{CardId, CustomerNumber};
 use crate::domain::issue::Issue;
 use crate::domain::plan::{OpenPlan, Wanted};
 use crate::domain::points::Account;
@@ -23,19 +23,20 @@ use uuid::Uuid;
 pub const PREFERENCES_MAX: usize = 5;
 
 impl Desk {
-    /// The file that a register is shown of a customer just read; `None` if the store is not open.
+    /// The file that a register is shown of a card just read; `None` if the store is not open.
     #[must_use]
-    pub fn file(&self, customer: &Customer) -> Option<CustomerFile> {
+    pub fn file(&self, Found { customer, card, .. }: &Found) -> Option<CustomerFile> {
         let Opened { log, vault } = self.opened()?;
-        Some(compose(&log.views(), vault, customer, (&self.settings, self.clock.utc())))
+        Some(compose(&log.views(), vault, (customer, Some(*card)), (&self.settings, self.clock.utc())))
     }
 }
 
-/// Composes the file of `customer`. Without a key for the vault, or when it fails, the file comes without names.
+/// Composes the file of `customer`, of whom this card was shown. Without a key for the vault, or when it fails, the file comes
+/// without names.
 pub fn compose(
     views: &(impl Read + ?Sized),
     vault: &Vault,
-    customer: &Customer,
+    (customer, card): (&Customer, Option<CardId>),
     (settings, now): (&Settings, Timestamp),
 ) -> CustomerFile {
     let (till, vault_locked) = match tills(views, vault, customer) {
@@ -66,6 +67,7 @@ pub fn compose(
     let file = CustomerFile {
         customer: customer.customer,
         name: till.name.take(),
+        holder: card.and_then(|card| till.holders.remove(&card)),
         vault_locked,
         level,
         class,
@@ -144,6 +146,7 @@ pub(super) fn tills(
         till.name = till.name.or(theirs.name);
         till.hints.extend(theirs.hints);
         till.plans.extend(theirs.plans);
+        till.holders.extend(theirs.holders);
         till.objects |= theirs.objects;
         for (name, value) in theirs.preferences {
             till.preferences.entry(name).or_insert(value);
@@ -186,8 +189,8 @@ impl Desk {
         Ok(kept.map(|customer| {
             // Only cards that are no longer honoured are ever forgotten (see `Customer::add_card`).
             let forgotten = (CardStatus::Replaced, None);
-            let (status, reason) =
-                customer.card(link.card).map_or(forgotten, |card| (card.status, card.reason));
+            let now = self.clock.utc();
+            let (status, reason) = customer.card(link.card).map_or(forgotten, |card| card.standing(now));
             Found { customer, card: link.card, status, reason }
         }))
     }

@@ -37,7 +37,7 @@ impl Desk {
         let kept = store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
         let keys = keys_of(&views, vault, customer)?;
         let till = tills(&views, vault, &kept)?.ok_or_else(no_such_customer)?;
-        let file = compose(&views, vault, &kept, (&self.settings, now));
+        let file = compose(&views, vault, (&kept, None), (&self.settings, now));
         let mut plans = plan::rows(&views, vault, &keys, now)?;
         plans.retain(|row| file.plans.iter().any(|line| row["plan"] == json!(line.plan)));
         let mut preferences = Vec::new();

@@ -143,7 +143,7 @@ fn listed(
         lots.iter().map(|lot| json!({ "points": lot.points, "expires_on": lot.expires_at.and_then(day) }));
     Ok(Some(json!({
         "customer": customer.customer, "enrolled_at": customer.enrolled_at.rfc3339(), "person": person,
-        "points": lots.collect::<Vec<_>>(), "cards": super::card::card_rows(customer),
+        "points": lots.collect::<Vec<_>>(), "cards": super::card::card_rows(customer, None, now),
     })))
 }
 
@@ -201,12 +201,13 @@ impl Work {
     fn file(&self, views: &Views) -> Result<Vec<Value>, Refusal> {
         let Customer { customer, enrolled_at, visits, last_visit, bought, .. } = &self.kept;
         let balance = store::points(views, *customer)?.balance(self.now);
+        let till = super::compose::tills(views, &self.opened.vault, &self.kept)?;
         let months = store::months(views, *customer)?;
         let months: Vec<Value> = months.iter().flat_map(Months::each).map(month).collect();
         Ok(vec![json!({
             "customer": customer, "enrolled_at": enrolled_at.rfc3339(), "visits": visits,
             "last_visit_at": last_visit.map(|(_, at)| at.rfc3339()), "bought": super::sale::bought(bought),
-            "cards": super::card::card_rows(&self.kept), "months": months,
+            "cards": super::card::card_rows(&self.kept, till.as_ref(), self.now), "months": months,
             "points": { "available": balance.available, "held": balance.held, "debt": balance.debt },
         })])
     }
@@ -275,7 +276,8 @@ impl Work {
                     | StoreEvent::JobQueued { .. }
                     | StoreEvent::PointsAdjustmentProposed(_)
                     | StoreEvent::CardIssued { .. }
-                    | StoreEvent::CardStatusSet { .. },
+                    | StoreEvent::CardStatusSet { .. }
+                    | StoreEvent::CardValiditySet { .. },
                 ) => serde_json::from_slice::<Map<String, Value>>(event).ok(),
                 // The others that were read with them are nobody's business here.
                 Ok(StoreEvent::PersonalRead(read)) => {

@@ -28,6 +28,9 @@ pub struct CustomerFile {
     pub customer: CustomerNumber,
     /// How to greet. `None` while the vault is locked or when no name is kept.
     pub name: Option<String>,
+    /// Who of the household holds the card that was shown, if it is not the customer: greet by this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
     /// The vault is locked: names and texts are missing for that reason.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub vault_locked: bool,

@@ -164,15 +164,16 @@ impl Desk {
         let contacts = contact::last_rows(&views, &opened.vault, &keys, CONTACTS_SHOWN_MAX)?;
         let mut plans = plan::rows(&views, &opened.vault, &keys, now)?;
         plans.retain(|plan| plan["state"] == "OPEN");
+        let till = compose::tills(&views, &opened.vault, &kept)?;
         let notes: Vec<&str> = notes.iter().map(|note| note.as_str()).collect();
         Ok(json!({
-            "file": compose::compose(&views, &opened.vault, &kept, (&self.settings, now)),
+            "file": compose::compose(&views, &opened.vault, (&kept, None), (&self.settings, now)),
             "person": person,
             "notes": notes,
             "consents": consents,
             "contacts": contacts,
             "plans": plans,
-            "cards": super::card::card_rows(&kept),
+            "cards": super::card::card_rows(&kept, till.as_ref(), now),
             "enrolled_at": kept.enrolled_at.rfc3339(),
             "visits": kept.visits,
             "last_visit_at": kept.last_visit.map(|(_, at)| at.rfc3339()),

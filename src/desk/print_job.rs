@@ -3,7 +3,10 @@
 //! The code is made here, goes to the printer and is kept nowhere: a card that did not come out is
 //! replaced, not printed again.
 
-use super::card::{Code, NewCard};
+use super::card::{Code, HOLDER_CHARS_MAX, NewCard};
+use super::compose::tills;
+use super::issue::check_text;
+use super::person::no_such_customer;
 use super::request::Ask;
 use super::{Desk, Opened, random};
 use crate::domain::card::{CardKind, CardReason};
@@ -11,6 +14,7 @@ use crate::domain::code::CardKey;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CardId, CustomerNumber, JobId, PrinterName};
 use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::time::Day;
 use crate::log::{FoldError, Pending};
 use crate::print::CardFace;
 use crate::print::queue::JobState;
@@ -28,6 +32,10 @@ struct PrintCard {
     key: Uuid,
     customer: CustomerNumber,
     #[serde(default)]
+    holder: Option<String>,
+    #[serde(default)]
+    valid_until: Option<Day>,
+    #[serde(default)]
     printer: Option<PrinterName>,
 }
 
@@ -39,6 +47,8 @@ struct ReplaceCard {
     card: CardId,
     reason: CardReason,
     #[serde(default)]
+    valid_until: Option<Day>,
+    #[serde(default)]
     printer: Option<PrinterName>,
 }
 
@@ -48,38 +58,50 @@ struct NamedJob {
     job: JobId,
 }
 
+/// A card to be printed.
+struct Wanted {
+    customer: CustomerNumber,
+    replaces: Option<(CardId, CardReason)>,
+    holder: Option<String>,
+    valid_until: Option<Day>,
+}
+
 impl Desk {
     /// `card.print`: one more card.
     pub(super) async fn print_card(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let PrintCard { key, customer, printer } = ask.fields()?;
-        self.print(ask, key, customer, None, printer).await
+        let PrintCard { key, customer, holder, valid_until, printer } = ask.fields()?;
+        check_text("holder", holder.as_deref(), HOLDER_CHARS_MAX)?;
+        self.print(ask, key, Wanted { customer, replaces: None, holder, valid_until }, printer).await
     }
 
     /// `card.replace`: a new card in the place of another, which is not honoured from then on.
     pub(super) async fn replace_card(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let ReplaceCard { key, customer, card, reason, printer } = ask.fields()?;
-        self.print(ask, key, customer, Some((card, reason)), printer).await
+        let ReplaceCard { key, customer, card, reason, valid_until, printer } = ask.fields()?;
+        let replaces = Some((card, reason));
+        self.print(ask, key, Wanted { customer, replaces, holder: None, valid_until }, printer).await
     }
 
     async fn print(
         &self,
         ask: &Ask<'_>,
         key: Uuid,
-        customer: CustomerNumber,
-        replaces: Option<(CardId, CardReason)>,
+        wanted: Wanted,
         printer: Option<PrinterName>,
     ) -> Result<Value, Refusal> {
         // First of all: a retry is answered whatever has become of the printer or the vault meanwhile.
         if let Some(outcome) = self.done_before(ask, key)? {
             return self.printed(outcome, true);
         }
-        let printer = self.chosen_printer(ask, printer)?;
+        let Wanted { customer, replaces, holder, valid_until } = wanted;
+        let (printer, valid_until) = (self.chosen_printer(ask, printer)?, self.valid_until(valid_until)?);
         let secret = CardKey(random()?);
         // Before anything is written, so that no job waits for a face that cannot be made.
-        let face = self.face(customer, secret)?;
+        let old = replaces.map(|(old, _)| old);
+        let face = self.face(customer, secret, (holder.as_deref(), old))?;
         let job = JobId(self.new_id()?);
         let card = CardId(Uuid::new_v4());
-        let new = NewCard { customer, card, kind: CardKind::Qr, replaces, job: Some(job) };
+        let (kind, job_of) = (CardKind::Qr, Some(job));
+        let new = NewCard { customer, card, kind, replaces, job: job_of, holder, valid_until };
         let done = self.write_card(ask, key, new, Code::Ours(secret), Some(printer.clone())).await?;
         if !done.repeated
             && let Err(refusal) = self.printers.submit(&printer, ask.register, job, face)
@@ -125,14 +147,25 @@ impl Desk {
         }
     }
 
-    fn face(&self, customer: CustomerNumber, secret: CardKey) -> Result<CardFace, Refusal> {
+    /// What is on the paper: with the name of the holder, if the card is somebody's of the household.
+    fn face(
+        &self,
+        customer: CustomerNumber,
+        secret: CardKey,
+        (holder, old): (Option<&str>, Option<CardId>),
+    ) -> Result<CardFace, Refusal> {
         let opened = self.store()?;
         let views = opened.log.views();
         let mut name = None;
         if self.settings.name_on_card
             && let Some(data_key) = opened.vault.key_of(&views, customer)?
         {
-            name = opened.vault.person(&views, &data_key)?.map(|person| person.greeting_name());
+            let kept = store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
+            let of_old = || tills(&views, &opened.vault, &kept).ok()??.holders.remove(&old?);
+            name = match holder.map(str::to_owned).or_else(of_old) {
+                None => opened.vault.person(&views, &data_key)?.map(|person| person.greeting_name()),
+                holder => holder,
+            };
         }
         let letters = secret.letters(self.settings.rules.programme);
         Ok(CardFace {

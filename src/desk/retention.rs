@@ -95,6 +95,7 @@ impl Kept for Going {
         }
         if self.sections.contains(&Section::Preferences) {
             till.preferences.clear();
+            till.holders.clear();
         }
         if self.sections.contains(&Section::Consents) {
             till.asked.clear();
@@ -347,7 +348,7 @@ fn going(
             Ok(None) | Err(VaultError::Erased) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        if preferences && !till.preferences.is_empty() {
+        if preferences && !(till.preferences.is_empty() && till.holders.is_empty()) {
             going.sections.insert(Section::Preferences);
         }
         going.hints = old_hints.into_iter().filter(|issue| till.hints.contains_key(issue)).collect();

@@ -11,6 +11,9 @@ use std::time::Duration;
 const PARKED_HOURS: u64 = 24;
 const PARKED_HOURS_MAX: u64 = 60 * 24;
 
+/// The longest that new cards can be honoured for.
+const CARD_MONTHS_MAX: u64 = 600;
+
 /// What the shop is called and how it writes phones.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -22,6 +25,8 @@ pub struct Settings {
     pub rules: Rules,
     /// Whether the customer's name is printed on the card.
     pub name_on_card: bool,
+    /// How many months a new card is honoured; for good without it.
+    pub card_months: Option<u32>,
     /// How long a parked sale can be taken up.
     pub parked: Duration,
     /// What customers are contacted for, and how often. From tables of their own.
@@ -45,6 +50,7 @@ impl Default for Settings {
             calling_code: None,
             rules: Rules::default(),
             name_on_card: true,
+            card_months: None,
             parked: Duration::from_hours(PARKED_HOURS),
             contact: contact::Settings::default(),
             points: points::Settings::default(),
@@ -62,7 +68,10 @@ impl Settings {
         let shop = keys.text("name");
         let calling_code = keys.parsed("calling_code", str::parse);
         let name_on_card = keys.flag("name_on_card").unwrap_or(true);
+        let card_months = keys.number("card_months", 1..=CARD_MONTHS_MAX, "months");
+        let card_months = card_months.and_then(|months| u32::try_from(months).ok());
         let parked = keys.number("parked_hours", 1..=PARKED_HOURS_MAX, "hours").unwrap_or(PARKED_HOURS);
-        Self { shop, calling_code, name_on_card, parked: Duration::from_hours(parked), ..Self::default() }
+        let parked = Duration::from_hours(parked);
+        Self { shop, calling_code, name_on_card, card_months, parked, ..Self::default() }
     }
 }

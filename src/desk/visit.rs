@@ -122,7 +122,7 @@ impl Desk {
         let opened = self.store()?;
         let views = opened.log.views();
         let kept = store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
-        let file = compose::compose(&views, &opened.vault, &kept, (&self.settings, self.clock.utc()));
+        let file = compose::compose(&views, &opened.vault, (&kept, None), (&self.settings, self.clock.utc()));
         let Outcome { visit, record, .. } = done.outcome;
         Ok(json!({ "visit": visit, "contact": record, "file": file, "repeated": done.repeated }))
     }

@@ -1,7 +1,7 @@
 //! A card as a thing that is issued, blocked and replaced; its code is in [`code`](super::code).
 
 use super::id::CardId;
-use super::time::Timestamp;
+use super::time::{Day, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What the card is made of.
@@ -96,4 +96,26 @@ pub struct Card {
     pub issued_at: Timestamp,
     /// The card that took its place.
     pub replaced_by: Option<CardId>,
+    /// The last day on which it is honoured; none: for good.
+    pub valid_until: Option<Day>,
+}
+
+impl Card {
+    /// Whether it is honoured at `now`, and why not: as it was decided, or else because its time is over.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> (CardStatus, Option<CardReason>) {
+        let over = self.valid_until.is_some_and(|day| day.is_over(now));
+        match self.status {
+            CardStatus::Active if over => (CardStatus::Expired, Some(CardReason::Expired)),
+            CardStatus::Active | CardStatus::Blocked | CardStatus::Replaced | CardStatus::Expired => {
+                (self.status, self.reason)
+            }
+        }
+    }
+
+    /// Whether it is honoured at `now`.
+    #[must_use]
+    pub fn is_honoured(&self, now: Timestamp) -> bool {
+        self.standing(now).0 == CardStatus::Active
+    }
 }

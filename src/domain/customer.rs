@@ -1,6 +1,6 @@
 //! A customer in the neutral half: a number, cards, points, what is open. No name.
 
-use super::card::{Card, CardStatus};
+use super::card::Card;
 use super::id::{CardId, CustomerNumber, MergeId, VisitId};
 use super::issue::Issue;
 use super::purchase::Bought;
@@ -89,17 +89,18 @@ impl Customer {
 
     /// Adds a card and, beyond [`CARDS_MAX`], forgets the oldest that is not honoured any more.
     pub fn add_card(&mut self, card: Card) {
+        let now = card.issued_at;
         self.cards.push(card);
         if self.cards.len() > CARDS_MAX
-            && let Some(oldest) = self.cards.iter().position(|kept| kept.status != CardStatus::Active)
+            && let Some(oldest) = self.cards.iter().position(|kept| !kept.is_honoured(now))
         {
             self.cards.remove(oldest);
         }
     }
 
-    /// Whether one more card can be honoured beside those there are.
+    /// Whether one more card can be honoured at `now` beside those there are.
     #[must_use]
-    pub fn has_room_for_card(&self) -> bool {
-        self.cards.iter().filter(|card| card.status == CardStatus::Active).count() < CARDS_MAX
+    pub fn has_room_for_card(&self, now: Timestamp) -> bool {
+        self.cards.iter().filter(|card| card.is_honoured(now)).count() < CARDS_MAX
     }
 }

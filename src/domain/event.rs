@@ -70,6 +70,18 @@ pub enum StoreEvent {
         /// Why it was replaced.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<CardReason>,
+        /// The last day on which it is honoured.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        valid_until: Option<Day>,
+    },
+    /// The time for which a card is honoured was changed.
+    CardValiditySet {
+        /// Whose.
+        customer: CustomerNumber,
+        /// Which.
+        card: CardId,
+        /// The last day on which it is honoured; none: for good.
+        valid_until: Option<Day>,
     },
     /// A card was blocked, or honoured again.
     CardStatusSet {

@@ -1,5 +1,6 @@
 //! How each neutral event changes the views.
 
+mod cards;
 mod issues;
 mod quick;
 mod sales;
@@ -9,10 +10,9 @@ use super::{
     VISITS_FORGOTTEN, Visit, VisitState, consent, credit, just_after, lost, merged, parked, points, reward,
     value,
 };
-use crate::domain::card::{Card, CardReason, CardStatus};
 use crate::domain::customer::Customer;
 use crate::domain::event::StoreEvent;
-use crate::domain::id::{CardId, CustomerNumber, JobId, RegisterName, VisitId};
+use crate::domain::id::{CustomerNumber, JobId, RegisterName, VisitId};
 use crate::domain::purchase::ParkedState;
 use crate::domain::time::Timestamp;
 use crate::log::{Fold, FoldError, Meta, ReadWrite, View};
@@ -67,27 +67,9 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
             merged::begin(views, &Merge { merge, from, into, at, brought, undone: None })
         }
         StoreEvent::CustomersUnmerged { merge, .. } => merged::end(views, merge, at),
-        StoreEvent::CardIssued { customer, card, kind, replaces, reason } => {
-            if let Some(old) = replaces {
-                let owner = merged::card_owner(views, customer, old)?;
-                change_customer(views, owner, |kept| {
-                    if let Some(old) = kept.card_mut(old) {
-                        (old.status, old.reason, old.replaced_by) =
-                            (CardStatus::Replaced, reason, Some(card));
-                    }
-                    Ok(())
-                })?;
-            }
-            change_customer(views, customer, |kept| {
-                let status = CardStatus::Active;
-                kept.add_card(Card { card, kind, status, reason: None, issued_at: at, replaced_by: None });
-                Ok(())
-            })
-        }
-        StoreEvent::CardStatusSet { customer, card, status, reason } => {
-            let customer = merged::card_owner(views, customer, card)?;
-            change_customer(views, customer, |kept| set_card_status(kept, card, status, reason))
-        }
+        event @ (StoreEvent::CardIssued { .. }
+        | StoreEvent::CardStatusSet { .. }
+        | StoreEvent::CardValiditySet { .. }) => cards::apply(at, event, views),
         StoreEvent::VisitOpened { visit, customer, register, repeat_of, .. } => {
             open_visit(meta, views, (visit, customer, register), repeat_of)
         }
@@ -199,17 +181,6 @@ fn end_visit(views: &mut dyn ReadWrite, visit: VisitId) -> Result<(), FoldError>
         views.remove(REGISTERS, register);
     }
     move_visit(views, visit, VisitState::Ended)
-}
-
-fn set_card_status(
-    kept: &mut Customer,
-    card: CardId,
-    status: CardStatus,
-    reason: Option<CardReason>,
-) -> Result<(), FoldError> {
-    let card = kept.card_mut(card).ok_or_else(|| unfit("a card changes that is not kept"))?;
-    (card.status, card.reason) = (status, reason);
-    Ok(())
 }
 
 fn move_visit(views: &mut dyn ReadWrite, visit: VisitId, state: VisitState) -> Result<(), FoldError> {

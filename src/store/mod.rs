@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 /// Counts up whenever a view's layout changes: views of another number are made anew.
-pub const VIEWS_VERSION: u32 = 5;
+pub const VIEWS_VERSION: u32 = 6;
 
 const fn neutral(number: u8) -> View {
     View { half: Half::Neutral, number }

@@ -192,6 +192,9 @@ pub struct Till {
     /// Open plans by their ids, so the oldest first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub plans: BTreeMap<Uuid, OpenPlan>,
+    /// Who of the household holds which card: the name to greet by. A card that is not here is the customer's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub holders: BTreeMap<CardId, String>,
     /// Whether the customer objects to being profiled (GDPR article 21): whoever sorts customers into segments or reckons
     /// their worth leaves this one out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -163,7 +163,8 @@ fn new_customer(tx: &mut Tx<'_>, vault: &Vault, number: u64, reserved: (KeyRef, 
     store::emit(tx, &StoreEvent::CustomerEnrolled { customer })?;
     vault.link_card(tx, &data_key, card, vault.keyring().card_hash(&code), dice.bytes())?;
     let kind = CardKind::Qr;
-    store::emit(tx, &StoreEvent::CardIssued { customer, card, kind, replaces: None, reason: None })?;
+    let (replaces, reason, valid_until) = (None, None, None);
+    store::emit(tx, &StoreEvent::CardIssued { customer, card, kind, replaces, reason, valid_until })?;
     let outcome = Outcome { customer: Some(customer), ..Outcome::default() };
     Ok(store::emit(tx, &request(goods::key(8, number), outcome))?)
 }

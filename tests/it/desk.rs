@@ -29,6 +29,7 @@ use uuid::Uuid;
 
 mod audit;
 mod breach;
+mod cards;
 mod consents;
 mod contacts;
 mod credits;

@@ -175,6 +175,9 @@ fn file_lines(current: &Current, now: i64) -> Vec<Line<'static>> {
         None => "(no name)".to_owned(),
     };
     let mut lines = vec![raw(""), Line::from(bold(format!("  {name}")))];
+    if let Some(holder) = get(file, "holder").as_str() {
+        lines.push(Line::from(bold(format!("  The card is {holder}'s"))));
+    }
     if current.repaired {
         lines.push(Line::from(bold(
             "  The code was damaged and repaired: let the customer confirm the name.",

@@ -271,8 +271,9 @@ impl Ready {
                     Code::Ours(_) => CardKind::Plastic,
                     Code::Alias(_) => CardKind::Alias,
                 };
-                let (card, replaces, reason) = (*card, None, None);
-                store::emit(tx, &StoreEvent::CardIssued { customer, card, kind, replaces, reason })?;
+                let (card, replaces, reason, valid_until) = (*card, None, None, None);
+                let issued = StoreEvent::CardIssued { customer, card, kind, replaces, reason, valid_until };
+                store::emit(tx, &issued)?;
             }
             for (points, expires_at) in self.lots {
                 move_points(tx, customer, now, |account| {

@@ -230,6 +230,13 @@ pub const FIELDS: &[Field] = &[
         Basis::Consent,
     ),
     field(
+        Section::Preferences,
+        "cardHolder",
+        Kind::Free,
+        "to greet whoever of the household shows the card",
+        Basis::Consent,
+    ),
+    field(
         Section::Consents,
         "consent",
         Kind::Free,

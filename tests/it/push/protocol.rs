@@ -245,6 +245,7 @@ fn every_reason_is_listed() {
 
 fn file() -> CustomerFile {
     CustomerFile {
+        holder: None,
         customer: fichad::domain::id::CustomerNumber(uuid::Uuid::nil()),
         name: Some("Ms Example".into()),
         vault_locked: false,
