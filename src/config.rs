@@ -180,6 +180,8 @@ fn read(keys: &mut Keys<'_>) -> Config {
     let service = service.in_zone(points.time_zone.clone());
     let mut contact = keys.table("contact", desk::contact::Settings::read).unwrap_or_default();
     contact.read_purposes(keys);
+    let surveys = desk::survey::settings::read(keys);
+    let contests = desk::contest::read(keys);
     let vault_key = key_place(&store);
     let shop = desk::Settings {
         rules: rules.clone(),
@@ -188,6 +190,8 @@ fn read(keys: &mut Keys<'_>) -> Config {
         service,
         retention,
         worth,
+        surveys,
+        contests,
         vault_key,
         ..shop
     };

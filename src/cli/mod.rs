@@ -14,6 +14,7 @@ mod change;
 mod config;
 mod consent;
 mod contact;
+mod contest;
 mod customer;
 mod demo;
 mod devices;
@@ -50,6 +51,7 @@ pub mod serve;
 mod show;
 mod status;
 mod store;
+mod survey;
 mod vault;
 mod watch;
 mod worth;
@@ -173,6 +175,12 @@ enum Command {
     /// What customers plan to buy.
     #[command(subcommand)]
     Plan(plan::Command),
+    /// Surveys: what customers are asked, what they answered, what all answers come to.
+    #[command(subcommand)]
+    Survey(survey::Command),
+    /// Contests: who entered, and the draw.
+    #[command(subcommand)]
+    Contest(contest::Command),
     /// A customer's file at a register, without a card.
     #[command(subcommand)]
     File(file::Command),
@@ -270,6 +278,8 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Consent(command) => command.run(asker),
         Command::Contact(command) => command.run(asker),
         Command::Plan(command) => command.run(asker),
+        Command::Survey(command) => command.run(asker),
+        Command::Contest(command) => command.run(asker),
         Command::File(command) => command.run(asker),
         Command::Job(command) => command.run(asker),
         Command::Printer(command) => command.run(asker),

@@ -154,6 +154,7 @@ fn is(section: Section, kind: &str) -> bool {
         Section::Consents => vault::CONSENTS,
         Section::Contacts => vault::CONTACTS,
         Section::Plans => vault::PLANS,
+        Section::Surveys => vault::SURVEYS,
         Section::Basic
         | Section::Demographic
         | Section::Complementary

@@ -7,6 +7,7 @@ mod may;
 mod settings;
 
 pub(super) use list::last_rows;
+pub(super) use settings::EVERYTHING;
 pub use settings::{Pursued, Settings};
 
 use super::consent::New;

@@ -277,8 +277,16 @@ impl Work {
                     | StoreEvent::PointsAdjustmentProposed(_)
                     | StoreEvent::CardIssued { .. }
                     | StoreEvent::CardStatusSet { .. }
-                    | StoreEvent::CardValiditySet { .. },
+                    | StoreEvent::CardValiditySet { .. }
+                    | StoreEvent::ContestEntered(_),
                 ) => serde_json::from_slice::<Map<String, Value>>(event).ok(),
+                Ok(StoreEvent::ContestDrawn(drawn)) => {
+                    // Who else won is nobody's business here.
+                    let mut told = Map::new();
+                    told.insert("event".to_owned(), "contest_won".into());
+                    told.insert("contest".to_owned(), drawn.contest.into());
+                    Some(told)
+                }
                 // The others that were read with them are nobody's business here.
                 Ok(StoreEvent::PersonalRead(read)) => {
                     let mut told = Map::new();

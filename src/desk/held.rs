@@ -33,7 +33,7 @@ pub enum Part {
     About,
     /// Number, cards, sums.
     File,
-    /// Everything that is sealed: person, notes, hints, preferences, consents, contacts, plans.
+    /// Everything that is sealed: person, notes, hints, preferences, consents, contacts, plans, answers.
     Sections,
     /// Claims, repairs, complaints.
     Issues,
@@ -78,6 +78,7 @@ const HASHED: Told = Told::Not("a keyed hash of what stands in the sections, or 
 const POINTER: Told = Told::Not("a number that leads to what is told elsewhere");
 const BOOKS: Erased = Erased::Stays("the books of the shop (law), and the sums they add up to");
 const CLAIMS: Erased = Erased::Stays("claims that may still be made (law)");
+const CHANCES: Erased = Erased::Stays("that a draw can be done again with the same entries");
 const PLACE: Erased = Erased::Stays("that there was a customer, and that the key is destroyed");
 
 /// Every view there is.
@@ -120,6 +121,7 @@ pub const PLACES: &[Place] = &[
     neutral(26, "what is due next of an issue", POINTER, CLAIMS),
     neutral(27, "sales that did not come about", Told::In(Part::Sales), BOOKS),
     neutral(28, "which of those there are", POINTER, BOOKS),
+    neutral(31, "entries of contests, and their draws", Told::In(Part::Events), CHANCES),
     neutral(30, "which numbers were merged", Told::In(Part::Events), BOOKS),
     neutral(29, "sales that are parked", Told::In(Part::Events), Erased::Passes),
 ];
@@ -138,4 +140,5 @@ pub const SEALED: &[&str] = &[
     "consent:",
     "contact:",
     "plan:",
+    "survey:",
 ];

@@ -133,6 +133,7 @@ fn word(sealed: &str) -> &str {
         None if sealed.starts_with(vault::CONSENTS) => Section::Consents.word(),
         None if sealed.starts_with(vault::CONTACTS) => Section::Contacts.word(),
         None if sealed.starts_with(vault::PLANS) => Section::Plans.word(),
+        None if sealed.starts_with(vault::SURVEYS) => Section::Surveys.word(),
         None => "cards",
     }
 }

@@ -12,6 +12,7 @@ mod card;
 pub mod compose;
 mod consent;
 pub mod contact;
+pub mod contest;
 mod earning;
 mod erase;
 mod explain;
@@ -41,6 +42,7 @@ mod sale_parked;
 mod sale_receipt;
 mod sale_return;
 mod settings;
+pub mod survey;
 mod twins;
 pub mod visit;
 mod whose;
@@ -152,6 +154,15 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("plan.add", TILL),
     ("plan.close", TILL),
     ("plan.list", TILL),
+    ("survey.list", TILL),
+    ("survey.due", TILL),
+    ("survey.answer", TILL),
+    ("survey.answers", DESK),
+    ("survey.results", MANAGER),
+    ("contest.list", TILL),
+    ("contest.enter", TILL),
+    ("contest.entries", DESK),
+    ("contest.draw", MANAGER),
     ("points.show", TILL),
     ("points.list", TILL),
     ("points.earn", TILL),
@@ -375,6 +386,8 @@ impl Desk {
             "consent.texts" | "consent.record" | "consent.list" => self.consent(ask).await,
             "contact.record" | "contact.respond" | "contact.list" | "contact.may" => self.contact(ask).await,
             "plan.add" | "plan.close" | "plan.list" => self.plan(ask).await,
+            method if method.starts_with("survey.") => self.survey(ask).await,
+            method if method.starts_with("contest.") => self.contest(ask).await,
             method if method.starts_with("points.") => self.points(ask).await,
             "reward.list" | "reward.redeem" => self.reward(ask).await,
             "printer.list" => Ok(self.list_printers()),

@@ -1,6 +1,6 @@
 //! Retention: what the shop keeps of nobody that long is let go, section by section, each by its own period.
 //!
-//! Counted from the last contact (a visit, else the enrolment), a note, a contact or a plan from when it was
+//! Counted from the last contact (a visit, else the enrolment), a note, a contact, a plan or an answer from when it was
 //! made, a hint from when its issue last
 //! moved. Names, telephones and addresses stay while an issue is open. Cards, points and purchases stay: whoever is left
 //! with nothing is an anonymous customer. Answers hold numbers of customers by section, never a name.
@@ -359,12 +359,13 @@ fn going(
     Ok(Some(going).filter(|going| !going.sections.is_empty()))
 }
 
-/// The section of a note, a contact or a plan, and when it was made: its id begins with it.
+/// The section of a note, a contact, a plan or an answer, and when it was made: its id begins with it.
 pub(super) fn dated(name: &str) -> Option<(Section, Timestamp)> {
     let kinds = [
         (vault::NOTES, Section::Notes),
         (vault::CONTACTS, Section::Contacts),
         (vault::PLANS, Section::Plans),
+        (vault::SURVEYS, Section::Surveys),
     ];
     let of = |(prefix, section): (&str, Section)| name.strip_prefix(prefix).map(|id| (section, id));
     let (section, id) = kinds.into_iter().find_map(of)?;

@@ -4,6 +4,8 @@ use super::{contact, issue, points, retention};
 use crate::decode::classify::Rules;
 use crate::domain::breach::KeyPlace;
 use crate::domain::contact::CallingCode;
+use crate::domain::contest::Contest;
+use crate::domain::survey::Survey;
 use crate::domain::worth::Rules as WorthRules;
 use std::time::Duration;
 
@@ -39,6 +41,10 @@ pub struct Settings {
     pub retention: retention::Settings,
     /// How the worth of a customer is reckoned, if at all. From tables of its own.
     pub worth: Option<WorthRules>,
+    /// What customers are asked. From tables of their own.
+    pub surveys: Vec<Survey>,
+    /// What customers can win. From tables of their own.
+    pub contests: Vec<Contest>,
     /// Where the vault's key is. From a table of its own.
     pub vault_key: KeyPlace,
 }
@@ -57,6 +63,8 @@ impl Default for Settings {
             service: issue::Settings::default(),
             retention: retention::Settings::default(),
             worth: None,
+            surveys: Vec::new(),
+            contests: Vec::new(),
             vault_key: KeyPlace::StateFolder,
         }
     }

@@ -10,6 +10,7 @@ use super::breach::Breach;
 use super::card::{CardKind, CardReason, CardStatus};
 use super::consent::{ConsentText, TextHash};
 use super::contact::Channel;
+use super::contest::{Drawn, Entry};
 use super::credit::{Credit, Payment};
 use super::id::{
     AdjustmentId, CardId, CustomerNumber, IssueId, JobId, LostId, MergeId, PrinterName, ReaderName,
@@ -56,6 +57,10 @@ pub enum StoreEvent {
         /// The number that had stayed.
         into: CustomerNumber,
     },
+    /// A customer entered a contest.
+    ContestEntered(Box<Entry>),
+    /// A contest was drawn.
+    ContestDrawn(Box<Drawn>),
     /// A card was issued.
     CardIssued {
         /// To whom.
@@ -376,7 +381,7 @@ pub enum VaultEvent {
         /// Whose.
         customer: CustomerNumber,
         /// Which: `person`, `demographic` and the others of the registry, `till`, and with a UUID
-        /// `card:`, `note:`, `consent:`, `contact:`, `plan:`.
+        /// `card:`, `note:`, `consent:`, `contact:`, `plan:`, `survey:`.
         section: String,
         /// Counts up from 1 for each section.
         rev: u64,

@@ -7,8 +7,8 @@ mod sales;
 
 use super::{
     CUSTOMERS, JOBS, JOBS_OPEN, Job, Merge, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION, VISITS,
-    VISITS_FORGOTTEN, Visit, VisitState, consent, credit, just_after, lost, merged, parked, points, reward,
-    value,
+    VISITS_FORGOTTEN, Visit, VisitState, consent, contest, credit, just_after, lost, merged, parked, points,
+    reward, value,
 };
 use crate::domain::customer::Customer;
 use crate::domain::event::StoreEvent;
@@ -94,6 +94,8 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
         }
         StoreEvent::PersonalRead(_) | StoreEvent::BreachAssessed(_) => Ok(()),
         StoreEvent::ConsentTextKept { hash, text } => consent::keep(views, &hash, &text),
+        StoreEvent::ContestEntered(entry) => contest::enter(views, &entry),
+        StoreEvent::ContestDrawn(drawn) => contest::keep_draw(views, &drawn),
         StoreEvent::JobQueued { job, customer, card, printer } => {
             let kept = Job { job, customer, card, printer, state: "queued".to_owned(), reason: None };
             put(views, JOBS_OPEN, job.0.as_bytes(), &())?;

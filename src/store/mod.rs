@@ -5,6 +5,7 @@
 //! kept for long, for another [`VIEWS_VERSION`] makes them anew from the journal, which is JSON.
 
 mod consent;
+mod contest;
 mod credit;
 mod fold;
 mod issue;
@@ -17,6 +18,7 @@ mod reward;
 mod sale;
 
 pub use consent::consent_text;
+pub use contest::{drawn, entries, entries_of};
 pub use credit::{credit, credits_of, credits_open};
 pub use fold::StoreFold;
 pub use issue::{issue, issues_due, issues_of, issues_of_serial};

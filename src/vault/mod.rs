@@ -96,7 +96,8 @@ pub fn section_of(section: Section) -> Option<&'static str> {
         | Section::Preferences
         | Section::Consents
         | Section::Contacts
-        | Section::Plans => None,
+        | Section::Plans
+        | Section::Surveys => None,
     }
 }
 
@@ -108,6 +109,8 @@ pub const CONSENTS: &str = "consent:";
 pub const CONTACTS: &str = "contact:";
 /// The same of plans.
 pub const PLANS: &str = "plan:";
+/// The same of answers to surveys.
+pub const SURVEYS: &str = "survey:";
 
 /// The most notes kept with a customer: years of a busy desk, and quickly read.
 pub const NOTES_MAX: usize = 200;

@@ -32,6 +32,7 @@ mod breach;
 mod cards;
 mod consents;
 mod contacts;
+mod contests;
 mod credits;
 mod explain;
 mod held;
@@ -45,6 +46,7 @@ mod returns;
 mod rewards;
 mod sales;
 mod service;
+mod surveys;
 mod visits;
 mod worth;
 

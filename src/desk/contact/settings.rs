@@ -22,7 +22,7 @@ const QUESTIONS_MAX: usize = 16;
 const WORD_CHARS_MAX: usize = 35;
 
 /// In a [`Till`]'s answers: nothing more at all.
-const EVERYTHING: &str = "*";
+pub(in crate::desk) const EVERYTHING: &str = "*";
 
 /// What customers are contacted for, and how often.
 #[derive(Debug, Clone, Default)]

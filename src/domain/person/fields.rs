@@ -34,11 +34,13 @@ pub enum Section {
     Contacts,
     /// What the customer plans to buy, each counted from when it was told.
     Plans,
+    /// What the customer answered when asked, each counted from then.
+    Surveys,
 }
 
 impl Section {
     /// All of them, in the order of the registry.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Basic,
         Self::Demographic,
         Self::Complementary,
@@ -51,6 +53,7 @@ impl Section {
         Self::Consents,
         Self::Contacts,
         Self::Plans,
+        Self::Surveys,
     ];
 
     /// Those that a form fills; every one but the first is empty unless something is given.
@@ -73,11 +76,12 @@ impl Section {
             Self::Consents => "consents",
             Self::Contacts => "contacts",
             Self::Plans => "plans",
+            Self::Surveys => "surveys",
         }
     }
 
-    /// How long it is kept if the config says nothing: counted from the last visit, a note, a contact and a plan from when it was
-    /// made. Consents stay as long as there is an address that they are about.
+    /// How long it is kept if the config says nothing: counted from the last visit, a note, a contact, a plan and an answer from when it
+    /// was made. Consents stay as long as there is an address that they are about.
     #[must_use]
     pub fn keep(self) -> Period {
         match self {
@@ -88,7 +92,8 @@ impl Section {
             | Self::Notes
             | Self::Hints
             | Self::Contacts
-            | Self::Plans => Period::Months(24),
+            | Self::Plans
+            | Self::Surveys => Period::Months(24),
             Self::Family | Self::Other => Period::Months(12),
         }
     }
@@ -251,6 +256,7 @@ pub const FIELDS: &[Field] = &[
         Basis::Interest,
     ),
     field(Section::Plans, "plan", Kind::Free, "to advise on what the customer wants to buy", Basis::Consent),
+    field(Section::Surveys, "surveyAnswer", Kind::Free, "to learn what customers think", Basis::Consent),
 ];
 
 /// vCard GENDER (RFC 6350 section 6.2.7): male, female, other, none, unknown.

@@ -2,7 +2,7 @@
 
 use super::*;
 use fichad::desk::held::{Erased, PLACES, Part, SEALED, Told};
-use fichad::desk::reward;
+use fichad::desk::{contest, reward, survey};
 use fichad::log::{Half, Read as _, VIEW_NUMBER_MAX, View};
 use std::collections::BTreeMap;
 
@@ -11,6 +11,11 @@ fn shop_with_all(dir: &Path) -> Shop {
     let coffee = "[[reward]]\nid = 'coffee'\ncost = 10\ngives = 'article COFFEE'\n";
     shop_set(dir, false, |settings| {
         settings.points.rewards = read_text(coffee, |keys| reward::read(keys, None)).unwrap().0;
+        let survey = "[[survey]]\nname = 'visit'\nfrom = '2027-01-10'\n\
+            [[survey_question]]\nsurvey = 'visit'\nname = 'more'\nkind = 'text'\ntexts = ['es: ¿Algo más?']\n";
+        settings.surveys = read_text(survey, survey::settings::read).unwrap().0;
+        let raffle = "[[contest]]\nname = 'raffle'\nfrom = '2027-01-10'\nto = '2027-01-31'\n";
+        settings.contests = read_text(raffle, contest::read).unwrap().0;
     })
 }
 
@@ -42,6 +47,8 @@ fn customer_with_all(shop: &Shop) -> Value {
         "plan.add",
         json!({ "category": "kitchen", "from": "2027-01-15", "to": "2027-02-15", "source": "CHAT" }),
     );
+    put("survey.answer", json!({ "survey": "visit", "answers": { "more": "wider aisles" } }));
+    put("contest.enter", json!({ "contest": "raffle" }));
     put("lost.record", json!({ "kind": "WALKED_QUEUE", "reason": "QUEUE" }));
     put("points.hold", json!({ "points": 20 }));
     put("reward.redeem", json!({ "reward": "coffee" }));
@@ -93,6 +100,34 @@ fn part(shop: &Shop, customer: &Value, part: Part) -> Vec<Value> {
     }
 }
 
+/// Something of every place, as an export has it.
+const TOLD: [&str; 24] = [
+    "Quijotez",
+    "+34600555030",
+    "11-23",
+    "buyer",
+    "alabardera",
+    "married",
+    "X1",
+    "zanahoria",
+    "spare part came",
+    "receipt",
+    "\"objects\":true",
+    "A-1",
+    "GOODWILL",
+    "visit_opened",
+    "REPAIR",
+    "article 6(1)(a)",
+    "WITHDRAWN",
+    "TELEPHONE",
+    "kitchen",
+    "WALKED_QUEUE",
+    "coffee",
+    "wider aisles",
+    "raffle",
+    "\"due\":",
+];
+
 #[test]
 fn every_place_is_in_the_registry_and_told_and_an_erasure_leaves_what_it_says() {
     let dir = tempfile::tempdir().unwrap();
@@ -128,30 +163,7 @@ fn every_place_is_in_the_registry_and_told_and_an_erasure_leaves_what_it_says() 
     }
     let whole: String =
         Part::ALL.iter().map(|which| json!(part(&shop, &customer, *which)).to_string()).collect();
-    for text in [
-        "Quijotez",
-        "+34600555030",
-        "11-23",
-        "buyer",
-        "alabardera",
-        "married",
-        "X1",
-        "zanahoria",
-        "spare part came",
-        "receipt",
-        "\"objects\":true",
-        "A-1",
-        "GOODWILL",
-        "visit_opened",
-        "REPAIR",
-        "article 6(1)(a)",
-        "WITHDRAWN",
-        "TELEPHONE",
-        "kitchen",
-        "WALKED_QUEUE",
-        "coffee",
-        "\"due\":",
-    ] {
+    for text in TOLD {
         assert!(whole.contains(text), "{text} is not told");
     }
     assert!(!whole.contains("2900000000094"), "the code of a card is held nowhere");

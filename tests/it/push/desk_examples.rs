@@ -26,6 +26,12 @@ const CONSENTS: &str = "[contact]\nmax_per_week = 3\n\
     [[consent_text]]\npurpose = \"OFFERS\"\nlanguage = \"es\"\nversion = \"2026-09\"\n\
     text = \"¿Podemos escribirle con ofertas? Puede decir que no, y cambiar de idea cuando quiera.\"\n";
 
+/// What customers are asked and can win in the examples.
+const ASKED: &str = "[[survey]]\nname = \"visit\"\nfrom = \"2026-09-01\"\nagain_days = 90\n\
+    [[survey_question]]\nsurvey = \"visit\"\nname = \"again\"\nkind = \"scale\"\ntexts = [\"es: ¿Volvería?\"]\n\
+    [[contest]]\nname = \"autumn\"\nfrom = \"2026-09-01\"\nto = \"2099-09-30\"\nwinners = 2\n\
+    [[contest]]\nname = \"summer\"\nfrom = \"2026-06-01\"\nto = \"2026-08-31\"\n";
+
 /// The programme of the examples.
 const PROGRAMME: &str = "[levels]\nmeasure = \"turnover\"\ncurrency = \"EUR\"\n\
     [[level]]\nname = \"Silver\"\nfrom = 10000\n[[level]]\nname = \"Gold\"\nfrom = 50000\n\
@@ -91,7 +97,7 @@ fn every_request_to_the_desk_is_answered_as_its_example_says() {
     let (bench, scanner) = (Bench::new(), Scanner::new());
     bench.configure(&format!(
         "{}[[printer]]\nname = \"desk\"\naddress = \"tcp://{nobody}\"\n\
-         [[alias]]\nname = \"old-cards\"\nprefix = \"29\"\nlength = 13\n{CONSENTS}{PROGRAMME}",
+         [[alias]]\nname = \"old-cards\"\nprefix = \"29\"\nlength = 13\n{CONSENTS}{ASKED}{PROGRAMME}",
         one_till(&scanner)
     ));
     let fichad = bench.start();
