@@ -182,12 +182,14 @@ fn read(keys: &mut Keys<'_>) -> Config {
     contact.read_purposes(keys);
     let surveys = desk::survey::settings::read(keys);
     let contests = desk::contest::read(keys);
+    let operators = keys.table("operators", desk::operator::Settings::read).unwrap_or_default();
     let vault_key = key_place(&store);
     let shop = desk::Settings {
         rules: rules.clone(),
         contact,
         points,
         service,
+        operators,
         retention,
         worth,
         surveys,

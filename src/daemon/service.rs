@@ -134,7 +134,10 @@ impl Front {
                 let reload = self.reload.clone();
                 patiently(params, move |params| reload.again(params)).await
             }
-            _ => self.desk.call(&who.principal, who.register.as_ref(), method, params).await,
+            _ => {
+                let Caller { principal, register, sign_on } = who;
+                self.desk.call(principal, register.as_ref(), sign_on, method, params).await
+            }
         }
     }
 

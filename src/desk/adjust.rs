@@ -6,6 +6,7 @@ use super::points::move_points;
 use super::request::Ask;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{AdjustmentId, CustomerNumber};
+use crate::domain::operator::By;
 use crate::domain::points::{Account, AdjustReason, Adjustment, POINTS_MAX, PointsKind};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::store;
@@ -37,11 +38,13 @@ impl Desk {
         if points == 0 || points.unsigned_abs() > POINTS_MAX.unsigned_abs() {
             return Err(Refusal::field("points", format!("must be 1 to {POINTS_MAX}, or as many below 0")));
         }
-        let (adjustment, by) = (AdjustmentId(self.new_id()?), ask.who.uid);
+        let (adjustment, by) = (AdjustmentId(self.new_id()?), ask.by());
         let done = self
             .write(ask, key, move |tx| {
                 store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
-                let proposed = Adjustment { adjustment, customer, points, reason, by, decided: None };
+                let By { uid: by, operator } = by;
+                let proposed =
+                    Adjustment { adjustment, customer, points, reason, by, operator, decided: None };
                 store::emit(tx, &StoreEvent::PointsAdjustmentProposed(proposed))?;
                 Ok(Outcome { customer: Some(customer), points: Some(adjustment.0), ..Outcome::default() })
             })
@@ -49,10 +52,10 @@ impl Desk {
         Ok(json!({ "adjustment": done.outcome.points, "repeated": done.repeated }))
     }
 
-    /// `points.decide`: another user approves, and the points move, or refuses.
+    /// `points.decide`: another person approves, and the points move, or refuses.
     pub(super) async fn decide_points(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Decide { key, adjustment, approve } = ask.fields()?;
-        let (now, by) = (self.clock.utc(), ask.who.uid);
+        let (now, by) = (self.clock.utc(), ask.by());
         let expires_at = self.settings.points.expires_at(now);
         let done = self
             .write(ask, key, move |tx| {
@@ -60,11 +63,14 @@ impl Desk {
                 if kept.decided.is_some() {
                     return Err(Refusal::new(RefusalCode::Conflict, "this correction is decided already"));
                 }
-                if kept.by == by && approve {
-                    let message = "who proposes a correction cannot approve it; another user has to";
+                let proposed_by = By { uid: kept.by, operator: kept.operator };
+                if approve && !by.is_another_than(&proposed_by) {
+                    let message = "who proposes a correction cannot approve it; another user has to, or another operator who is signed on";
                     return Err(Refusal::new(RefusalCode::Forbidden, message));
                 }
-                store::emit(tx, &StoreEvent::PointsAdjustmentDecided { adjustment, approved: approve, by })?;
+                let By { uid: by, operator } = by;
+                let approved = approve;
+                store::emit(tx, &StoreEvent::PointsAdjustmentDecided { adjustment, approved, by, operator })?;
                 if approve {
                     // As points are spent: those that expire first.
                     let first = |account: &Account| account.balance(now).expiring.map(|(_, at)| at);

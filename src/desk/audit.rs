@@ -11,6 +11,7 @@ use super::{Desk, waiting};
 use crate::domain::audit::PersonalRead;
 use crate::domain::event::StoreEvent;
 use crate::domain::id::{CustomerNumber, RegisterName};
+use crate::domain::operator::Operator;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::log::{Half, Meta, Tx};
@@ -69,6 +70,8 @@ struct List {
     #[serde(default)]
     by: Option<u32>,
     #[serde(default)]
+    operator: Option<Operator>,
+    #[serde(default)]
     since: Option<jiff::Timestamp>,
     #[serde(default)]
     until: Option<jiff::Timestamp>,
@@ -81,6 +84,7 @@ struct List {
 struct Wanted {
     customers: Option<Vec<CustomerNumber>>,
     by: Option<u32>,
+    operator: Option<Operator>,
     since: Option<i64>,
     until: Option<i64>,
     before: Option<u64>,
@@ -110,6 +114,7 @@ impl Desk {
             let read = PersonalRead {
                 method: ask.method.to_owned(),
                 by: ask.who.uid,
+                operator: ask.operator.cloned(),
                 roles: roles(ask.who),
                 register: ask.register.cloned(),
                 customers: customers.to_vec(),
@@ -132,7 +137,7 @@ impl Desk {
 
     /// `audit.list`: who read what of whom, the latest first.
     pub(super) async fn audit(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let List { customer, by, since, until, before } = ask.fields()?;
+        let List { customer, by, operator, since, until, before } = ask.fields()?;
         let opened = self.store()?.clone();
         let _one_at_a_time = self.one_history()?;
         let not_noted = self.reads_not_noted.load(Ordering::Relaxed);
@@ -141,7 +146,8 @@ impl Desk {
             let customers =
                 customer.map(|customer| store::numbers_of(&opened.log.views(), customer)).transpose()?;
             let micros = |at: jiff::Timestamp| at.as_microsecond();
-            let wanted = Wanted { customers, by, since: since.map(micros), until: until.map(micros), before };
+            let (since, until) = (since.map(micros), until.map(micros));
+            let wanted = Wanted { customers, by, operator, since, until, before };
             let (mut found, mut more): (VecDeque<(u64, Value)>, bool) = Default::default();
             let read = opened.log.past(Half::Neutral, &mut |meta, event| {
                 let Some(row) = wanted.row(meta, event) else { return };
@@ -171,7 +177,9 @@ impl Wanted {
         }
         let (read, by) = reading(event)?;
         let of_them = |numbers: &Vec<CustomerNumber>| numbers.iter().any(|one| read.customers.contains(one));
-        if self.by.is_some_and(|wanted| by != Some(wanted)) || !self.customers.as_ref().is_none_or(of_them) {
+        let of_another = self.by.is_some_and(|wanted| by != Some(wanted))
+            || self.operator.as_ref().is_some_and(|wanted| read.operator.as_ref() != Some(wanted));
+        if of_another || !self.customers.as_ref().is_none_or(of_them) {
             return None;
         }
         let told = match &self.customers {
@@ -181,8 +189,8 @@ impl Wanted {
             None => read.customers.iter().take(CUSTOMERS_TOLD_MAX).copied().collect(),
         };
         Some(json!({
-            "seq": meta.seq, "at": Timestamp(at).rfc3339(), "method": read.method, "by": by, "roles": read.roles,
-            "register": read.register, "fields": read.fields, "customers": told, "count": read.customers.len(),
+            "seq": meta.seq, "at": Timestamp(at).rfc3339(), "method": read.method, "by": by, "operator": read.operator,
+            "roles": read.roles, "register": read.register, "fields": read.fields, "customers": told, "count": read.customers.len(),
         }))
     }
 }
@@ -202,6 +210,7 @@ pub(super) fn reading(event: &[u8]) -> Option<(PersonalRead, Option<u32>)> {
     let read = PersonalRead {
         method: "identified".to_owned(),
         by: 0,
+        operator: None,
         roles: Vec::new(),
         register: Some(register),
         customers: vec![customer],

@@ -117,6 +117,12 @@ pub const PLACES: &[Place] = &[
         Told::Not("the shop's, of nobody in particular"),
         Erased::Passes,
     ),
+    neutral(
+        23,
+        "who signs on at the tills",
+        Told::Not("the shop's staff, by codes; no customers"),
+        Erased::Passes,
+    ),
     neutral(25, "which issues name a serial number", POINTER, CLAIMS),
     neutral(26, "what is due next of an issue", POINTER, CLAIMS),
     neutral(27, "sales that did not come about", Told::In(Part::Sales), BOOKS),

@@ -8,6 +8,7 @@ mod row;
 
 use super::request::{Ask, Queued};
 use super::{Desk, Opened, waiting};
+use crate::domain::operator::By;
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::vault::keys::{Dek, KeyRef};
 use row::{Checked, Checker, Ready};
@@ -118,7 +119,7 @@ impl Desk {
             if together.is_empty() {
                 break;
             }
-            self.import_together(&opened, ask.who.uid, together, &mut counted).await?;
+            self.import_together(&opened, &ask.by(), together, &mut counted).await?;
         }
         tracing::debug!(%import, imported = counted.imported, refused = counted.problems.len(), "rows were imported");
         Ok(counted.told(false))
@@ -127,13 +128,13 @@ impl Desk {
     async fn import_together(
         &self,
         opened: &Opened,
-        by: u32,
+        by: &By,
         rows: Vec<Ready>,
         counted: &mut Counted,
     ) -> Result<(), Refusal> {
         let mut queued: Vec<(u64, Queued)> = Vec::new();
         for mut row in rows {
-            let (key, line, wish) = (data_key(opened).await?, row.line, row.wish(by));
+            let (key, line, wish) = (data_key(opened).await?, row.line, row.wish(by.clone()));
             queued.push((line, self.queue(wish, row.decision(opened, key, self.clock.utc()))?));
         }
         for (line, queued) in queued {

@@ -27,6 +27,7 @@ pub mod levels;
 mod lost;
 mod merge;
 mod note;
+pub mod operator;
 mod payment;
 mod person;
 mod plan;
@@ -57,6 +58,7 @@ use crate::metrics::Journal;
 use crate::print::CardFace;
 use crate::vault::Vault;
 use access::{Principal, Role, forbidden};
+use operator::SignOn;
 pub use print_job::{Noted, settle_jobs};
 use request::Ask;
 pub use request::fields;
@@ -106,6 +108,11 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("customer.erase", MANAGER),
     ("retention.run", MANAGER),
     ("audit.list", AUDITOR),
+    ("operator.set", MANAGER),
+    ("operator.list", MANAGER),
+    ("operator.sign_on", TILL),
+    ("operator.sign_off", TILL),
+    ("operator.whoami", ANYONE),
     ("breach.assess", MANAGER),
     ("breach.list", &[Role::Manager, Role::Auditor]),
     ("customer.dismiss", TILL),
@@ -228,6 +235,8 @@ pub struct Desk {
     printers: Arc<dyn Printers>,
     settings: Settings,
     searches: Mutex<HashMap<u32, Budget>>,
+    /// Who tried to sign on, and failed.
+    pins: operator::Pins,
     journal: Journal,
     told: visit::Told,
     /// Held while customers' keys are destroyed or changed: one request at a time.
@@ -251,7 +260,7 @@ impl Desk {
     #[must_use]
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, printers: Arc<dyn Printers>) -> Self {
         let (opened, searches, told) = (OnceLock::new(), Mutex::default(), visit::Told::default());
-        let (journal, key_changes, histories) = Default::default();
+        let (pins, journal, key_changes, histories) = Default::default();
         let imports = tokio::sync::Semaphore::new(import::AT_ONCE_MAX);
         Self {
             opened,
@@ -259,6 +268,7 @@ impl Desk {
             printers,
             settings,
             searches,
+            pins,
             journal,
             told,
             key_changes,
@@ -303,7 +313,7 @@ impl Desk {
         Err(Refusal::new(RefusalCode::ReadOnly, message))
     }
 
-    /// Answers one request of `who`, who speaks for `register` if they subscribed to one.
+    /// Answers one request of `who`, who speaks for `register` if they subscribed to one; `sign_on` is their session's.
     ///
     /// # Errors
     /// The refusal that the caller is sent.
@@ -311,6 +321,7 @@ impl Desk {
         &self,
         who: &Principal,
         register: Option<&RegisterName>,
+        sign_on: &SignOn,
         method: &str,
         params: Option<&RawValue>,
     ) -> Result<Value, Refusal> {
@@ -321,7 +332,8 @@ impl Desk {
         if !who.has_any(roles) {
             return Err(forbidden(roles));
         }
-        let ask = Ask { who, register, method, params };
+        let operator = self.signed_on(sign_on);
+        let ask = Ask { who, register, sign_on, operator: operator.as_ref(), method, params };
         let answer = self.answer(&ask).await?;
         self.note_read(&ask, &answer);
         Ok(answer)
@@ -349,6 +361,7 @@ impl Desk {
             "audit.list" => self.audit(ask).await,
             "breach.assess" => self.assess_breach(ask).await,
             "breach.list" => self.list_breaches(ask).await,
+            method if method.starts_with("operator.") => self.operator(ask).await,
             "customer.dismiss" => self.dismiss(ask).await,
             "file.open" => self.open_file(ask).await,
             "file.explain" => self.explain(ask),

@@ -201,6 +201,7 @@ impl Desk {
 
     /// `job.cancel`: only before the first byte went out.
     pub(super) fn cancel_job(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        self.must_be_signed_on(ask)?;
         let job = self.job(ask)?;
         if job.state != JobState::Queued.word() {
             let message = format!("the job is {}; only one that waits can be taken back", job.state);

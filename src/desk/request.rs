@@ -1,9 +1,11 @@
 //! What every request has in common: its fields, and for a write its idempotency key.
 
 use super::access::{Principal, Role};
+use super::operator::SignOn;
 use super::{Desk, Opened};
 use crate::domain::event::{Outcome, RequestDone, StoreEvent};
 use crate::domain::id::RegisterName;
+use crate::domain::operator::{By, Operator};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::Uptime;
 use crate::log::{Pending, Read, Tx};
@@ -20,6 +22,10 @@ use uuid::Uuid;
 pub(super) struct Ask<'a> {
     pub(super) who: &'a Principal,
     pub(super) register: Option<&'a RegisterName>,
+    /// The session it came by, for signing on and off there.
+    pub(super) sign_on: &'a SignOn,
+    /// Who was signed on there when it came.
+    pub(super) operator: Option<&'a Operator>,
     pub(super) method: &'a str,
     pub(super) params: Option<&'a RawValue>,
 }
@@ -51,7 +57,7 @@ pub(super) struct Wish {
     pub(super) key: Uuid,
     /// The same for the same wish, whatever the order of its fields.
     pub(super) body: Vec<u8>,
-    pub(super) by: u32,
+    pub(super) by: By,
 }
 
 /// A write that the committer has in its queue.
@@ -73,6 +79,11 @@ impl Ask<'_> {
     /// See [`fields`].
     pub(super) fn fields<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         fields(self.params)
+    }
+
+    /// Who asks, as it is kept.
+    pub(super) fn by(&self) -> By {
+        By { uid: self.who.uid, operator: self.operator.cloned() }
     }
 
     /// See [`canonical`].
@@ -120,7 +131,8 @@ impl Desk {
     where
         F: FnOnce(&mut Tx<'_>) -> Result<Outcome, Refusal> + Send + 'static,
     {
-        let wish = Wish { key, body: ask.canonical()?, by: ask.who.uid };
+        self.must_be_signed_on(ask)?;
+        let wish = Wish { key, body: ask.canonical()?, by: ask.by() };
         self.queue(wish, decide)?.done(self).await
     }
 
@@ -139,7 +151,9 @@ impl Desk {
             }
             let outcome = decide(tx)?;
             let body = vault.body_mac(tx, outcome.customer, &body)?;
-            store::emit(tx, &StoreEvent::RequestDone(RequestDone { key, body, outcome, by: Some(by) }))?;
+            let By { uid, operator } = by;
+            let done = RequestDone { key, body, outcome, by: Some(uid), operator };
+            store::emit(tx, &StoreEvent::RequestDone(done))?;
             Ok((outcome, false))
         };
         Ok(Queued { pending: log.submit(decide)?, queued_at })

@@ -1,6 +1,6 @@
 //! The shop's part of the config, and what else of it the desk goes by.
 
-use super::{contact, issue, points, retention};
+use super::{contact, issue, operator, points, retention};
 use crate::decode::classify::Rules;
 use crate::domain::breach::KeyPlace;
 use crate::domain::contact::CallingCode;
@@ -37,6 +37,8 @@ pub struct Settings {
     pub points: points::Settings,
     /// Opening hours, deadlines and warranty. From a table of its own.
     pub service: issue::Settings,
+    /// Who signs on at the tills. From a table of its own.
+    pub operators: operator::Settings,
     /// How long each section of a person is kept. From a table of its own.
     pub retention: retention::Settings,
     /// How the worth of a customer is reckoned, if at all. From tables of its own.
@@ -61,6 +63,7 @@ impl Default for Settings {
             contact: contact::Settings::default(),
             points: points::Settings::default(),
             service: issue::Settings::default(),
+            operators: operator::Settings::default(),
             retention: retention::Settings::default(),
             worth: None,
             surveys: Vec::new(),

@@ -1,6 +1,7 @@
 //! Who read what of whom: one line of the audit trail. It has numbers and names of fields, never what stands in them.
 
 use super::id::{CustomerNumber, RegisterName};
+use super::operator::Operator;
 use serde::{Deserialize, Serialize};
 
 /// Somebody was told personal data in answer to a request.
@@ -10,6 +11,9 @@ pub struct PersonalRead {
     pub method: String,
     /// The user id of whoever asked.
     pub by: u32,
+    /// Who was signed on there, if anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<Operator>,
     /// What they may do, by the words of the protocol.
     pub roles: Vec<String>,
     /// The register that they spoke for.

@@ -19,6 +19,7 @@ use super::id::{
 use super::issue::{Claim, Clock, IssueKind, IssueProduct, IssueState, Severity};
 use super::lost::Lost;
 use super::money::Currency;
+use super::operator::{Operator, PinHash};
 use super::points::{Adjustment, Brought, PointsEntry};
 use super::purchase::{Parked, Return, Sale};
 use super::reward::Redemption;
@@ -258,6 +259,23 @@ pub enum StoreEvent {
         approved: bool,
         /// The user id of whoever decided.
         by: u32,
+        /// Who was signed on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        operator: Option<Operator>,
+    },
+    /// An operator was taken on or changed: all that is kept of it from here on.
+    OperatorSet {
+        /// The code.
+        operator: Operator,
+        /// Whether they may sign on.
+        active: bool,
+        /// What is kept of the PIN.
+        pin: PinHash,
+        /// The user id of whoever set it.
+        by: u32,
+        /// Who was signed on there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by_operator: Option<Operator>,
     },
     /// A customer was shown a text that none was shown before, and answered. Each text is here once; the answers lie in the vault.
     ConsentTextKept {
@@ -318,6 +336,9 @@ pub struct RequestDone {
     /// The user id of whoever asked; absent in records of before it was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<u32>,
+    /// Who was signed on there, if anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<Operator>,
 }
 
 /// References to what a request made.
@@ -410,6 +431,8 @@ mod tests {
             r#"{"event":"sale_recorded","sale":"00000000-002a-8d01-9c11-5c1f6d6f2a50","customer":"0e4a1f6c-53b2-4f0e-9a51-6de2b8a1c9f7","sold_at":1790000000000000,"receipt":{"register":"till-1","number":"000417","day":"2026-09-21","currency":"EUR","lines":[{"sku":"TIN","quantity":1000,"unit_price":550,"amount":550}],"tenders":[{"kind":"CASH","amount":550}],"total":550}}"#,
             r#"{"event":"sale_attached","sale":"00000000-002a-8d01-9c11-5c1f6d6f2a50","customer":"0e4a1f6c-53b2-4f0e-9a51-6de2b8a1c9f7","sold_at":1790000000000000,"currency":"EUR","total":550}"#,
             r#"{"event":"sale_returned","sale_return":"00000000-002b-8d01-9c11-5c1f6d6f2a51","of":"00000000-002a-8d01-9c11-5c1f6d6f2a50","returned_at":1790000000000000,"register":"till-1","number":"000418","day":"2026-09-21","currency":"EUR","lines":[{"line":1,"quantity":1000,"amount":550}],"tenders":[{"kind":"CASH","amount":550}],"total":550}"#,
+            r#"{"event":"points_adjustment_decided","adjustment":"01992d2b-0000-7000-8000-000000000001","approved":true,"by":1001}"#,
+            r#"{"event":"personal_read","method":"customer.find","by":1000,"roles":["desk"],"customers":[],"fields":["name"]}"#,
             r#"{"event":"request_done","key":"8d3c0e1a-0000-4000-8000-000000000001","body":"00","outcome":{"issue":"01992d2b-0000-7000-8000-000000000001"}}"#,
         ] {
             let event: StoreEvent = serde_json::from_str(line).unwrap();

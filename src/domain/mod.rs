@@ -20,6 +20,7 @@ pub mod level;
 pub mod lost;
 pub mod money;
 pub mod months;
+pub mod operator;
 pub mod person;
 pub mod plan;
 pub mod points;

@@ -173,7 +173,8 @@ impl Session {
     /// Gives a request to the service, in a task of its own that outlives the session if it must.
     fn hand_over(&self, request: &Request<'_>, permit: Option<OwnedSemaphorePermit>) {
         let register = self.register().map(|register| register.name.clone());
-        let who = Caller { principal: Arc::clone(&self.principal), register };
+        let (principal, sign_on) = (Arc::clone(&self.principal), Arc::clone(&self.sign_on));
+        let who = Caller { principal, register, sign_on };
         let (service, out) = (Arc::clone(&self.service), Arc::clone(&self.out));
         let (id, params) = (request.id.map(ToOwned::to_owned), request.params.map(ToOwned::to_owned));
         let method = request.method.clone().into_owned();

@@ -7,6 +7,7 @@ use super::hub::{Hub, Register};
 use super::lines::{Line, Lines};
 use super::out::{Out, REPLY_BACKLOG_BYTES_MAX};
 use crate::desk::access::Principal;
+use crate::desk::operator::SignOn;
 use crate::domain::id::RegisterName;
 use crate::domain::refusal::Refusal;
 use serde_json::value::RawValue;
@@ -32,12 +33,14 @@ const FINISH_MAX: Duration = Duration::from_secs(2);
 const LINES_PER_TURN: usize = 16;
 
 /// Who makes a request: what the socket says of the peer, and the register that it speaks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Caller {
     /// The peer, from its credentials.
     pub principal: Arc<Principal>,
     /// The register it is subscribed to, if any. Checked against the policy when it subscribed.
     pub register: Option<RegisterName>,
+    /// Who is signed on there; ends with the session.
+    pub sign_on: Arc<SignOn>,
 }
 
 /// An answer in the making.
@@ -63,6 +66,7 @@ pub(super) struct Session {
     pub(super) out: Arc<Out>,
     pub(super) principal: Arc<Principal>,
     pub(super) claim: Claim,
+    pub(super) sign_on: Arc<SignOn>,
     pub(super) in_flight: Arc<Semaphore>,
     /// All tasks of the daemon's sessions, and those of this one's requests.
     pub(super) tasks: TaskTracker,
@@ -100,7 +104,8 @@ impl Session {
         let out = Arc::new(Out::new(Arc::clone(&stream)));
         let in_flight = Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX));
         let (principal, claim, calls) = (Arc::new(principal), Claim::Nothing, TaskTracker::new());
-        Self { hub, service, stream, out, principal, claim, in_flight, tasks, calls }
+        let sign_on = Arc::default();
+        Self { hub, service, stream, out, principal, claim, sign_on, in_flight, tasks, calls }
     }
 
     /// Serves the peer until it goes, is closed, or `stop` fires.

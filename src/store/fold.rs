@@ -7,12 +7,13 @@ mod sales;
 
 use super::{
     CUSTOMERS, JOBS, JOBS_OPEN, Job, Merge, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION, VISITS,
-    VISITS_FORGOTTEN, Visit, VisitState, consent, contest, credit, just_after, lost, merged, parked, points,
-    reward, value,
+    VISITS_FORGOTTEN, Visit, VisitState, consent, contest, credit, just_after, lost, merged, operator,
+    parked, points, reward, value,
 };
 use crate::domain::customer::Customer;
 use crate::domain::event::StoreEvent;
 use crate::domain::id::{CustomerNumber, JobId, RegisterName, VisitId};
+use crate::domain::operator::{By, OperatorKept};
 use crate::domain::purchase::ParkedState;
 use crate::domain::time::Timestamp;
 use crate::log::{Fold, FoldError, Meta, ReadWrite, View};
@@ -89,10 +90,14 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
         | StoreEvent::IssueAnswered { .. }) => issues::apply(at, event, views),
         StoreEvent::PointsMoved { customer, entry } => points::apply(views, at, customer, &entry),
         StoreEvent::PointsAdjustmentProposed(adjustment) => points::keep_adjustment(views, &adjustment),
-        StoreEvent::PointsAdjustmentDecided { adjustment, approved, by } => {
+        StoreEvent::PointsAdjustmentDecided { adjustment, approved, by, .. } => {
             points::decide_adjustment(views, adjustment, approved, by)
         }
         StoreEvent::PersonalRead(_) | StoreEvent::BreachAssessed(_) => Ok(()),
+        StoreEvent::OperatorSet { operator, active, pin, by, by_operator } => {
+            let set_by = By { uid: by, operator: by_operator };
+            operator::keep(views, &OperatorKept { operator, active, pin, set_at: at, set_by })
+        }
         StoreEvent::ConsentTextKept { hash, text } => consent::keep(views, &hash, &text),
         StoreEvent::ContestEntered(entry) => contest::enter(views, &entry),
         StoreEvent::ContestDrawn(drawn) => contest::keep_draw(views, &drawn),

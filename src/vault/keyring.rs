@@ -16,6 +16,7 @@ use super::kek::{self, KEY_BYTES};
 use super::keys::{Fill, KeyError};
 use super::seal::{NONCE_BYTES, decrypt, encrypt};
 use crate::domain::code::{Alias, CardKey};
+use crate::domain::operator::{Operator, Pin};
 use crate::domain::person::Person;
 use chacha20poly1305::XChaCha20Poly1305;
 use hkdf::Hkdf;
@@ -105,6 +106,7 @@ struct Version {
     pair: Prepared,
     body: Prepared,
     suppress: Prepared,
+    pin: Prepared,
 }
 
 /// HMAC with its key already taken in; a hash starts from a copy.
@@ -266,6 +268,17 @@ impl Keyring {
         self.every_hash(Purpose::Body, &[body]).contains(mac)
     }
 
+    /// An operator's PIN under the newest version, and that version's number. Not to be kept: [`pin`](super::pin) stretches it.
+    pub(super) fn pin_hash(&self, operator: &Operator, pin: &Pin) -> (u32, Hash16) {
+        (self.newest.number, self.newest.pin(operator, pin))
+    }
+
+    /// The same under the version of this number; `None` if the keyring has none.
+    pub(super) fn pin_hash_of(&self, number: u32, operator: &Operator, pin: &Pin) -> Option<Hash16> {
+        let mut versions = std::iter::once(&self.newest).chain(&self.older);
+        versions.find(|version| version.number == number).map(|version| version.pin(operator, pin))
+    }
+
     fn every_hash(&self, purpose: Purpose, parts: &[&[u8]]) -> Vec<Hash16> {
         let versions = std::iter::once(&self.newest).chain(&self.older);
         versions.map(|version| version.hash(purpose, parts)).collect()
@@ -287,6 +300,7 @@ enum Purpose {
     Index(IndexField),
     Body,
     Suppress,
+    Pin,
 }
 
 impl Version {
@@ -305,7 +319,13 @@ impl Version {
             pair: sub_key(&keys, b"index:pair")?,
             body: sub_key(&keys, b"body")?,
             suppress: sub_key(&keys, b"suppress")?,
+            pin: sub_key(&keys, b"pin")?,
         })
+    }
+
+    fn pin(&self, operator: &Operator, pin: &Pin) -> Hash16 {
+        let (length, operator) = measured(operator.as_str());
+        self.hash(Purpose::Pin, &[&length, operator, pin.reveal().as_bytes()])
     }
 
     fn hash(&self, purpose: Purpose, parts: &[&[u8]]) -> Hash16 {
@@ -321,6 +341,7 @@ impl Version {
             Purpose::Index(IndexField::Pair) => &self.pair,
             Purpose::Body => &self.body,
             Purpose::Suppress => &self.suppress,
+            Purpose::Pin => &self.pin,
         };
         let mut mac = prepared.clone();
         for part in parts {

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod lists;
 pub mod lookup;
 pub mod phrase;
+pub mod pin;
 pub mod rotate;
 pub mod seal;
 mod settings;

@@ -203,7 +203,7 @@ pub(crate) fn events(purchase: u64, customers: u64, at: Timestamp) -> anyhow::Re
 fn request(key: uuid::Uuid, outcome: Outcome) -> StoreEvent {
     // As long as a keyed hash, and as little to be compressed.
     let body = format!("k{}", uuid::Uuid::from_u128(key.as_u128().rotate_left(64)).simple());
-    StoreEvent::RequestDone(RequestDone { key, body, by: None, outcome })
+    StoreEvent::RequestDone(RequestDone { key, body, by: None, operator: None, outcome })
 }
 
 /// Bytes that the files below `dir` take on the disk.

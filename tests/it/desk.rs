@@ -2,6 +2,7 @@
 
 use fichad::decode::classify::Rules;
 use fichad::desk::access::{Principal, Role};
+use fichad::desk::operator::SignOn;
 use fichad::desk::visit::Shown;
 use fichad::desk::{Desk, Opened, Printers, Settings, contact, points};
 use fichad::domain::code::Programme;
@@ -41,6 +42,7 @@ mod ledger;
 mod levels;
 mod lost;
 mod merges;
+mod operators;
 mod plans;
 mod returns;
 mod rewards;
@@ -160,7 +162,8 @@ impl Shop {
         let who = Principal { uid: 1000, pid: None, roles: roles.iter().copied().collect::<BTreeSet<_>>() };
         let params = to_raw_value(params).unwrap();
         let register = RegisterName::new("till-1").unwrap();
-        self.runtime.block_on(self.desk.call(&who, Some(&register), method, Some(&params)))
+        let (register, sign_on) = (Some(&register), SignOn::default());
+        self.runtime.block_on(self.desk.call(&who, register, &sign_on, method, Some(&params)))
     }
 
     fn call(&self, method: &str, params: &Value) -> Result<Value, Refusal> {
@@ -239,7 +242,9 @@ fn a_visit_can_be_ended_the_moment_its_register_hears_of_it() {
     let who = Principal { uid: 1000, pid: None, roles: BTreeSet::from([Role::Register]) };
     let register = RegisterName::new("till-1").unwrap();
     let params = to_raw_value(&with_key(json!({ "visit": shown.visit }))).unwrap();
-    let mut dismiss = Box::pin(shop.desk.call(&who, Some(&register), "customer.dismiss", Some(&params)));
+    let sign_on = SignOn::default();
+    let ask = shop.desk.call(&who, Some(&register), &sign_on, "customer.dismiss", Some(&params));
+    let mut dismiss = Box::pin(ask);
     // The register answers while the frame is still being handed to others.
     let pending = shop.desk.record_visit(shown.clone(), || {
         let mut context = Context::from_waker(Waker::noop());
@@ -261,7 +266,8 @@ fn a_till_ends_its_own_visits_only() {
     let dismiss = |roles: &[Role], register: Option<&RegisterName>, visit: &Value| {
         let who = Principal { uid: 1000, pid: None, roles: roles.iter().copied().collect() };
         let params = to_raw_value(&with_key(json!({ "visit": visit }))).unwrap();
-        shop.runtime.block_on(shop.desk.call(&who, register, "customer.dismiss", Some(&params)))
+        let sign_on = SignOn::default();
+        shop.runtime.block_on(shop.desk.call(&who, register, &sign_on, "customer.dismiss", Some(&params)))
     };
     let visit = open();
     for register in [Some(&other), None] {

@@ -11,6 +11,7 @@ use crate::domain::contact::CallingCode;
 use crate::domain::customer::CARDS_MAX;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CardId, CustomerNumber};
+use crate::domain::operator::By;
 use crate::domain::person::Person;
 use crate::domain::points::{LOTS_MAX, POINTS_MAX, PointsKind};
 use crate::domain::refusal::{Refusal, RefusalCode};
@@ -238,7 +239,7 @@ impl Checker {
 
 impl Ready {
     /// What makes this row one write.
-    pub(super) fn wish(&mut self, by: u32) -> Wish {
+    pub(super) fn wish(&mut self, by: By) -> Wish {
         Wish { key: self.key, body: std::mem::take(&mut self.body), by }
     }
 

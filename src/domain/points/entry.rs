@@ -1,6 +1,7 @@
 //! The lines of the points ledger, as the journal keeps them for ever.
 
 use crate::domain::id::{AdjustmentId, CustomerNumber, HoldId, MergeId, SaleId};
+use crate::domain::operator::Operator;
 use crate::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -160,6 +161,9 @@ pub struct Adjustment {
     pub reason: AdjustReason,
     /// The user id of whoever proposed it.
     pub by: u32,
+    /// Who was signed on there; nobody in records of before operators.
+    #[serde(default)]
+    pub operator: Option<Operator>,
     /// Whether it was approved, and the user id of whoever decided.
     pub decided: Option<(bool, u32)>,
 }

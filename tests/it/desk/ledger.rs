@@ -35,7 +35,8 @@ fn of_64_tills_that_hold_the_same_points_one_gets_them() {
     let asked: Vec<_> = (0..64)
         .map(|_| to_raw_value(&with_key(json!({ "customer": customer, "points": 100 }))).unwrap())
         .collect();
-    let ask = |params| Box::pin(shop.desk.call(&who, Some(&register), "points.hold", Some(params)));
+    let nobody = SignOn::default();
+    let ask = |params| Box::pin(shop.desk.call(&who, Some(&register), &nobody, "points.hold", Some(params)));
     let mut asked: Vec<_> = asked.iter().map(|params| ask(&**params)).collect();
     // All of them are on their way before the second is waited for.
     let mut context = Context::from_waker(Waker::noop());
@@ -117,7 +118,8 @@ fn nobody_corrects_points_alone() {
         let who = Principal { uid, pid: None, roles: BTreeSet::from([Role::Manager]) };
         let params =
             to_raw_value(&with_key(json!({ "adjustment": adjustment, "approve": approve }))).unwrap();
-        shop.runtime.block_on(shop.desk.call(&who, None, "points.decide", Some(&params)))
+        let nobody = SignOn::default();
+        shop.runtime.block_on(shop.desk.call(&who, None, &nobody, "points.decide", Some(&params)))
     };
     let more = propose(50).unwrap();
     assert_eq!(balance(&shop, &customer), (0, 0, 0));
