@@ -2,8 +2,9 @@
 
 use super::{EX_NOPERM, EX_UNAVAILABLE, EX_USAGE, say};
 use crate::config::ConfigError;
+use crate::domain::operator::{Operator, Pin};
 use crate::push::client::{Client, ClientError};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use uuid::Uuid;
 
@@ -12,12 +13,22 @@ use uuid::Uuid;
 pub(super) struct Asker {
     pub(super) socket: PathBuf,
     pub(super) json: bool,
+    /// Who signs on at each connection, if anybody does.
+    pub(super) operator: Option<(Operator, Pin)>,
 }
 
 impl Asker {
     /// A connection of one's own, for more than one request or for events.
     pub(super) fn connect(&self) -> anyhow::Result<Client> {
-        Ok(Client::connect(&self.socket)?)
+        let mut client = Client::connect(&self.socket)?;
+        self.sign_on(&mut client)?;
+        Ok(client)
+    }
+
+    /// Signs whoever was named on at a connection.
+    pub(super) fn sign_on(&self, client: &mut Client) -> Result<(), ClientError> {
+        let Some((operator, pin)) = &self.operator else { return Ok(()) };
+        client.call("operator.sign_on", json!({ "operator": operator, "pin": pin.reveal() })).map(drop)
     }
 
     /// One request on a connection of its own.
@@ -119,7 +130,6 @@ pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn what_went_wrong_has_its_exit_code() {

@@ -3,6 +3,7 @@
 use super::ask::Asker;
 use super::say::{at, get, rows, table, to_the_second};
 use crate::domain::id::CustomerNumber;
+use crate::domain::operator::Operator;
 use serde_json::{Value, json};
 
 /// Lists who read personal data: when, by which request, of whom, which fields; the latest first. For auditors.
@@ -14,6 +15,9 @@ pub(super) struct Args {
     /// Only what this user read, by its number.
     #[arg(long)]
     by: Option<u32>,
+    /// Only what was read while this operator was signed on.
+    #[arg(long, value_name = "CODE")]
+    by_operator: Option<Operator>,
     /// Only from this moment on, as in 2026-09-14T09:00:00Z.
     #[arg(long)]
     since: Option<jiff::Timestamp>,
@@ -28,7 +32,8 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
         let params = json!({
-            "customer": self.customer, "by": self.by, "since": self.since, "until": self.until, "before": self.before,
+            "customer": self.customer, "by": self.by, "operator": self.by_operator,
+            "since": self.since, "until": self.until, "before": self.before,
         });
         asker.tell("audit.list", params, shown)
     }
@@ -43,10 +48,18 @@ fn shown(answer: &Value) -> String {
             (_, count) => format!("{} customers", count.unwrap_or(0)),
         };
         let when = to_the_second(&at(row, "/at"));
-        [when, at(row, "/by"), at(row, "/register"), at(row, "/method"), whose, fields.join(" ")]
+        [
+            when,
+            at(row, "/by"),
+            at(row, "/operator"),
+            at(row, "/register"),
+            at(row, "/method"),
+            whose,
+            fields.join(" "),
+        ]
     };
     let mut text = table(
-        ["WHEN", "WHO", "REGISTER", "REQUEST", "WHOSE", "FIELDS"],
+        ["WHEN", "WHO", "OPERATOR", "REGISTER", "REQUEST", "WHOSE", "FIELDS"],
         rows(answer, "/rows").iter().map(row),
     );
     if let Some(next) = get(answer, "next").as_u64() {
@@ -67,10 +80,10 @@ mod tests {
     #[test]
     fn who_read_what_is_a_table() {
         let answer = json!({ "next": 7, "not_noted": 2, "rows": [{ "seq": 7, "at": "2026-09-14T09:00:00.000000Z", "by": 1000,
-            "register": "till-1", "method": "customer.find", "roles": ["register"], "fields": ["name", "score"],
+            "operator": "A7", "register": "till-1", "method": "customer.find", "roles": ["register"], "fields": ["name", "score"],
             "customers": ["11111111-0000-4000-8000-000000000082"], "count": 1 }] });
         let text = shown(&answer);
-        for part in ["customer.find", "1000", "name score", "11111111-", "--before 7", "2 readings"] {
+        for part in ["customer.find", "1000", "A7", "name score", "11111111-", "--before 7", "2 readings"] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
     }

@@ -2,6 +2,7 @@
 
 use super::ask::{Asker, Key};
 use super::customer::plain;
+use super::operator::by;
 use super::say::{at, get, rows, safe, table, when};
 use crate::domain::id::CustomerNumber;
 use serde_json::{Value, json};
@@ -30,7 +31,7 @@ fn shown(answer: &Value) -> String {
         let readable = get(version, "readable").as_bool() == Some(true);
         let gone = if readable { "" } else { " (its key is gone)" };
         let changed = format!("{}{gone}", changes.join("; "));
-        [at(version, "/version"), when(&at(version, "/at")), at(version, "/by"), changed]
+        [at(version, "/version"), when(&at(version, "/at")), by(version, "by", "operator"), changed]
     };
     let mut text = table(["VERSION", "WHEN", "BY", "CHANGED"], versions.iter().map(row));
     for version in versions {
@@ -80,13 +81,17 @@ mod tests {
 
     #[test]
     fn versions_are_a_table_without_control_characters() {
-        let answer = json!({ "more": true, "versions": [{ "version": 7, "at": "x", "by": 1001, "readable": false,
+        let answer = json!({ "more": true, "versions": [{ "version": 7, "at": "x", "by": 1001, "operator": "A7", "readable": false,
             "changes": [{ "section": "basic", "fields": ["givenName"] }, { "section": "cards", "fields": null }],
             "person": { "givenName": "M\u{1b}[2J" } }] });
         let text = shown(&answer);
-        for part in
-            ["basic: givenName; cards (its key is gone)", "Version 7", "M\\u{1b}[2J", "there are older ones"]
-        {
+        for part in [
+            "basic: givenName; cards (its key is gone)",
+            "1001 (A7)",
+            "Version 7",
+            "M\\u{1b}[2J",
+            "there are older ones",
+        ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
     }

@@ -6,6 +6,7 @@ use super::ask::Usage;
 use crate::push::wire::REQUEST_BYTES_MAX;
 use anyhow::Context as _;
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+use zeroize::Zeroizing;
 
 /// The most that is read: what fits a request.
 const INPUT_BYTES_MAX: usize = REQUEST_BYTES_MAX;
@@ -33,6 +34,16 @@ pub(super) fn needed(question: &str) -> anyhow::Result<String> {
         return Err(Usage(format!("nothing was given: {question} is read from standard input")).into());
     }
     Ok(text)
+}
+
+/// One line that is not shown while it is typed.
+pub(super) fn hidden(question: &str) -> anyhow::Result<Zeroizing<String>> {
+    let text = if is_person() {
+        rpassword::prompt_password(format!("{question}: ")).context("cannot ask")?
+    } else {
+        needed(question)?
+    };
+    Ok(Zeroizing::new(text))
 }
 
 /// Everything up to the end of input from a script, one line from a person.

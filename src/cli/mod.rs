@@ -34,6 +34,7 @@ mod load;
 mod lost;
 mod merge;
 mod note;
+mod operator;
 mod owner;
 mod payment;
 mod plan;
@@ -56,6 +57,7 @@ mod vault;
 mod watch;
 mod worth;
 
+use crate::domain::operator::Operator;
 use ask::Asker;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -90,6 +92,9 @@ struct Args {
     /// One line of JSON for each answer or event, as the daemon sent it.
     #[arg(long, global = true)]
     json: bool,
+    /// Signs this operator on first; the PIN is asked for, or the first line of standard input.
+    #[arg(long, global = true, value_name = "CODE")]
+    operator: Option<Operator>,
     #[command(subcommand)]
     command: Command,
 }
@@ -132,6 +137,9 @@ enum Command {
     Retention(retention::Command),
     /// Lists who read personal data.
     Audit(audit::Args),
+    /// Who signs on at tills whose account all cashiers share.
+    #[command(subcommand)]
+    Operator(operator::Command),
     /// What was taken from the shop: whose data, what follows, and the draft for the authority.
     #[command(subcommand)]
     Breach(breach::Command),
@@ -230,18 +238,30 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
-    let asker = Asker { socket: args.socket, json: args.json };
-    match run(args.command, &asker) {
+    let json = args.json;
+    match ask_and_run(args) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read our output has seen enough, as with `| head`.
         Err(error) if error.is::<say::ReaderGone>() => ExitCode::SUCCESS,
         Err(error) => {
             if !error.is::<ask::Said>() {
-                say::complain(&error, asker.json);
+                say::complain(&error, json);
             }
             ExitCode::from(ask::exit_code(&error))
         }
     }
+}
+
+/// Before anything else is read from standard input, the PIN of whoever signs on.
+fn ask_and_run(args: Args) -> anyhow::Result<()> {
+    let operator = match args.operator {
+        Some(operator) => {
+            let pin = operator::asked(&format!("PIN of {operator}"))?;
+            Some((operator, pin))
+        }
+        None => None,
+    };
+    run(args.command, &Asker { socket: args.socket, json: args.json, operator })
 }
 
 fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
@@ -263,6 +283,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Erase(args) => erase::run(&args, asker),
         Command::Retention(command) => command.run(asker),
         Command::Audit(args) => args.run(asker),
+        Command::Operator(command) => command.run(asker),
         Command::Breach(command) => command.run(asker),
         Command::Card(command) => command.run(asker),
         Command::Issue(command) => command.run(asker),

@@ -76,7 +76,7 @@ pub(super) enum Command {
         #[command(flatten)]
         key: Key,
     },
-    /// Proposes a correction, such as 50 or -50; another user has to approve it.
+    /// Proposes a correction, such as 50 or -50; another person has to approve it: another user, or another operator.
     #[command(allow_negative_numbers = true)]
     Adjust {
         /// The customer number.
@@ -89,7 +89,7 @@ pub(super) enum Command {
         #[command(flatten)]
         key: Key,
     },
-    /// Approves a correction that another user proposed.
+    /// Approves a correction that another person proposed.
     Approve {
         /// The correction.
         adjustment: AdjustmentId,
@@ -139,7 +139,7 @@ impl Command {
                 asker.tell("points.adjust", params, |answer| {
                     let adjustment = at(answer, "/adjustment");
                     format!(
-                        "correction {adjustment} proposed; another user approves it with \
+                        "correction {adjustment} proposed; another user or operator approves it with \
                          `ficha points approve {adjustment}`"
                     )
                 })

@@ -12,7 +12,6 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use zeroize::Zeroizing;
 
 /// Where the vault is, and how it opens.
 #[derive(Debug, clap::Args)]
@@ -129,7 +128,7 @@ fn unlock(asker: &Asker, by_phrase: bool, by_key: bool) -> anyhow::Result<()> {
     } else if by_phrase {
         json!({ "phrase": *asked_phrase()?.reveal() })
     } else {
-        json!({ "passphrase": *hidden("Passphrase")? })
+        json!({ "passphrase": *input::hidden("Passphrase")? })
     };
     asker.tell("vault.unlock", params, |_| "the vault is open".to_owned())
 }
@@ -163,7 +162,7 @@ fn known(offline: &Offline, by_phrase: bool) -> anyhow::Result<Option<Secret>> {
         return Ok(Some(Secret::Phrase(asked_phrase()?)));
     }
     let passphrase =
-        || hidden("Passphrase").map(|text| Secret::Passphrase(Passphrase::new(text.to_string())));
+        || input::hidden("Passphrase").map(|text| Secret::Passphrase(Passphrase::new(text.to_string())));
     offline.wants_passphrase().then(passphrase).transpose()
 }
 
@@ -179,21 +178,11 @@ fn asked_phrase() -> anyhow::Result<Phrase> {
 
 /// A new passphrase, typed twice by a person.
 fn chosen() -> anyhow::Result<Passphrase> {
-    let first = hidden("New passphrase")?;
-    if input::is_person() && *hidden("The same again")? != *first {
+    let first = input::hidden("New passphrase")?;
+    if input::is_person() && *input::hidden("The same again")? != *first {
         return Err(Usage("the two are not the same: nothing was changed".to_owned()).into());
     }
     Ok(Passphrase::new(first.to_string()))
-}
-
-/// One line that is not shown while it is typed.
-fn hidden(question: &str) -> anyhow::Result<Zeroizing<String>> {
-    let text = if input::is_person() {
-        rpassword::prompt_password(format!("{question}: ")).context("cannot ask")?
-    } else {
-        input::needed(question)?
-    };
-    Ok(Zeroizing::new(text))
 }
 
 /// The only time that a phrase is seen.

@@ -9,6 +9,7 @@ use super::request::Ask;
 use super::{Desk, Opened, issue, random, waiting};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::CustomerNumber;
+use crate::domain::operator::By;
 use crate::domain::person::Person;
 use crate::domain::person::fields::Section;
 use crate::domain::refusal::{Refusal, RefusalCode};
@@ -108,7 +109,7 @@ impl Desk {
 }
 
 /// Who asked for each transaction about a customer.
-fn who_asked(opened: &Opened, customer: CustomerNumber) -> Result<BTreeMap<u64, u32>, Refusal> {
+fn who_asked(opened: &Opened, customer: CustomerNumber) -> Result<BTreeMap<u64, By>, Refusal> {
     let mut by = BTreeMap::new();
     let number = customer.to_string();
     let read = opened.log.past(Half::Neutral, &mut |meta, event| {
@@ -116,7 +117,7 @@ fn who_asked(opened: &Opened, customer: CustomerNumber) -> Result<BTreeMap<u64, 
             && let Ok(StoreEvent::RequestDone(done)) = serde_json::from_slice(event)
             && let Some(uid) = done.by.filter(|_| done.outcome.customer == Some(customer))
         {
-            by.insert(meta.seq, uid);
+            by.insert(meta.seq, By { uid, operator: done.operator });
         }
     });
     read.map_err(|error| VaultError::Journal { why: error.to_string() })?;
@@ -138,7 +139,7 @@ fn word(sealed: &str) -> &str {
     }
 }
 
-fn told(history: &History, by: &BTreeMap<u64, u32>, values: bool) -> Value {
+fn told(history: &History, by: &BTreeMap<u64, By>, values: bool) -> Value {
     let mut state = State::new();
     let mut versions: Vec<Value> = Vec::new();
     for writings in history.writings.chunk_by(|one, other| one.meta.seq == other.meta.seq) {
@@ -161,9 +162,10 @@ fn told(history: &History, by: &BTreeMap<u64, u32>, values: bool) -> Value {
             }
             state.insert(writing.section.clone(), now);
         }
+        let by = by.get(&meta.seq);
         let mut version = json!({
-            "version": meta.seq, "at": Timestamp(meta.at_us).rfc3339(), "by": by.get(&meta.seq),
-            "readable": readable, "changes": changes,
+            "version": meta.seq, "at": Timestamp(meta.at_us).rfc3339(), "by": by.map(|by| by.uid),
+            "operator": by.and_then(|by| by.operator.as_ref()), "readable": readable, "changes": changes,
         });
         if let Some(version) = version.as_object_mut().filter(|_| values) {
             version.insert("person".to_owned(), json!(person_of(&state)));

@@ -252,6 +252,7 @@ impl Desk {
             );
             return Err(Refusal::new(RefusalCode::Forbidden, "this operator and PIN do not sign on"));
         };
+        tracing::info!(%operator, uid = ask.who.uid, register = ask.register.map(tracing::field::display), "signed on");
         self.pins.with(|slots| slots.right(&operator));
         let on = On { operator: operator.clone(), salt, last_request: self.clock.uptime() };
         ask.sign_on.with(|kept| *kept = AtSession { on: Some(on), tries: Tries::default() });

@@ -422,6 +422,16 @@ pub enum VaultEvent {
 mod tests {
     use super::*;
 
+    /// A correction of before there were operators; its value is also a view's, where no field can be left out.
+    #[test]
+    fn a_correction_of_earlier_versions_was_proposed_by_an_account() {
+        let line = r#"{"event":"points_adjustment_proposed","adjustment":"01992d2b-0000-7000-8000-000000000001","customer":"0e4a1f6c-53b2-4f0e-9a51-6de2b8a1c9f7","points":50,"reason":"GOODWILL","by":1000,"decided":null}"#;
+        let Ok(StoreEvent::PointsAdjustmentProposed(read)) = serde_json::from_str(line) else {
+            panic!("it is not read")
+        };
+        assert_eq!((read.by, read.operator), (1000, None));
+    }
+
     /// Lines as earlier versions wrote them: they are read, and what they say is said again in the same words.
     #[test]
     fn records_of_earlier_versions_are_read() {

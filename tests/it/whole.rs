@@ -11,6 +11,7 @@ mod history;
 mod keys;
 mod load;
 mod metrics;
+mod operators;
 mod restarts;
 mod restore;
 mod retention;

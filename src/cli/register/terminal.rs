@@ -234,10 +234,18 @@ fn told_to_end(signals: &SignalFd) -> anyhow::Result<bool> {
     Ok(false)
 }
 
-/// Says hello and subscribes, going on after the last event that was seen.
+/// Says hello, signs on and subscribes, going on after the last event that was seen.
 fn connect(asker: &Asker, named: Option<&str>, model: &mut Model) -> Result<Client, ClientError> {
     let mut client = Client::connect(&asker.socket)?;
     let hello = client.call("hello", json!({ "client": "ficha register" }))?;
+    let signed_on = asker.sign_on(&mut client);
+    if let Err(ClientError::Refused { reason, .. }) = &signed_on
+        && reason == "read_only"
+    {
+        // A store that is still opening knows no operators yet: with the next connection.
+        return Err(ClientError::Closed);
+    }
+    signed_on?;
     let mut params = json!({});
     if let Some(fields) = params.as_object_mut() {
         if let Some(named) = named {

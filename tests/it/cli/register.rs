@@ -1,6 +1,7 @@
 //! `ficha register` in a real terminal: a pseudo-terminal of 80 columns and 24 lines.
 
 use super::Shop;
+use crate::whole::rig::until;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
@@ -83,10 +84,14 @@ struct Screen {
 
 impl Screen {
     fn open(shop: &Shop) -> Self {
+        Self::open_by(Command::new(env!("CARGO_BIN_EXE_ficha")), shop)
+    }
+
+    fn open_by(mut command: Command, shop: &Shop) -> Self {
         let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         let OpenptyResult { master, slave } = openpty(Some(&size), None).unwrap();
         let stdio = || Stdio::from(slave.try_clone().unwrap());
-        let child = Command::new(env!("CARGO_BIN_EXE_ficha"))
+        let child = command
             .args(["register", "--register", "till-1"])
             .env("FICHAD_SOCKET", shop.socket())
             .env("TERM", "xterm")
@@ -109,6 +114,19 @@ impl Screen {
             assert!(came > 0, "waited in vain for `{what}` on\n{}", lines.join("\n"));
             let count = self.terminal.read(&mut bytes).unwrap();
             bytes[..count].iter().for_each(|byte| self.vt.push(*byte));
+        }
+    }
+
+    /// Reads, before the register has the screen, up to `text`.
+    #[track_caller]
+    fn reads(&mut self, text: &str) {
+        let (mut read, mut byte) = (Vec::new(), [0]);
+        while !read.ends_with(text.as_bytes()) {
+            let mut waited = [PollFd::new(self.terminal.as_fd(), PollFlags::POLLIN)];
+            let came = poll(&mut waited, PollTimeout::from(PATIENCE_MS)).unwrap();
+            assert!(came > 0, "waited in vain for `{text}` after {}", String::from_utf8_lossy(&read));
+            self.terminal.read_exact(&mut byte).unwrap();
+            read.extend(byte);
         }
     }
 
@@ -161,6 +179,32 @@ fn a_card_is_shown_at_the_register_in_the_terminal() {
     assert_eq!(cards["issues"][0]["hint"], "call her back");
     screen.type_in("q");
     assert!(screen.ended(), "the terminal was not given back");
+}
+
+#[test]
+fn a_register_signs_its_operator_on_again_after_the_daemon_was_away() {
+    let mut shop = Shop::open();
+    shop.ficha(&["operator", "set", "A7"], "48291537\n");
+    // The PIN is asked for at the terminal that the session has.
+    let mut command = Command::new("setsid");
+    command.args(["--ctty", env!("CARGO_BIN_EXE_ficha"), "--operator", "A7"]);
+    let mut screen = Screen::open_by(command, &shop);
+    screen.reads("PIN of A7: ");
+    let shown = || tcgetattr(&screen.far_end).unwrap().local_flags.contains(LocalFlags::ECHO);
+    until("what is typed is not shown", || !shown());
+    screen.type_in("48291537\n");
+    screen.reads("\r\n");
+    screen.shows("No customer");
+    screen.type_in("eEva\r\r\r\r\r\r\r");
+    screen.shows("enrolled");
+    shop.daemon.kill().unwrap();
+    screen.shows("NO CONNECTION");
+    shop.restart();
+    screen.shows("connected");
+    screen.type_in("eIda\r\r\r\r\r\r\r");
+    screen.until("a second enrolment", |_| shop.enrolled_by("A7") == 2);
+    screen.type_in("q");
+    assert!(screen.ended());
 }
 
 #[test]

@@ -9,6 +9,17 @@ use sha2::{Digest as _, Sha256};
 
 const PIN: &str = "48291537";
 
+#[test]
+fn mistakes_in_the_config_are_named() {
+    let wrong =
+        fichad::config::parse("[operators]\nrequired = 1\nidle_minutes = 1441\nidle = 3").unwrap_err();
+    let keys: Vec<&str> = wrong.iter().map(|mistake| mistake.key.as_str()).collect();
+    assert_eq!(keys, ["operators.required", "operators.idle_minutes", "operators.idle"]);
+    let config = fichad::config::parse("[operators]\nrequired = true\nidle_minutes = 20").unwrap();
+    let idle = Some(Duration::from_mins(20));
+    assert_eq!((config.shop.operators.required, config.shop.operators.idle), (true, idle));
+}
+
 /// A session of one account.
 struct Session<'a> {
     shop: &'a Shop,
@@ -274,6 +285,13 @@ fn what_was_read_and_done_names_the_operator() {
     assert_eq!(rows(json!({ "operator": "A7" })), [(shown, json!("A7"))]);
     assert_eq!(rows(json!({ "operator": "B2", "by": 1000 })), [(found, json!("B2"))]);
     assert_eq!(rows(json!({ "operator": "B2", "by": 1001 })), []);
+
+    let change = json!({ "customer": ana, "person": { "givenName": "Ana", "familyName": "Ruiz Gil" } });
+    one.call("customer.change", &with_key(change)).unwrap();
+    let history = other.call("customer.history", &json!({ "customer": ana })).unwrap()["versions"].clone();
+    let by = |version: &Value| (version["by"].clone(), version["operator"].clone());
+    assert_eq!(by(&history[0]), (json!(1000), json!("A7")));
+    assert_eq!(by(&history[1]), (json!(1000), Value::Null));
 
     let key = Uuid::new_v4();
     one.call("note.keep", &json!({ "key": key, "customer": ana, "text": "calls back" })).unwrap();
