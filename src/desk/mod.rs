@@ -26,6 +26,7 @@ pub mod issue;
 pub mod levels;
 mod lost;
 mod merge;
+mod methods;
 mod note;
 pub mod operator;
 mod payment;
@@ -57,7 +58,8 @@ use crate::log::Log;
 use crate::metrics::Journal;
 use crate::print::CardFace;
 use crate::vault::Vault;
-use access::{Principal, Role, forbidden};
+use access::{Principal, forbidden};
+pub use methods::METHODS;
 use operator::SignOn;
 pub use print_job::{Noted, settle_jobs};
 use request::Ask;
@@ -80,112 +82,6 @@ pub const SEARCH_EVERY: Duration = Duration::from_secs(2);
 
 /// The most users whose searches are counted apart; beyond, the count starts anew.
 const SEARCHERS_MAX: usize = 256;
-
-const TILL: &[Role] = &[Role::Register, Role::Desk, Role::Manager];
-const DESK: &[Role] = &[Role::Desk, Role::Manager];
-const MANAGER: &[Role] = &[Role::Manager];
-const AUDITOR: &[Role] = &[Role::Auditor];
-const ANYONE: &[Role] = &[Role::Register, Role::Desk, Role::Manager, Role::Auditor];
-
-/// Every request with the roles that may make it: the whole surface on one screen.
-pub const METHODS: &[(&str, &[Role])] = &[
-    ("customer.find", TILL),
-    ("customer.enrol", TILL),
-    ("customer.import", MANAGER),
-    ("customer.show", DESK),
-    ("customer.change", DESK),
-    ("customer.duplicates", DESK),
-    ("customer.history", DESK),
-    ("customer.revert", DESK),
-    ("customer.export", DESK),
-    ("customer.list", MANAGER),
-    ("customer.object", DESK),
-    ("customer.level", TILL),
-    ("customer.worth", DESK),
-    // Whoever sees two files of one person at the counter joins them; a mistake is undone as easily, and the log has who did it.
-    ("customer.merge", DESK),
-    ("customer.unmerge", DESK),
-    ("customer.erase", MANAGER),
-    ("retention.run", MANAGER),
-    ("audit.list", AUDITOR),
-    ("operator.set", MANAGER),
-    ("operator.list", MANAGER),
-    ("operator.sign_on", TILL),
-    ("operator.sign_off", TILL),
-    ("operator.whoami", ANYONE),
-    ("breach.assess", MANAGER),
-    ("breach.list", &[Role::Manager, Role::Auditor]),
-    ("customer.dismiss", TILL),
-    ("file.open", TILL),
-    ("file.explain", DESK),
-    ("card.issue", DESK),
-    ("card.print", TILL),
-    ("card.block", TILL),
-    ("card.unblock", DESK),
-    ("card.replace", TILL),
-    ("card.validity", DESK),
-    ("card.holder", DESK),
-    ("card.list", TILL),
-    ("issue.open", TILL),
-    ("issue.update", TILL),
-    ("issue.close", TILL),
-    ("issue.extend", DESK),
-    ("issue.answer", TILL),
-    ("issue.list", TILL),
-    ("issue.due", DESK),
-    ("sale.record", TILL),
-    ("sale.attach", DESK),
-    ("sale.return", TILL),
-    ("sale.exchange", TILL),
-    ("sale.void", TILL),
-    ("sale.park", TILL),
-    ("sale.resume", TILL),
-    ("sale.parked", TILL),
-    ("sale.show", TILL),
-    ("sale.list", TILL),
-    ("payment.record", TILL),
-    // Without a customer, the whole shop's: desk and manager.
-    ("payment.list", TILL),
-    ("lost.record", TILL),
-    ("lost.recover", TILL),
-    ("lost.list", DESK),
-    ("note.keep", DESK),
-    ("preference.set", TILL),
-    ("consent.texts", TILL),
-    ("consent.record", TILL),
-    ("consent.list", DESK),
-    ("contact.record", DESK),
-    ("contact.respond", DESK),
-    ("contact.list", DESK),
-    ("contact.may", DESK),
-    ("plan.add", TILL),
-    ("plan.close", TILL),
-    ("plan.list", TILL),
-    ("survey.list", TILL),
-    ("survey.due", TILL),
-    ("survey.answer", TILL),
-    ("survey.answers", DESK),
-    ("survey.results", MANAGER),
-    ("contest.list", TILL),
-    ("contest.enter", TILL),
-    ("contest.entries", DESK),
-    ("contest.draw", MANAGER),
-    ("points.show", TILL),
-    ("points.list", TILL),
-    ("points.earn", TILL),
-    ("points.hold", TILL),
-    ("points.capture", TILL),
-    ("points.release", TILL),
-    ("points.give_back", TILL),
-    ("points.take_back", TILL),
-    ("points.adjust", DESK),
-    ("points.decide", MANAGER),
-    ("reward.list", TILL),
-    ("reward.redeem", TILL),
-    ("printer.list", ANYONE),
-    ("job.show", TILL),
-    ("job.cancel", TILL),
-];
 
 /// Where print jobs go. `daemon` has the real one.
 pub trait Printers: Send + Sync {

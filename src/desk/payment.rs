@@ -1,10 +1,11 @@
 //! Sales on account: their terms, what is paid for them, what is open and overdue.
 
+use super::Desk;
 use super::access::forbidden;
+use super::methods::DESK;
 use super::person::no_such_customer;
 use super::request::Ask;
 use super::sale::money;
-use super::{DESK, Desk};
 use crate::domain::credit::{Credit, PAYMENTS_MAX, Payment, TERMS_DAYS_MAX};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CustomerNumber, SaleId};
