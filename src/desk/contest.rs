@@ -24,8 +24,8 @@ use uuid::Uuid;
 /// The most contests.
 const CONTESTS_MAX: usize = 16;
 
-/// Entries that are read, or told, at once.
-const ENTRIES_AT_ONCE: usize = 1_000;
+/// Entries that are read, or told, at once: half of what an answer may have.
+const ENTRIES_AT_ONCE: usize = 500;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -21,12 +21,15 @@ use crate::domain::survey::{
 use crate::domain::time::Timestamp;
 use crate::log::Read;
 use crate::store;
-use crate::vault::{SURVEYS, Vault, VaultError};
+use crate::vault::{SECTION_BYTES_MAX, SURVEYS, Vault, VaultError};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// Answers that are told at once, the newest: each may have as many bytes as a section.
+const TOLD_MAX: usize = 50;
 
 /// Customers that are read at once while answers are counted.
 const COUNTED_AT_ONCE: usize = 5_000;
@@ -136,6 +139,9 @@ impl Desk {
                 let plaintext = serde_json::to_vec(&kept);
                 let plaintext = plaintext
                     .map_err(|_| Refusal::new(RefusalCode::Internal, "an answer cannot be written"))?;
+                if plaintext.len() > SECTION_BYTES_MAX {
+                    return Err(Refusal::field("answers", "are too long in all; shorten what was written"));
+                }
                 vault.write_section(tx, &data_key, &format!("{SURVEYS}{id}"), &plaintext, nonce)?;
                 Ok(Outcome { customer: Some(customer), record: Some(id), ..Outcome::default() })
             })
@@ -159,7 +165,7 @@ impl Desk {
                 "channel": kept.channel, "register": kept.register, "by": kept.by,
             })
         };
-        Ok(json!({ "answers": records.iter().rev().map(row).collect::<Vec<_>>() }))
+        Ok(json!({ "answers": records.iter().rev().take(TOLD_MAX).map(row).collect::<Vec<_>>() }))
     }
 
     /// `survey.results`: numbers, never whose.

@@ -67,7 +67,8 @@ fn main() -> anyhow::Result<()> {
         say(&format!("{name}: {:.1} MB", bytes / 1e6));
     }
     let empty = tempfile::tempdir()?;
-    let (stored, made) = stock::folder(args.customers)?;
+    let made = stock::Made::usual(args.customers);
+    let stored = stock::folder(made)?;
     for (customers, store) in [(0, empty.path()), (made.customers, stored.as_path())] {
         let mut starts = Vec::new();
         for _ in 0..args.starts {

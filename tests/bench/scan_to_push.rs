@@ -112,7 +112,8 @@ fn main() -> anyhow::Result<()> {
 
 /// All that is compared, in turn.
 fn compare(args: &Args) -> anyhow::Result<()> {
-    let (store, made) = stock::folder(args.customers)?;
+    let made = stock::Made::usual(args.customers);
+    let store = stock::folder(made)?;
     let folder = tempfile::tempdir()?;
     let mut shop =
         Shop::open(&store, folder.path(), args.registers, (made.customers, made.customers.min(SHOWN_MAX)))?;

@@ -25,12 +25,15 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 /// Decisions under way while the store is filled: a few full groups.
 const UNDER_WAY_MAX: usize = 768;
 
-/// Purchases of each customer.
+/// Purchases of each customer, unless it is said otherwise.
 pub(crate) const PURCHASES: u64 = 10;
+/// While the store is filled nothing is looked after: years of a shop are put into an hour.
+const LOOK_NEVER: Duration = Duration::from_hours(24);
 
 /// Events that make a customer, in both journals: number, card and request; key, person, till and card.
 const EVENTS_OF_CUSTOMER: u64 = 7;
@@ -41,11 +44,17 @@ const EVENTS_OF_PURCHASE: u64 = 3;
 #[derive(Clone, Copy)]
 pub(crate) struct Made {
     pub(crate) customers: u64,
+    pub(crate) purchases_each: u64,
 }
 
 impl Made {
+    /// So many customers with the usual purchases.
+    pub(crate) fn usual(customers: u64) -> Self {
+        Self { customers, purchases_each: PURCHASES }
+    }
+
     pub(crate) fn purchases(self) -> u64 {
-        self.customers.saturating_mul(PURCHASES)
+        self.customers.saturating_mul(self.purchases_each)
     }
 
     /// Events in both journals.
@@ -60,26 +69,28 @@ impl Made {
     }
 }
 
-/// The folder of a store with so many customers; made if it is not there whole.
-pub(crate) fn folder(customers: u64) -> anyhow::Result<(PathBuf, Made)> {
+/// The folder of a store like `made`; filled if it is not there whole. One that was cut off is gone on with.
+pub(crate) fn folder(made: Made) -> anyhow::Result<PathBuf> {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
-    let dir = target.join(format!("store-{customers}"));
-    let (whole, made) = (dir.join("MADE"), Made { customers });
+    let Made { customers, purchases_each } = made;
+    let dir = target.join(format!("store-{customers}-{purchases_each}"));
+    let whole = dir.join("MADE");
     if whole.exists() {
-        return Ok((dir, made));
-    }
-    if dir.exists() {
-        std::fs::remove_dir_all(&dir).context("a store that was not finished cannot be removed")?;
+        return Ok(dir);
     }
     std::fs::create_dir_all(&dir)?;
-    say(&format!("making a store of {customers} customers with {PURCHASES} purchases each, once"));
+    say(&format!("making a store of {customers} customers with {purchases_each} purchases each, once"));
     fill(&dir, made)?;
     std::fs::write(&whole, "")?;
-    Ok((dir, made))
+    Ok(dir)
 }
 
 /// Opens the store in `dir`, or makes an empty one; `clock` is what it takes for the time.
 pub(crate) fn open(dir: &Path, clock: &Arc<AtomicI64>) -> anyhow::Result<(Opened, OpenReport)> {
+    open_with(dir, clock, Settings::new(dir))
+}
+
+fn open_with(dir: &Path, clock: &Arc<AtomicI64>, settings: Settings) -> anyhow::Result<(Opened, OpenReport)> {
     let (kek_file, keyring) = (dir.join("vault.key"), dir.join("keyring"));
     if !kek_file.exists() {
         create_key_file(&kek_file, os_random)?;
@@ -93,21 +104,24 @@ pub(crate) fn open(dir: &Path, clock: &Arc<AtomicI64>) -> anyhow::Result<(Opened
     let folds = Folds { personal: Arc::new(VaultFold(Arc::clone(&vault))), neutral: Arc::new(StoreFold) };
     let clock = Arc::clone(clock);
     let utc = Arc::new(move || clock.load(Ordering::Relaxed));
-    let (log, report) = Log::open(Settings::new(dir), folds, utc)?;
+    let (log, report) = Log::open(settings, folds, utc)?;
     vault.skip_used(&log.views())?;
     Ok((Opened { log, vault }, report))
 }
 
 fn fill(dir: &Path, made: Made) -> anyhow::Result<()> {
     let clock = Arc::new(AtomicI64::new(FIRST_US));
-    let (opened, _) = open(dir, &clock)?;
+    let settings = Settings { snapshot_look: LOOK_NEVER, scrub_every: LOOK_NEVER, ..Settings::new(dir) };
+    let (opened, report) = open_with(dir, &clock, settings)?;
+    // Each transaction has one sequence, the first is 1.
+    let done = report.last.map_or(0, |last| last.seq);
     let (customers, all) = (made.customers, made.customers.saturating_add(made.purchases()));
     let mut under_way: VecDeque<Pending<(), Refusal>> = VecDeque::new();
     let wait = |pending: Pending<(), Refusal>| -> anyhow::Result<()> {
         pending.wait().map(drop).map_err(|refused| anyhow::anyhow!("not written: {refused:?}"))
     };
     let started = now();
-    for number in 0..all {
+    for number in done..all {
         let pending = match number.checked_sub(customers) {
             None => enrol(&opened, number)?,
             Some(purchase) => {

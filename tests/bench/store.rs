@@ -5,7 +5,7 @@
 //! a process of its own.
 //!
 //! ```text
-//! cargo bench --bench store -- [--customers N] [--seconds N] [--quick] [--only PART]
+//! cargo bench --bench store -- [--customers N] [--purchases N] [--seconds N] [--quick] [--only PART]
 //! ```
 
 mod figures;
@@ -26,9 +26,12 @@ use std::time::Duration;
 /// Measures the store.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Customers of the large store, each with ten purchases.
+    /// Customers of the large store.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
     customers: u64,
+    /// Purchases of each.
+    #[arg(long, default_value_t = stock::PURCHASES)]
+    purchases: u64,
     /// How long each of the things compared is measured, in all.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
@@ -74,7 +77,8 @@ fn main() -> anyhow::Result<()> {
         writing::run(time)?;
     }
     if [Part::Lookups, Part::Opening, Part::Rebuild].into_iter().any(wanted) {
-        let (dir, made) = stock::folder(customers)?;
+        let made = stock::Made { purchases_each: args.purchases, ..stock::Made::usual(customers) };
+        let dir = stock::folder(made)?;
         if wanted(Part::Opening) {
             opening::run(&dir, made)?;
         }

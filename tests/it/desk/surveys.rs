@@ -120,3 +120,28 @@ fn results_count_everybody_who_is_still_there() {
     let unknown = shop.call_as(&[Role::Manager], "survey.results", &json!({ "survey": "none" })).unwrap_err();
     assert_eq!(unknown.field.as_deref(), Some("survey"));
 }
+
+#[test]
+fn texts_that_are_too_long_in_all_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let question = |at: usize| {
+        format!(
+            "[[survey_question]]\nsurvey = 'visit'\nname = 'q{at}'\nkind = 'text'\ntexts = ['zh: 什么？']\n"
+        )
+    };
+    let asked: String = (0..8).map(question).collect();
+    let asked = format!("[[survey]]\nname = 'visit'\nfrom = '2027-01-10'\n{asked}");
+    let shop = shop_set(dir.path(), false, |settings| {
+        settings.surveys = read_text(&asked, survey::settings::read).unwrap().0;
+    });
+    let ana = shop.enrol("Ana", "Ruiz", "+34600111222");
+    let texts = |count: usize| -> Value {
+        (0..count)
+            .map(|at| (format!("q{at}"), json!("界".repeat(280))))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    let refused = shop.call("survey.answer", &answer(&ana, texts(8))).unwrap_err();
+    assert_eq!(refused.field.as_deref(), Some("answers"), "{refused:?}");
+    shop.call("survey.answer", &answer(&ana, texts(4))).unwrap();
+}

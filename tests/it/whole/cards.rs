@@ -104,6 +104,20 @@ fn blocked_and_replaced_cards_are_told_with_their_reason() {
 }
 
 #[test]
+fn a_card_of_the_household_comes_with_its_holder() {
+    let (bench, mut scanner) = (Bench::new(), Scanner::new());
+    let (fichad, mut register) = bench.one_till(&scanner);
+    let (customer, card, letters) = customer(&mut register);
+    let mut desk = fichad.client();
+    write(&mut desk, "card.holder", json!({ "customer": customer, "card": card, "holder": "Eva" }));
+    scanner.scan(&[&letters]);
+    assert_eq!(event(&mut register, "identified")["file"]["holder"], "Eva");
+    write(&mut desk, "card.holder", json!({ "customer": customer, "card": card }));
+    scanner.scan(&[&letters]);
+    assert_eq!(event(&mut register, "identified")["file"].get("holder"), None, "the customer's own again");
+}
+
+#[test]
 fn a_job_is_shown_at_least_as_far_as_its_events_say() {
     let printer = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let bench = Bench::new();
