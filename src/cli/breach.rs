@@ -103,7 +103,7 @@ fn assessed(answer: &Value, tag: &str) -> String {
         text.push_str("the vault's key lies in the state folder: if the whole folder was taken, `vault-key` belongs into --taken\n");
     }
     text.push_str(&format!(
-        "{} persons, {} customers without any data about a person, {} erased\n\n",
+        "persons: {}; customers without any data about a person: {}; erased: {}\n\n",
         count("persons"),
         count("anonymous"),
         count("erased")

@@ -1,7 +1,7 @@
 //! `ficha card`.
 
 use super::ask::{Asker, Key, Usage, optional, request};
-use super::say::{at, fields, get, rows, table, when};
+use super::say::{at, fields, get, rows, table};
 use super::{input, job};
 use crate::domain::id::{CardId, CustomerNumber};
 use crate::domain::time::Day;
@@ -250,19 +250,14 @@ fn status(answer: &Value) -> String {
 pub(super) fn listed(cards: &[Value]) -> String {
     let row = |card: &Value| {
         let text = |field| at(card, field);
-        [
-            text("/card"),
-            text("/kind"),
-            text("/status"),
-            text("/reason"),
-            text("/holder"),
-            when(&text("/issued_at")),
-            text("/valid_until"),
-            text("/replaced_by"),
-        ]
+        let status = match get(card, "reason").as_str().filter(|reason| get(card, "status") != *reason) {
+            Some(reason) => format!("{}, {reason}", text("/status")),
+            None => text("/status"),
+        };
+        let day = |moment: String| moment.get(..10).map(str::to_owned).unwrap_or(moment);
+        [text("/card"), text("/kind"), status, text("/holder"), day(text("/issued_at")), text("/valid_until")]
     };
-    let head = ["CARD", "KIND", "STATUS", "REASON", "HOLDER", "ISSUED", "UNTIL", "REPLACED BY"];
-    table(head, cards.iter().map(row))
+    table(["CARD", "KIND", "STATUS", "HOLDER", "ISSUED", "UNTIL"], cards.iter().map(row))
 }
 
 #[cfg(test)]

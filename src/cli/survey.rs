@@ -84,8 +84,8 @@ fn listed(answer: &Value) -> String {
     let mut text = table(["SURVEY", "QUESTION", "ANSWER", "WORDS"], surveys.iter().flat_map(questions));
     for survey in surveys {
         let runs = if get(survey, "runs").as_bool() == Some(true) { "asked now" } else { "not asked now" };
-        let days = format!("{} from {} to {}", at(survey, "/survey"), at(survey, "/from"), at(survey, "/to"));
-        text.push_str(&format!("\n{days}: {runs}"));
+        let to = get(survey, "to").as_str().map_or(String::new(), |to| format!(" to {to}"));
+        text.push_str(&format!("\n{} from {}{to}: {runs}", at(survey, "/survey"), at(survey, "/from")));
     }
     text
 }
@@ -136,7 +136,7 @@ fn results(answer: &Value) -> String {
         [at(row, "/question"), at(row, "/answered"), mean, counts.join("  ")]
     };
     let rows = rows(answer, "/questions");
-    let head = format!("{} answers to {}", at(answer, "/answers"), at(answer, "/survey"));
+    let head = format!("answers to {}: {}", at(answer, "/survey"), at(answer, "/answers"));
     if rows.is_empty() {
         return head;
     }
