@@ -1,12 +1,12 @@
 //! Brings a half's views to the end of its journal: catches up what they lack, or folds the whole journal anew.
 
+use super::bulk::{Bulk, panicked};
 use super::files::{io_error, remove_dir, sync_dir};
-use super::layer::{Base, Changes, FoldView, Layer, base};
+use super::layer::{Base, Changes, FoldView, Layer, Under, base};
 use super::marker::journal_dir;
 use super::record::{Record, events};
 use super::scan::{Part, Place, Scan, replay, scan};
 use super::snapshot::Snapshot;
-use super::spill::panicked;
 use super::table::{Position, Table};
 use super::{Fold, FoldError, Half, OpenError, Rebuilt, Settings, ViewError, Views, checkpoint, snapshots};
 use std::fs;
@@ -255,7 +255,7 @@ impl Bring<'_> {
     }
 
     /// Builds a table in the folder `new`, down to the disk, out of the whole journal; with `snapshot`, out of that and what
-    /// the journal has after it. Holds one segment and what a table has in memory, whatever the size of the journal.
+    /// the journal has after it. Holds one segment and what is folded at once in memory, whatever the size of the journal.
     pub(super) fn aside(&self, new: &Path, snapshot: Option<&Snapshot>) -> Result<(Table, u64), Stop> {
         remove_dir(new).map_err(io_error("remove", new))?;
         let whole;
@@ -267,16 +267,27 @@ impl Bring<'_> {
             &whole
         };
         let table = self.fresh(new)?;
-        let from = snapshot.map_or(0, |snapshot| snapshot.at.place.seq);
+        let below = snapshot.map(|snapshot| -> &dyn Under { snapshot });
+        let mut bulk = Bulk::new(self.half, new.join("runs"), below, &|_| true);
         if let Some(snapshot) = snapshot {
-            self.load(snapshot, &table)?;
+            bulk.derive_all(self, snapshot)?;
         }
+        let from = snapshot.map_or(0, |snapshot| snapshot.at.place.seq);
         let mut records: u64 = 0;
         self.each(all, from, &mut |record| {
             records = records.saturating_add(1);
-            self.apply(record, &table)
+            bulk.fold(self, record)
         })?;
-        table.apply(Changes::new(), self.end());
+        let mut closing = false;
+        let entries = bulk.entries().map_while(|entry| {
+            closing = !(self.go_on)();
+            (!closing).then_some(entry)
+        });
+        table.fill(entries, self.end()).map_err(Stop::Views)?;
+        if closing {
+            return Err(Stop::Closing);
+        }
+        drop(bulk);
         table.settle_new(new).map_err(Stop::Views)?;
         Ok((table, records))
     }

@@ -4,15 +4,15 @@
 //! and the journal alone is folded. Nothing is built of a half whose fold is locked.
 
 use super::bring::{Bring, Stop};
+use super::bulk::Bulk;
 use super::checkpoint::Checkpoint;
 use super::committer::State;
-use super::files::{create_dir, io_error, sync_dir};
-use super::layer::{Base, Layer};
+use super::files::{create_dir, io_error, remove_dir, sync_dir};
+use super::layer::Under;
 use super::marker::journal_dir;
-use super::record::Record;
 use super::scan::{Part, Place, scan};
 use super::scrub::Closing;
-use super::snapshot::{Item, Snapshot, Writer};
+use super::snapshot::{Snapshot, Writer};
 use super::{Fold, Folds, Half, Meta, OpenError, Settings, View};
 use std::fs;
 use std::io;
@@ -22,10 +22,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 const ENDING: &str = ".snap";
-/// Where one is being written; the second while the first is read.
-const BUILDING: [&str; 2] = ["building-1.tmp", "building-2.tmp"];
-/// Events that are folded in memory before they are laid over what there was: with what they become, about three times that.
-const FOLD_BYTES: usize = 32 << 20;
+/// Where one is being written, and where what it is made of lies until then.
+const BUILDING: &str = "building.tmp";
+const RUNS: &str = "runs.tmp";
 /// A pause of the background thread after so many bytes of events.
 const PAUSE_BYTES: usize = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -123,11 +122,12 @@ impl Snapshots {
         let mut found = scan(&journal_dir(&settings.dir, half), half, part)?;
         found.orphans.splice(0..0, from.orphans);
         let bring = Bring { settings, half, fold, scan: &found, go_on: &|| true };
-        let mut build =
-            Build { folder: &folder, half, fold, base: before, layer: Layer::default(), bytes: 0, step: 0 };
+        let keeps = |key: &[u8]| key.first().is_some_and(|number| fold.keeps(View { half, number: *number }));
+        let below = before.as_ref().map(|before| -> &dyn Under { before });
+        let mut bulk = Bulk::new(half, folder.join(RUNS), below, &keeps);
         let mut unpaused: usize = 0;
         bring.each(&found, from.place.seq, &mut |record| {
-            build.fold(&bring, record)?;
+            bulk.fold(&bring, record)?;
             unpaused = unpaused.saturating_add(record.payload.len());
             if unpaused >= PAUSE_BYTES {
                 unpaused = 0;
@@ -135,10 +135,13 @@ impl Snapshots {
                     return Err(Stop::Closing);
                 }
             }
-            build.more(record.payload.len())
+            Ok(())
         })?;
         let at = Checkpoint { place: found.end, orphans: found.orphans.clone() };
-        let built = build.write(&at)?;
+        let built = folder.join(BUILDING);
+        let writer = Writer::create(&built, half, fold.version(), &at).map_err(io_error("write", &built))?;
+        write(writer, &bulk, &built)?;
+        Snapshot::open(&built, half)?.check()?;
         let file = folder.join(name(Meta { seq: to.seq, at_us: to.at_us }));
         let placed = fs::rename(&built, &file).and_then(|()| sync_dir(&folder));
         placed.map_err(io_error("write", &file))?;
@@ -149,7 +152,8 @@ impl Snapshots {
     fn prune(&self, half: Half) -> io::Result<()> {
         let folder = snapshots_dir(&self.settings.dir, half);
         let old = files(&self.settings.dir, half)?.into_iter().skip(self.settings.snapshots_kept.max(1));
-        for file in old.chain(BUILDING.map(|name| folder.join(name))) {
+        remove_dir(&folder.join(RUNS))?;
+        for file in old.chain([folder.join(BUILDING)]) {
             match fs::remove_file(file) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 Ok(()) | Err(_) => {}
@@ -170,50 +174,13 @@ impl Snapshots {
     }
 }
 
-/// One that is being built.
-struct Build<'b> {
-    folder: &'b Path,
-    half: Half,
-    fold: &'b dyn Fold,
-    base: Option<Snapshot>,
-    layer: Layer,
-    bytes: usize,
-    step: usize,
-}
-
-impl Build<'_> {
-    fn fold(&mut self, bring: &Bring<'_>, record: &Record<'_>) -> Result<(), Stop> {
-        let below: Base<'_> = match &self.base {
-            Some(below) => Some(below),
-            None => None,
-        };
-        bring.fold(record, below, &mut self.layer)
+/// Writes what was folded into a snapshot.
+fn write(mut writer: Writer, bulk: &Bulk<'_>, file: &Path) -> Result<(), Stop> {
+    for entry in bulk.entries() {
+        let (key, change) = entry.map_err(|error| Stop::Views(error.to_string()))?;
+        writer.put(&key, &change).map_err(io_error("write", file))?;
     }
-
-    /// Lays what has come together over what there was, once it is much.
-    fn more(&mut self, bytes: usize) -> Result<(), Stop> {
-        self.bytes = self.bytes.saturating_add(bytes);
-        if self.bytes < FOLD_BYTES {
-            return Ok(());
-        }
-        let built = self.write(&Checkpoint::default())?;
-        self.base = Some(Snapshot::open(&built, self.half)?);
-        Ok(())
-    }
-
-    /// Writes it, and reads it back; gives the file.
-    fn write(&mut self, at: &Checkpoint) -> Result<PathBuf, Stop> {
-        let (half, fold) = (self.half, self.fold);
-        let name = BUILDING.get(self.step & 1).copied().unwrap_or_default();
-        (self.step, self.bytes) = (self.step.saturating_add(1), 0);
-        let file = self.folder.join(name);
-        let keeps = |key: &[u8]| key.first().is_some_and(|number| fold.keeps(View { half, number: *number }));
-        let layer = std::mem::take(&mut self.layer);
-        let writer = Writer::create(&file, half, fold.version(), at).map_err(io_error("write", &file))?;
-        writer.merge(self.base.as_ref(), layer.get(half), &keeps)?;
-        Snapshot::open(&file, half)?.each(&mut |_: Item| Ok::<(), Stop>(()))?;
-        Ok(file)
-    }
+    Ok(writer.finish().map_err(io_error("write", file))?)
 }
 
 /// The thread, and how it is told to end.
@@ -261,6 +228,6 @@ pub(super) fn link(from: &Path, new: &Path, half: Half, seq: u64) -> io::Result<
 
 /// Reads all of a snapshot; the error is what is wrong with it.
 pub(super) fn check(file: &Path, half: Half) -> Result<(), OpenError> {
-    let read = Snapshot::open(file, half).and_then(|found| found.each(&mut |_: Item| Ok::<(), String>(())));
+    let read = Snapshot::open(file, half).and_then(|found| found.check());
     read.map_err(|what| OpenError::Damaged { file: file.to_path_buf(), offset: 0, what })
 }

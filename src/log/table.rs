@@ -103,6 +103,14 @@ impl Table {
         })
     }
 
+    /// Writes what a new table is to hold, in key order and each key once, and the position it leads to, down to the disk.
+    pub(super) fn fill(&self, entries: impl Iterator<Item = Laid>, to: Position) -> Result<(), String> {
+        self.disk.fill(entries, to)?;
+        let mut writing = self.writing();
+        (writing.to, writing.put_aside) = (to, Some(to));
+        Ok(())
+    }
+
     /// Makes `changes` seen, and notes the position they lead to.
     pub(super) fn apply(&self, changes: Changes, to: Position) {
         let active = self.front().active;

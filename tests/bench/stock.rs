@@ -1,7 +1,7 @@
 //! A store of many customers with their purchases, made once and kept under `target/`.
 //!
-//! Everything goes through the committer as a shop's does: decided, journalled, synced, applied. Only the desk's requests around
-//! it are left out, and groups are as full as they get.
+//! The journals are written through the committer, as a shop's are; the desk's requests around it are left out, groups are as full
+//! as they get, and no views are kept meanwhile. Those are then built of the journals by a start, as after a damage.
 
 use crate::figures::say;
 use crate::goods::{self, Dice, FIRST_US};
@@ -14,7 +14,7 @@ use fichad::domain::id::{ReaderName, SaleId};
 use fichad::domain::purchase::Receipt;
 use fichad::domain::refusal::{Refusal, RefusalCode};
 use fichad::domain::time::Timestamp;
-use fichad::log::{Folds, Log, OpenReport, Pending, Settings, Tx};
+use fichad::log::{Fold, FoldError, Folds, Log, Meta, OpenReport, Pending, ReadWrite, Settings, Tx};
 use fichad::store::{self, StoreFold};
 use fichad::vault::kek::{KeySource, create_key_file};
 use fichad::vault::keyring::Keyring;
@@ -32,7 +32,6 @@ const UNDER_WAY_MAX: usize = 768;
 
 /// Purchases of each customer, unless it is said otherwise.
 pub(crate) const PURCHASES: u64 = 10;
-/// While the store is filled nothing is looked after: years of a shop are put into an hour.
 const LOOK_NEVER: Duration = Duration::from_hours(24);
 
 /// Events that make a customer, in both journals: number, card and request; key, person, till and card.
@@ -69,6 +68,26 @@ impl Made {
     }
 }
 
+/// A fold that keeps nothing: what is left is the journal.
+pub(crate) struct NoViews;
+
+impl NoViews {
+    /// For both halves.
+    pub(crate) fn folds() -> Folds {
+        let no_views: Arc<dyn Fold> = Arc::new(Self);
+        Folds { personal: Arc::clone(&no_views), neutral: no_views }
+    }
+}
+
+impl Fold for NoViews {
+    fn version(&self) -> u32 {
+        0
+    }
+    fn apply(&self, _: &Meta, _: &[u8], _: &mut dyn ReadWrite) -> Result<(), FoldError> {
+        Ok(())
+    }
+}
+
 /// The folder of a store like `made`; filled if it is not there whole. One that was cut off is gone on with.
 pub(crate) fn folder(made: Made) -> anyhow::Result<PathBuf> {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
@@ -81,16 +100,22 @@ pub(crate) fn folder(made: Made) -> anyhow::Result<PathBuf> {
     std::fs::create_dir_all(&dir)?;
     say(&format!("making a store of {customers} customers with {purchases_each} purchases each, once"));
     fill(&dir, made)?;
+    build(&dir, made)?;
     std::fs::write(&whole, "")?;
     Ok(dir)
 }
 
 /// Opens the store in `dir`, or makes an empty one; `clock` is what it takes for the time.
 pub(crate) fn open(dir: &Path, clock: &Arc<AtomicI64>) -> anyhow::Result<(Opened, OpenReport)> {
-    open_with(dir, clock, Settings::new(dir))
+    open_with(dir, clock, Settings::new(dir), None)
 }
 
-fn open_with(dir: &Path, clock: &Arc<AtomicI64>, settings: Settings) -> anyhow::Result<(Opened, OpenReport)> {
+fn open_with(
+    dir: &Path,
+    clock: &Arc<AtomicI64>,
+    settings: Settings,
+    folds: Option<Folds>,
+) -> anyhow::Result<(Opened, OpenReport)> {
     let (kek_file, keyring) = (dir.join("vault.key"), dir.join("keyring"));
     if !kek_file.exists() {
         create_key_file(&kek_file, os_random)?;
@@ -101,7 +126,8 @@ fn open_with(dir: &Path, clock: &Arc<AtomicI64>, settings: Settings) -> anyhow::
     let kek = KeySource::File(kek_file).load(None)?;
     let keys = KeyFile::open(&dir.join("keys"), &kek, os_random)?;
     let vault = Arc::new(Vault::new(Some(keys), Keyring::open(&keyring)?, Lists::open(dir, None)?));
-    let folds = Folds { personal: Arc::new(VaultFold(Arc::clone(&vault))), neutral: Arc::new(StoreFold) };
+    let own = || Folds { personal: Arc::new(VaultFold(Arc::clone(&vault))), neutral: Arc::new(StoreFold) };
+    let folds = folds.unwrap_or_else(own);
     let clock = Arc::clone(clock);
     let utc = Arc::new(move || clock.load(Ordering::Relaxed));
     let (log, report) = Log::open(settings, folds, utc)?;
@@ -109,10 +135,31 @@ fn open_with(dir: &Path, clock: &Arc<AtomicI64>, settings: Settings) -> anyhow::
     Ok((Opened { log, vault }, report))
 }
 
+/// While the store is made nothing is looked after: years of a shop are put into minutes.
+fn unattended(dir: &Path) -> Settings {
+    Settings { snapshot_look: LOOK_NEVER, scrub_every: LOOK_NEVER, ..Settings::new(dir) }
+}
+
+/// Has a start build the views.
+fn build(dir: &Path, made: Made) -> anyhow::Result<()> {
+    let clock = Arc::new(AtomicI64::new(goods::when(made.purchases(), made.purchases()).0));
+    let started = now();
+    let (opened, report) = open_with(dir, &clock, unattended(dir), None)?;
+    let took = now().saturating_duration_since(started).as_secs_f64();
+    let records: u64 = report.rebuilt.iter().map(|rebuilt| rebuilt.records).sum();
+    anyhow::ensure!(records == made.records(), "{records} records were folded, not {}", made.records());
+    let events = f64::from(u32::try_from(made.events())?);
+    say(&format!(
+        "  views of {events:.0} events built by a start in {took:.1} s: {:.0} events/s",
+        events / took
+    ));
+    opened.log.close();
+    Ok(())
+}
+
 fn fill(dir: &Path, made: Made) -> anyhow::Result<()> {
     let clock = Arc::new(AtomicI64::new(FIRST_US));
-    let settings = Settings { snapshot_look: LOOK_NEVER, scrub_every: LOOK_NEVER, ..Settings::new(dir) };
-    let (opened, report) = open_with(dir, &clock, settings)?;
+    let (opened, report) = open_with(dir, &clock, unattended(dir), Some(NoViews::folds()))?;
     // Each transaction has one sequence, the first is 1.
     let done = report.last.map_or(0, |last| last.seq);
     let (customers, all) = (made.customers, made.customers.saturating_add(made.purchases()));

@@ -4,13 +4,13 @@ use crate::figures::{Times, say, table};
 use crate::goods::FIRST_US;
 use crate::line::now;
 use crate::peers::{Order, Raw, sqlite};
-use crate::stock;
+use crate::stock::{self, NoViews};
 use anyhow::{Context as _, ensure};
 use fichad::desk::Opened;
 use fichad::domain::event::StoreEvent;
 use fichad::domain::refusal::Refusal;
 use fichad::domain::time::Timestamp;
-use fichad::log::{Fold, FoldError, Folds, GROUP_MAX, Half, Log, Meta, ReadWrite, Refused, Settings};
+use fichad::log::{FoldError, GROUP_MAX, Half, Log, Refused, Settings};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -23,18 +23,6 @@ const WRITERS: u64 = 64;
 const CUSTOMERS: u64 = 2_000;
 /// Turns that the two with 64 writers take.
 const TURNS: u32 = 5;
-
-/// A fold that keeps nothing: what is left is the journal.
-struct NoViews;
-
-impl Fold for NoViews {
-    fn version(&self) -> u32 {
-        1
-    }
-    fn apply(&self, _: &Meta, _: &[u8], _: &mut dyn ReadWrite) -> Result<(), FoldError> {
-        Ok(())
-    }
-}
 
 pub(crate) fn run(time: Duration) -> anyhow::Result<()> {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
@@ -54,9 +42,8 @@ pub(crate) fn run(time: Duration) -> anyhow::Result<()> {
 
 /// One writer: each write beside one of the raw file, as many bytes.
 fn one(folder: &Path, opened: &Opened, next: &AtomicU64, time: Duration) -> anyhow::Result<()> {
-    let no_views: Arc<dyn Fold> = Arc::new(NoViews);
-    let folds = Folds { personal: Arc::clone(&no_views), neutral: no_views };
-    let (log, _) = Log::open(Settings::new(folder.join("journal")), folds, Arc::new(|| FIRST_US))?;
+    let settings = Settings::new(folder.join("journal"));
+    let (log, _) = Log::open(settings, NoViews::folds(), Arc::new(|| FIRST_US))?;
     let mut raw = Raw::new(&folder.join("raw"))?;
     let (mut floor, mut journal, mut with_views) = (Times::default(), Times::default(), Times::default());
     let awake = AtomicBool::new(true);

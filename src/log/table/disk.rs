@@ -236,6 +236,18 @@ impl Disk {
         self.put(changes(), to)
     }
 
+    /// Writes all that a table without a position is to hold, down to the disk. What a crash cuts in two has no position either.
+    pub(super) fn fill(&self, entries: impl Iterator<Item = Laid>, to: Position) -> Result<(), String> {
+        let mut failed = None;
+        let entries = entries.map_while(|entry| entry.map_err(|error| failed = Some(error)).ok());
+        put::put(self, entries)?;
+        if let Some(error) = failed {
+            return Err(error.to_string());
+        }
+        [BEGUN, APPLIED].into_iter().try_for_each(|mark| self.insert(mark, to.seq, &to.encode()))?;
+        self.sync()
+    }
+
     fn put(&self, changes: impl Iterator<Item = Changed>, to: Position) -> Result<(), String> {
         put::put(self, changes)?;
         self.insert(APPLIED, to.seq, &to.encode())?;

@@ -3,12 +3,12 @@
 //! Nothing is ever replaced: a key that changes again has another entry, which stands before the older ones. So a reader finds the
 //! one state or the other, never none.
 
+use super::super::filter::{Filter, KeyHash};
 use super::super::layer::{Change, Changed, Laid};
 use crossbeam_skiplist::SkipMap;
 use std::cmp::Reverse;
-use std::hash::{DefaultHasher, Hasher};
 use std::ops::Bound;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// About what an entry takes beside its key and value: the list's node and two allocations.
@@ -36,41 +36,9 @@ impl Key {
 const NEWEST: Reverse<u64> = Reverse(u64::MAX);
 const OLDEST: Reverse<u64> = Reverse(0);
 
-/// Bits of a filter, in words: some twenty for each entry of a part that is full, so that of a hundred keys that are not there one
-/// is looked for in vain.
-const FILTER_WORDS: usize = 1 << 16;
-
-/// Which keys may be there (Bloom 1970, two bits a key). Most keys that are asked for are not among the recent ones, and finding that
-/// out in the list costs as much as finding one.
-struct Filter(Vec<AtomicU64>);
-
-impl Default for Filter {
-    fn default() -> Self {
-        Self(std::iter::repeat_with(AtomicU64::default).take(FILTER_WORDS).collect())
-    }
-}
-
-impl Filter {
-    fn bits(&self, key: &[u8]) -> [Option<(&AtomicU64, u64)>; 2] {
-        let mut hasher = DefaultHasher::new();
-        hasher.write(key);
-        let hash = hasher.finish();
-        [hash, hash >> 32].map(|hash| {
-            let at = usize::try_from((hash >> 6) & 0xffff).ok()?;
-            Some((self.0.get(at)?, 1 << (hash & 63)))
-        })
-    }
-
-    fn note(&self, key: &[u8]) {
-        for (word, bit) in self.bits(key).into_iter().flatten() {
-            word.fetch_or(bit, Ordering::Release);
-        }
-    }
-
-    fn may_hold(&self, key: &[u8]) -> bool {
-        self.bits(key).into_iter().flatten().all(|(word, bit)| word.load(Ordering::Acquire) & bit != 0)
-    }
-}
+/// Bits of the filter: some twenty for each entry of a part that is full. Most keys that are asked for are not among the recent ones,
+/// and finding that out in the list costs as much as finding one.
+const FILTER_BITS: usize = 1 << 22;
 
 #[derive(Default)]
 pub(super) struct Recent {
@@ -87,7 +55,7 @@ impl Recent {
         let bytes = key.len().saturating_add(value_bytes).saturating_add(AROUND_BYTES);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         // Before the entry: whoever finds that is not led past it.
-        self.filter.get_or_init(Filter::default).note(&key);
+        self.filter.get_or_init(|| Filter::new(FILTER_BITS)).note(KeyHash::of(&key));
         self.map.insert(Key::new(key, Reverse(change.seq)), change.value);
     }
 
@@ -98,7 +66,7 @@ impl Recent {
 
     /// What `key` was changed to: the outer `None` when it was not.
     pub(super) fn get(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
-        if !self.filter.get().is_some_and(|filter| filter.may_hold(key)) {
+        if !self.filter.get().is_some_and(|filter| filter.may_hold(KeyHash::of(key))) {
             return None;
         }
         let from = Key::new(key.to_vec(), NEWEST);

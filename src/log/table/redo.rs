@@ -6,14 +6,15 @@
 //!
 //! ```text
 //! | "FREDO1\0\0" | half u8 | zeros 3 | from: a position, 20 bytes | to: a position, 20 bytes |
-//! entries: | key length u16 | value length u32, all ones: removed | seq u64 | key | value |
+//! entries (`sorted.rs`)
 //! | no key length: FF FF | crc32 of all before |     all little-endian
 //! ```
 
 use super::super::Half;
 use super::super::files::sync_dir;
-use super::super::layer::{Change, Changed};
+use super::super::layer::Changed;
 use super::super::record::array;
+use super::super::sorted::Item;
 use super::Position;
 use crc32fast::Hasher;
 use std::fs::{File, OpenOptions};
@@ -22,9 +23,6 @@ use std::path::Path;
 
 const MAGIC: [u8; 8] = *b"FREDO1\0\0";
 const HEADER_BYTES: usize = 52;
-const ITEM_BYTES: usize = 14;
-/// In the place of a value's length.
-const REMOVED: u32 = u32::MAX;
 /// In the place of a key's length: there is no further entry.
 const END: u16 = u16::MAX;
 /// The longest that is read back: more than memory ever gathers.
@@ -67,14 +65,11 @@ impl Redo {
         let mut out =
             Summed { file: BufWriter::with_capacity(BUFFER_BYTES, &self.file), crc: Hasher::new(), bytes: 0 };
         out.put(header)?;
-        for (key, Change { seq, value }) in changes {
-            let key_bytes = u16::try_from(key.len()).map_err(io::Error::other)?;
-            let value_bytes = value.as_ref().map_or(Ok(REMOVED), |value| u32::try_from(value.len()));
-            out.put(&key_bytes.to_le_bytes())?;
-            out.put(&value_bytes.map_err(io::Error::other)?.to_le_bytes())?;
-            out.put(&seq.to_le_bytes())?;
-            out.put(&key)?;
-            out.put(&value.unwrap_or_default())?;
+        let mut entry = Vec::new();
+        for (key, change) in changes {
+            entry.clear();
+            Item::of((&key, &change)).write(&mut entry)?;
+            out.put(&entry)?;
         }
         out.put(&END.to_le_bytes())?;
         let crc = out.crc.clone().finalize().to_le_bytes();
@@ -117,21 +112,12 @@ fn parse(bytes: &[u8], header: &[u8]) -> Option<Vec<Changed>> {
         return None;
     }
     let (mut entries, mut rest) = (Vec::new(), whole.get(HEADER_BYTES..)?);
-    loop {
-        let key_bytes = u16::from_le_bytes(array(rest, 0)?);
-        if key_bytes == END {
-            return Some(entries);
-        }
-        let value_bytes = u32::from_le_bytes(array(rest, 2)?);
-        let seq = u64::from_le_bytes(array(rest, 6)?);
-        let key_end = ITEM_BYTES.checked_add(usize::from(key_bytes))?;
-        let length = if value_bytes == REMOVED { 0 } else { usize::try_from(value_bytes).ok()? };
-        let value_end = key_end.checked_add(length)?;
-        let value = rest.get(key_end..value_end)?;
-        let value = (value_bytes != REMOVED).then(|| value.to_vec());
-        entries.push((rest.get(ITEM_BYTES..key_end)?.to_vec(), Change { seq, value }));
-        rest = rest.get(value_end..)?;
+    while array(rest, 0).map(u16::from_le_bytes)? != END {
+        let (item, after) = Item::read(rest)?;
+        entries.push(item.owned());
+        rest = after;
     }
+    Some(entries)
 }
 
 /// Writes, and sums up what it wrote.
@@ -151,6 +137,7 @@ impl Summed<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::layer::Change;
     use super::*;
 
     #[test]
