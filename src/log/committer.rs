@@ -1,5 +1,6 @@
-//! The one thread that decides: while the writer has one group, it decides the next over it; what was written it applies, and answers.
+//! The one thread that decides: while the writer has one group, it decides the next over it; what was written it applies, and has answered.
 
+use super::answers::Answers;
 use super::bring::{self, Stop};
 use super::checkpoint::{self, Checkpoint};
 use super::files::to_u64;
@@ -88,6 +89,8 @@ pub(super) struct Committer {
     /// Groups and bytes of events since the last checkpoint.
     pub(super) since: (u64, u64),
     pub(super) work: Work,
+    /// Who tells those who wait.
+    pub(super) answers: Answers,
 }
 
 /// What was decided and not answered yet.
@@ -208,7 +211,7 @@ impl Committer {
             (std::mem::take(&mut self.work.next_waiting), std::mem::take(&mut self.work.next));
         let refused = self.state.read_only().cloned();
         if refused.is_some() || next.records.is_empty() {
-            return answer(waiting, refused.as_ref());
+            return self.answers.tell(waiting, refused.as_ref());
         }
         self.work.under_way = Arc::new(next);
         self.work.waiting = Some(waiting);
@@ -223,7 +226,7 @@ impl Committer {
         if let Err(error) = done {
             let why = format!("could not write the journal: {error}");
             self.state.fail(why.clone());
-            return answer(waiting, Some(&why));
+            return self.answers.tell(waiting, Some(&why));
         }
         if !self.work.next.records.is_empty() {
             self.hand_over();
@@ -237,7 +240,7 @@ impl Committer {
         // The writer has let go of it.
         let layer = Arc::try_unwrap(group).map_or_else(|held| held.layer.clone(), |own| own.layer);
         self.apply(layer, last.unwrap_or(self.last));
-        answer(waiting, None);
+        self.answers.tell(waiting, None);
         let (groups, so_far) = self.since;
         self.since = (groups.saturating_add(1), so_far.saturating_add(bytes));
         if self.is_due() && self.state.read_only().is_none() {
@@ -342,12 +345,5 @@ impl Committer {
         for table in Half::ALL.into_iter().filter_map(|half| self.views.table(half)) {
             table.wait().ok();
         }
-    }
-}
-
-/// Answers those whose group is on the disk; or, with a reason, never will be.
-fn answer(waiting: Waiting, read_only: Option<&String>) {
-    for (job, outcome) in waiting {
-        job.answer(read_only.map_or(outcome, |why| Outcome::ReadOnly(why.clone())));
     }
 }

@@ -1,5 +1,6 @@
 //! The handle that other rooms hold.
 
+use super::answers::Answers;
 use super::bring::Stop;
 use super::committer::{Aside, Committer, Request, State, Work};
 use super::files::io_error;
@@ -85,6 +86,7 @@ impl Log {
             second: None,
             since: (0, 0),
             work: Work::default(),
+            answers: Answers::start().map_err(io_error("start a thread for", &settings.dir))?,
         };
         // What took long to read or to fold is not to be read again, should this run end badly too.
         if report.caught_up > 0 || !report.rebuilt.is_empty() || report.read_bytes > READ_AGAIN_BYTES_MAX {

@@ -46,6 +46,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod answers;
 mod block;
 mod bring;
 mod bulk;

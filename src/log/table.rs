@@ -111,10 +111,10 @@ impl Table {
         Ok(())
     }
 
-    /// Makes `changes` seen, and notes the position they lead to.
+    /// Makes `changes` seen, all at once, and notes the position they lead to.
     pub(super) fn apply(&self, changes: Changes, to: Position) {
-        let active = self.front().active;
-        changes.into_iter().for_each(|(key, change)| active.put(key, change));
+        let active = Arc::new(self.front().active.with(changes));
+        self.front.write().unwrap_or_else(PoisonError::into_inner).active = active;
         self.writing().to = to;
     }
 
@@ -146,7 +146,7 @@ impl Table {
         };
         let (disk, front) = (Arc::clone(&self.disk), Arc::clone(&self.front));
         let write = move || {
-            let changes = || -> Changing { Box::new(Arc::clone(&aside).changes(&[])) };
+            let changes = || -> Changing { Box::new(aside.changes(&[])) };
             let written = disk.write(&changes, to);
             then(written.clone());
             if written.is_ok() {

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// What is true now, readable from any thread without waiting for a writer. While a group is being applied a reader may
-/// see some of its entries and not yet others: what must be seen whole lies in one value.
+/// What is true now, readable from any thread without waiting for a writer. Each reading sees a group whole or not at all, but
+/// one may come between two readings: what must be seen whole lies in one value.
 ///
 /// Holding one keeps the state folder locked, also after [`Log::close`](super::Log::close).
 #[derive(Clone)]

@@ -1,119 +1,193 @@
-//! Changes that are true but not in sled yet: in memory, in key order, written by one thread and read by any without a lock.
+//! Changes that are true but not in sled yet: in memory, in key order. A value: who has one sees what was true when it was made,
+//! whatever is added meanwhile.
 //!
-//! Nothing is ever replaced: a key that changes again has another entry, which stands before the older ones. So a reader finds the
-//! one state or the other, never none.
+//! What is added at once is a run; [`FAN`] runs of one size become one of the next. So adding costs little more than what is added,
+//! and whoever looks for a key looks into few runs, most of which a filter spares.
 
 use super::super::filter::{Filter, KeyHash};
-use super::super::layer::{Change, Changed, Laid};
-use crossbeam_skiplist::SkipMap;
-use std::cmp::Reverse;
-use std::ops::Bound;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use super::super::layer::{Change, Changed, Changes, Laid};
+use std::cmp::Ordering;
+use std::sync::Arc;
 
-/// About what an entry takes beside its key and value: the list's node and two allocations.
-const AROUND_BYTES: usize = 112;
+/// About what an entry takes beside its key and value: its place in a run and in memory, and three allocations.
+const AROUND_BYTES: usize = 144;
+/// So many runs of one size become one.
+const FAN: usize = 4;
+/// Bits of a run's filter for each entry. Most keys that are asked for are not among the recent ones.
+const FILTER_BITS: usize = 20;
 
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    /// Its first bytes, filled up with zeros: most keys differ there, and need not be looked up in memory elsewhere.
+/// An entry of a run, which shares it with the run that it was added with.
+#[derive(Clone)]
+struct Entry {
+    /// The key's first bytes, filled up with zeros: most keys differ there, and need not be looked up in memory elsewhere.
     first: u128,
-    /// View number, then key.
-    bytes: Vec<u8>,
-    /// The transaction that wrote it; of one key the newest comes first.
-    seq: Reverse<u64>,
+    /// View number, then key; what it was changed to.
+    changed: Arc<Changed>,
 }
 
-impl Key {
-    fn new(bytes: Vec<u8>, seq: Reverse<u64>) -> Self {
-        let mut first = [0; 16];
-        first.iter_mut().zip(&bytes).for_each(|(first, byte)| *first = *byte);
-        Self { first: u128::from_be_bytes(first), bytes, seq }
+impl Entry {
+    fn new(changed: Changed) -> Self {
+        Self { first: first(&changed.0), changed: Arc::new(changed) }
+    }
+
+    fn cmp_key(&self, first: u128, key: &[u8]) -> Ordering {
+        self.first.cmp(&first).then_with(|| self.changed.0.as_slice().cmp(key))
+    }
+
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.cmp_key(other.first, &other.changed.0)
+    }
+
+    fn bytes(&self) -> usize {
+        let (key, Change { value, .. }) = &*self.changed;
+        let value_bytes = value.as_ref().map_or(0, Vec::len);
+        key.len().saturating_add(value_bytes).saturating_add(AROUND_BYTES)
     }
 }
 
-/// Before every entry of a key, and after.
-const NEWEST: Reverse<u64> = Reverse(u64::MAX);
-const OLDEST: Reverse<u64> = Reverse(0);
+fn first(key: &[u8]) -> u128 {
+    let mut first = [0; 16];
+    first.iter_mut().zip(key).for_each(|(first, byte)| *first = *byte);
+    u128::from_be_bytes(first)
+}
 
-/// Bits of the filter: some twenty for each entry of a part that is full. Most keys that are asked for are not among the recent ones,
-/// and finding that out in the list costs as much as finding one.
-const FILTER_BITS: usize = 1 << 22;
+struct Run {
+    /// In key order, each key once.
+    entries: Vec<Entry>,
+    filter: Filter,
+    bytes: usize,
+    /// How often its entries were put together.
+    size: u32,
+}
 
-#[derive(Default)]
+impl Run {
+    fn new(entries: Vec<Entry>, size: u32) -> Self {
+        let filter = Filter::new(entries.len().saturating_mul(FILTER_BITS));
+        entries.iter().for_each(|entry| filter.note(KeyHash::of(&entry.changed.0)));
+        let bytes = entries.iter().map(Entry::bytes).fold(0, usize::saturating_add);
+        Self { entries, filter, bytes, size }
+    }
+
+    /// Where the first entry from `key` on is.
+    fn place(&self, key: &[u8]) -> usize {
+        let first = first(key);
+        self.entries.partition_point(|entry| entry.cmp_key(first, key).is_lt())
+    }
+
+    fn get(&self, key: &[u8]) -> Option<&Change> {
+        let (found, change) = &*self.entries.get(self.place(key))?.changed;
+        (found == key).then_some(change)
+    }
+}
+
+#[derive(Clone, Default)]
 pub(super) struct Recent {
-    /// `None`: removed.
-    map: SkipMap<Key, Option<Vec<u8>>>,
-    /// Empty before the first entry.
-    filter: OnceLock<Filter>,
-    bytes: AtomicUsize,
+    /// The largest and oldest first; within one size, again.
+    runs: Vec<Arc<Run>>,
 }
 
 impl Recent {
-    pub(super) fn put(&self, key: Vec<u8>, change: Change) {
-        let value_bytes = change.value.as_ref().map_or(0, Vec::len);
-        let bytes = key.len().saturating_add(value_bytes).saturating_add(AROUND_BYTES);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        // Before the entry: whoever finds that is not led past it.
-        self.filter.get_or_init(|| Filter::new(FILTER_BITS)).note(KeyHash::of(&key));
-        self.map.insert(Key::new(key, Reverse(change.seq)), change.value);
+    /// This, with `changes` laid over it.
+    pub(super) fn with(&self, changes: Changes) -> Self {
+        let mut runs = self.runs.clone();
+        if !changes.is_empty() {
+            runs.push(Arc::new(Run::new(changes.into_iter().map(Entry::new).collect(), 0)));
+        }
+        while let Some(from) = full(&runs) {
+            let parts = runs.split_off(from);
+            runs.push(Arc::new(put_together(&parts)));
+        }
+        Self { runs }
     }
 
     /// About how much memory it takes.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed)
+        self.runs.iter().map(|run| run.bytes).fold(0, usize::saturating_add)
     }
 
     /// What `key` was changed to: the outer `None` when it was not.
     pub(super) fn get(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
-        if !self.filter.get().is_some_and(|filter| filter.may_hold(KeyHash::of(key))) {
+        if self.runs.is_empty() {
             return None;
         }
-        let from = Key::new(key.to_vec(), NEWEST);
-        let found = self.map.lower_bound(Bound::Included(&from))?;
-        (found.key().bytes == key).then(|| found.value().clone())
+        let hash = KeyHash::of(key);
+        let mut runs = self.runs.iter().rev().filter(|run| run.filter.may_hold(hash));
+        runs.find_map(|run| run.get(key)).map(|change| change.value.clone())
     }
 
-    /// The newest change of each key from `from` on. What is written meanwhile may be among them.
-    pub(super) fn changes(self: Arc<Self>, from: &[u8]) -> impl Iterator<Item = Changed> + use<> {
-        let mut at = Key::new(from.to_vec(), NEWEST);
+    /// The newest change of each key from `from` on.
+    pub(super) fn changes(&self, from: &[u8]) -> impl Iterator<Item = Changed> + use<> {
+        // The newest first: of several of one key the first that is found counts.
+        let mut places: Vec<(Arc<Run>, usize)> =
+            self.runs.iter().rev().map(|run| (Arc::clone(run), run.place(from))).collect();
         std::iter::from_fn(move || {
-            let found = self.map.lower_bound(Bound::Excluded(&at))?;
-            let (key, Reverse(seq)) = (&found.key().bytes, found.key().seq);
-            at = Key::new(key.clone(), OLDEST);
-            Some((key.clone(), Change { seq, value: found.value().clone() }))
+            let heads = places.iter().filter_map(|(run, at)| run.entries.get(*at));
+            let least = heads.min_by(|a, b| a.cmp(b))?.clone();
+            for (run, at) in &mut places {
+                if run.entries.get(*at).is_some_and(|entry| entry.cmp(&least).is_eq()) {
+                    *at = at.saturating_add(1);
+                }
+            }
+            Some((*least.changed).clone())
         })
     }
 
     /// As [`Self::changes`], to be laid over what is below.
-    pub(super) fn laid(self: Arc<Self>, from: &[u8]) -> impl Iterator<Item = Laid> + use<> {
+    pub(super) fn laid(&self, from: &[u8]) -> impl Iterator<Item = Laid> + use<> {
         self.changes(from).map(Ok)
     }
+}
+
+/// Where the last runs of one size begin, if there are enough of them.
+fn full(runs: &[Arc<Run>]) -> Option<usize> {
+    let from = runs.len().checked_sub(FAN)?;
+    (runs.get(from)?.size == runs.last()?.size).then_some(from)
+}
+
+fn put_together(runs: &[Arc<Run>]) -> Run {
+    let mut entries: Vec<Entry> = runs.iter().rev().flat_map(|run| run.entries.iter().cloned()).collect();
+    // A stable sort: the newest of one key stays the first. It finds the runs again, and lays them together.
+    entries.sort_by(Entry::cmp);
+    entries.dedup_by(|next, kept| next.cmp(kept).is_eq());
+    let size = runs.last().map_or(0, |run| run.size.saturating_add(1));
+    Run::new(entries, size)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
-    #[test]
-    fn the_newest_change_of_each_key_counts() {
-        let recent = Arc::new(Recent::default());
-        let put = |key: &[u8], seq, value: Option<&[u8]>| {
-            recent.put(key.to_vec(), Change { seq, value: value.map(<[u8]>::to_vec) });
-        };
-        put(b"b", 1, Some(b"1"));
-        put(b"ab", 2, Some(b"2"));
-        put(b"b", 3, None);
-        put(b"b", 9, Some(b"9"));
-        put(b"ab", 10, None);
-        put(b"a", 7, Some(b"7"));
-        assert_eq!(recent.get(b"b"), Some(Some(b"9".to_vec())));
-        assert_eq!(recent.get(b"ab"), Some(None));
-        assert_eq!(recent.get(b"bb"), None);
-        assert_eq!(recent.get(b""), None);
-        let all: Vec<_> = Arc::clone(&recent).changes(b"").map(|(key, change)| (key, change.seq)).collect();
-        assert_eq!(all, [(b"a".to_vec(), 7), (b"ab".to_vec(), 10), (b"b".to_vec(), 9)]);
-        let some: Vec<_> = Arc::clone(&recent).changes(b"ab").map(|(key, _)| key).collect();
-        assert_eq!(some, [b"ab".to_vec(), b"b".to_vec()]);
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn the_newest_change_of_each_key_counts(
+            parts in prop::collection::vec(
+                prop::collection::btree_map(prop::collection::vec(0_u8..3, 0..20), prop::option::weighted(0.7, any::<u8>()), 0..6),
+                0..70,
+            ),
+        ) {
+            let (mut recent, mut model) = (Recent::default(), BTreeMap::new());
+            let (mut before, mut model_before) = (recent.clone(), model.clone());
+            for (part, seq) in parts.into_iter().zip(1..) {
+                (before, model_before) = (recent.clone(), model.clone());
+                let change = |value: Option<u8>| Change { seq, value: value.map(|byte| vec![byte; 3]) };
+                recent = recent.with(part.iter().map(|(key, value)| (key.clone(), change(*value))).collect());
+                model.extend(part.into_iter().map(|(key, value)| (key, (seq, value))));
+                prop_assert!(recent.runs.len() <= 4 * FAN);
+            }
+            for (recent, model) in [(&recent, &model), (&before, &model_before)] {
+                for from in [&[][..], &[0, 1], &[1, 1, 1], &[2, 2, 2, 2]] {
+                    let found: Vec<_> = recent.changes(from).map(|(key, change)| (key, (change.seq, change.value.map(|v| v[0])))).collect();
+                    let wanted: Vec<_> = model.range(from.to_vec()..).map(|(key, kept)| (key.clone(), *kept)).collect();
+                    prop_assert!(found == wanted);
+                }
+                for key in model.keys().cloned().chain([vec![3], vec![], vec![0; 17]]) {
+                    let found = recent.get(&key).map(|value| value.map(|value| value[0]));
+                    prop_assert_eq!(found, model.get(&key).map(|(_, value)| *value));
+                }
+            }
+        }
     }
 }
