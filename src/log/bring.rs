@@ -289,6 +289,10 @@ impl Bring<'_> {
         }
         drop(bulk);
         table.settle_new(new).map_err(Stop::Views)?;
+        drop(table);
+        // sled notes where its pages are when it is opened: the next start then need not go through all that was written.
+        let table = self.fresh(new)?;
+        table.position().map_err(Stop::Views)?;
         Ok((table, records))
     }
 

@@ -21,6 +21,9 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::oneshot;
 
+/// So many decisions are enough for a group when the writer has nothing to do; a busy one finds more, up to [`GROUP_MAX`].
+const BEGIN_MAX: usize = 16;
+
 /// What other threads see of the committer.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -133,8 +136,9 @@ impl Committer {
     /// Waits for the next thing to do; `None` at the end. What was written comes first: the writer has nothing to do.
     fn next(&mut self) -> Option<Turn> {
         if self.work.waiting.is_none() {
-            // While the writer is free, everything that is queued is decided before it is handed over.
-            if !self.is_full()
+            // While the writer is free, a few are decided and then handed over: were it all that is queued, the two would wait for
+            // each other in turn.
+            if self.work.next_waiting.len() < BEGIN_MAX
                 && let Ok(request) = self.requests.try_recv()
             {
                 return Some(Turn::Asked(request));
