@@ -163,6 +163,7 @@ impl Front {
         }
         let row = |(printer, condition)| json!({ "printer": printer, "condition": condition });
         all.insert("keys".to_owned(), Value::Object(self.states.keys_row()));
+        all.insert("operators".to_owned(), json!(self.desk.signing_on()));
         all.insert("printers".to_owned(), self.printers.list().into_iter().map(row).collect());
         let config = self.reload.path.as_ref().map(|path| path.display().to_string());
         all.insert("config".to_owned(), json!(config));

@@ -22,7 +22,7 @@ use crate::domain::time::{Timestamp, Uptime};
 use crate::store;
 use crate::vault::keys::KeyError;
 use crate::vault::pin;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,6 +33,15 @@ use uuid::Uuid;
 
 /// The most operators, those that are not active any more included.
 pub const OPERATORS_MAX: usize = 1000;
+
+/// Who could sign on at a till.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct SigningOn {
+    /// Whether a till without an operator may write nothing.
+    pub required: bool,
+    /// Operators who may sign on.
+    pub active: usize,
+}
 
 /// PINs that are hashed at once: each takes 19 MiB for a moment. Others wait.
 const PINS_AT_ONCE_MAX: usize = 2;
@@ -148,6 +157,14 @@ impl Desk {
             Some(Ok(Some(kept))) => kept.active && kept.pin.salt == on.salt,
             Some(Ok(None) | Err(_)) | None => false,
         }
+    }
+
+    /// Whether tills must sign on, and how many operators could; `None` until the store is open.
+    #[must_use]
+    pub fn signing_on(&self) -> Option<SigningOn> {
+        let kept = store::operators(&self.opened()?.log.views(), OPERATORS_MAX).ok()?;
+        let active = kept.iter().filter(|kept| kept.active).count();
+        Some(SigningOn { required: self.settings.operators.required, active })
     }
 
     /// Refuses a write of a till at which nobody is signed on, where the config wants that.

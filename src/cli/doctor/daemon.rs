@@ -128,6 +128,7 @@ fn parts(status: &Value, settings: &StoreSettings) -> Vec<Finding> {
     };
     let mut findings = vec![opened, vault];
     findings.extend(copy);
+    findings.extend(operators(get(status, "operators")));
     let (readers, printers) = (rows(status, "/readers"), rows(status, "/printers"));
     if readers.is_empty() {
         let mend = "plug one in, or add a `[[serial]]` to the config";
@@ -136,6 +137,23 @@ fn parts(status: &Value, settings: &StoreSettings) -> Vec<Finding> {
     findings.extend(readers.iter().map(reader));
     findings.extend(printers.iter().map(printer));
     findings
+}
+
+/// Who could sign on; `None` where nobody needs to and nobody could.
+fn operators(told: &Value) -> Option<Finding> {
+    let required = get(told, "required").as_bool()?;
+    match (get(told, "active").as_u64()?, required) {
+        (0, false) => None,
+        (0, true) => {
+            let found = "tills write nothing before somebody signs on, and nobody could";
+            Some(Finding::wrong("operators", found, "ficha operator set CODE"))
+        }
+        (active, required) => {
+            let found =
+                format!("{active} may sign on; tills {}", if required { "want it" } else { "go on without" });
+            Some(Finding::ok("operators", found))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -153,10 +171,11 @@ mod tests {
         let bad = json!({
             "store": { "state": "read_only", "why": "disk full", "second_copy": "absent" }, "vault": "locked",
             "readers": [{ "reader": "a", "state": "away", "why": "no such device" }, { "reader": "b", "state": "reading" }],
+            "operators": { "required": true, "active": 0 },
             "printers": [{ "printer": "x", "condition": "paper_out" }, { "printer": "y", "condition": "paper_near_end" }],
         });
         let findings = parts(&bad, &StoreSettings::default());
-        assert_eq!(wrong(&findings), ["store", "vault", "second copy", "reader", "printer"]);
+        assert_eq!(wrong(&findings), ["store", "vault", "second copy", "operators", "reader", "printer"]);
         assert!(findings.iter().all(|finding| finding.mend.is_some() || finding.level == Level::Ok));
         let good = json!({ "store": { "state": "open" }, "vault": "open", "readers": [], "printers": [] });
         assert_eq!(wrong(&parts(&good, &StoreSettings::default())), [""; 0]);

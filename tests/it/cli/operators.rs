@@ -62,3 +62,26 @@ fn a_command_signs_on_before_it_asks() {
     let row = |at: usize| (listed["rows"][at]["operator"].clone(), listed["rows"][at]["active"].clone());
     assert_eq!((row(0), row(1)), ((json!("A7"), json!(false)), (json!("B2"), json!(true))));
 }
+
+#[test]
+fn doctor_says_when_tills_want_an_operator_and_there_is_none() {
+    let mut shop = Shop::open();
+    let config = shop.folder.path().join("fichad.toml");
+    let text = std::fs::read_to_string(&config).unwrap() + "[operators]\nrequired = true\n";
+    std::fs::write(&config, text).unwrap();
+    shop.daemon.kill().unwrap();
+    shop.restart();
+    let line = |shop: &Shop| {
+        let doctor = shop.ficha(&["--json", "doctor", "--config", config.to_str().unwrap()], "");
+        let found: Value = serde_json::from_str(&doctor.out).unwrap();
+        let all = found["findings"].as_array().unwrap();
+        let line = all.iter().find(|finding| finding["check"] == "operators").cloned().unwrap();
+        (line["level"].clone(), line["found"].clone(), line["mend"].clone())
+    };
+    let (level, _, mend) = line(&shop);
+    assert_eq!((level, mend), (json!("wrong"), json!("ficha operator set CODE")));
+    assert_eq!(shop.ficha(&["operator", "set", "A7"], "48291537\n").code, 0);
+    assert_eq!(line(&shop), (json!("ok"), json!("1 may sign on; tills want it"), Value::Null));
+    assert_eq!(shop.ficha(&["operator", "set", "A7", "--keep-pin", "--active", "no"], "").code, 0);
+    assert_eq!(line(&shop).0, "wrong");
+}
