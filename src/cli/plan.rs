@@ -9,8 +9,8 @@ use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// The words of `domain::plan::PlanSource`.
-const SOURCES: [&str; 4] = ["SURVEY", "CHAT", "FORM", "STAFF"];
+/// The words of `domain::source::Source`.
+pub(super) const SOURCES: [&str; 4] = ["SURVEY", "CHAT", "FORM", "STAFF"];
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -125,12 +125,12 @@ pub(super) fn wanted(plan: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::plan::PlanSource;
+    use crate::domain::source::Source;
 
     #[test]
     fn the_daemon_knows_every_source() {
         for source in SOURCES {
-            assert!(serde_json::from_value::<PlanSource>(json!(source)).is_ok(), "{source}");
+            assert!(serde_json::from_value::<Source>(json!(source)).is_ok(), "{source}");
         }
     }
 }

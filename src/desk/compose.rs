@@ -81,7 +81,7 @@ pub fn compose(
             .preferences
             .iter()
             .take(PREFERENCES_MAX)
-            .map(|(name, value)| format!("{name}: {value}"))
+            .map(|(name, stated)| format!("{name}: {}", stated.value))
             .collect(),
         plans: plans(&till, now),
         consents_due,

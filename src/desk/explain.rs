@@ -43,10 +43,15 @@ impl Desk {
         let mut preferences = Vec::new();
         for number in store::numbers_of(&views, customer)? {
             let Some(key) = vault.key_of(&views, number)? else { continue };
-            let stated = vault.till(&views, &key)?.preferences;
-            let line = |(name, value): (&String, &String)| format!("{name}: {value}");
-            let shown = stated.iter().map(line).filter(|line| file.preferences.contains(line));
-            preferences.extend(shown.map(|line| json!({ "preference": line, "stated_under": number })));
+            for (name, stated) in vault.till(&views, &key)?.preferences {
+                let line = format!("{name}: {}", stated.value);
+                if file.preferences.contains(&line) {
+                    let (source, at) = (stated.source, stated.stated_at.map(Timestamp::rfc3339));
+                    preferences.push(json!({
+                        "preference": line, "stated_under": number, "source": source, "stated_at": at,
+                    }));
+                }
+            }
         }
         Ok(json!({
             "customer": customer, "at": now.rfc3339(), "numbers": store::numbers_of(&views, customer)?,

@@ -6,7 +6,10 @@ use super::request::Ask;
 use super::{Desk, random};
 use crate::domain::event::Outcome;
 use crate::domain::id::CustomerNumber;
+use crate::domain::preference::Preference;
 use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::source::Source;
+use crate::domain::time::Timestamp;
 use crate::log::Tx;
 use crate::store;
 use crate::vault::{NOTES_MAX, Vault};
@@ -40,6 +43,9 @@ struct SetPreference {
     /// Absent: the preference is withdrawn.
     #[serde(default)]
     value: Option<String>,
+    /// Absent: a member of staff was told.
+    #[serde(default)]
+    source: Option<Source>,
 }
 
 impl Desk {
@@ -66,18 +72,22 @@ impl Desk {
 
     /// `preference.set`.
     pub(super) async fn set_preference(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let SetPreference { key, customer, name, value } = ask.fields()?;
+        let SetPreference { key, customer, name, value, source } = ask.fields()?;
         check_text("name", Some(&name), PREFERENCE_CHARS_MAX)?;
         check_text("value", value.as_deref(), PREFERENCE_CHARS_MAX)?;
         let vault = self.store()?.vault.clone();
-        let nonce = random()?;
+        let (nonce, source) = (random()?, source.or(Some(Source::Staff)));
         let done = self
             .write(ask, key, move |tx| {
+                let stated_at = Some(Timestamp(tx.meta().at_us));
                 let kept = store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
                 let mut full = false;
                 change_till(tx, &vault, customer, nonce, |till| {
                     match &value {
-                        Some(value) => drop(till.preferences.insert(name.clone(), value.clone())),
+                        Some(value) => {
+                            let stated = Preference { value: value.clone(), source, stated_at };
+                            till.preferences.insert(name.clone(), stated);
+                        }
                         None => drop(till.preferences.remove(&name)),
                     }
                     full = till.preferences.len() > PREFERENCES_MAX;

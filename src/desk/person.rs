@@ -8,10 +8,12 @@ use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::CustomerNumber;
 use crate::domain::person::fields::Section;
 use crate::domain::person::{Form, Person};
+use crate::domain::preference::Preference;
 use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::time::Timestamp;
 use crate::log::{Read, Tx, Views};
 use crate::vault::keyring::IndexField;
-use crate::vault::{self, CustomerKey, Vault, VaultError, lookup};
+use crate::vault::{self, CustomerKey, Till, Vault, VaultError, lookup};
 use crate::{decode, store};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -173,6 +175,7 @@ impl Desk {
             "consents": consents,
             "contacts": contacts,
             "plans": plans,
+            "preferences": till.as_ref().map(preferences),
             "cards": super::card::card_rows(&kept, till.as_ref(), now),
             "enrolled_at": kept.enrolled_at.rfc3339(),
             "visits": kept.visits,
@@ -181,6 +184,15 @@ impl Desk {
             "merged": super::merge::rows(&views, &kept)?,
         }))
     }
+}
+
+/// All that is preferred, by name.
+fn preferences(till: &Till) -> Vec<Value> {
+    let row = |(name, stated): (&String, &Preference)| {
+        let at = stated.stated_at.map(Timestamp::rfc3339);
+        json!({ "name": name, "value": stated.value, "source": stated.source, "stated_at": at })
+    };
+    till.preferences.iter().map(row).collect()
 }
 
 /// The data keys of a customer, and of those merged into them who were not erased.

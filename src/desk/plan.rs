@@ -12,11 +12,10 @@ use crate::decode;
 use crate::domain::event::Outcome;
 use crate::domain::id::{CustomerNumber, SaleId};
 use crate::domain::money::{MINOR_MAX, Money};
-use crate::domain::plan::{
-    self, DAYS_MAX, OpenPlan, PLANS_MAX, PLANS_OPEN_MAX, Plan, PlanSource, PlanState, Wanted,
-};
+use crate::domain::plan::{self, DAYS_MAX, OpenPlan, PLANS_MAX, PLANS_OPEN_MAX, Plan, PlanState, Wanted};
 use crate::domain::purchase::{Receipt, check_word};
 use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::source::Source;
 use crate::domain::time::{Day, Timestamp};
 use crate::log::{Read, Tx};
 use crate::store;
@@ -40,7 +39,7 @@ struct Add {
     to: Day,
     #[serde(default)]
     budget: Option<Money>,
-    source: PlanSource,
+    source: Source,
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@
 use super::id::SaleId;
 use super::money::Money;
 use super::purchase::Line;
+use super::source::Source;
 use super::time::{Day, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,20 +20,6 @@ pub const PLANS_MAX: usize = 100;
 
 /// The most days from now to the last one of a plan.
 pub const DAYS_MAX: u32 = 731;
-
-/// Where the shop knows it from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum PlanSource {
-    /// An answer in a survey.
-    Survey,
-    /// A chat.
-    Chat,
-    /// A form.
-    Form,
-    /// The customer told a member of staff.
-    Staff,
-}
 
 /// What became of it, as far as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +67,7 @@ pub struct Plan {
     #[serde(flatten)]
     pub open: OpenPlan,
     /// Where the shop knows it from.
-    pub source: PlanSource,
+    pub source: Source,
     /// The user id of whoever recorded it.
     pub by: u32,
     /// What became of it.

@@ -42,6 +42,7 @@ use crate::domain::id::{CardId, CustomerNumber, IssueId};
 use crate::domain::person::Person;
 use crate::domain::person::fields::Section;
 use crate::domain::plan::OpenPlan;
+use crate::domain::preference::Preference;
 use crate::domain::time::Timestamp;
 use crate::log::{Half, Read, View, ViewError};
 use keyring::Keyring;
@@ -188,7 +189,7 @@ pub struct Till {
     pub hints: BTreeMap<IssueId, String>,
     /// By name of the preference.
     #[serde(default)]
-    pub preferences: BTreeMap<String, String>,
+    pub preferences: BTreeMap<String, Preference>,
     /// The questions of consent that were answered, each with when it is to be asked again (`None`: never by itself). `*` is there if
     /// the customer wanted nothing more at all: then those that are not listed are not asked either.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -69,7 +69,7 @@ pub(super) fn page(answers: &Answers, width: usize, zone: &TimeZone) -> Page {
     write.issues(answers);
     write.purchases(answers);
     write.plans(answers);
-    write.preferences(get(answers.whole(), "file"));
+    write.preferences(rows(answers.whole(), "/preferences"));
     write.consents(answers.whole());
     write.cards(answers);
     write.contacts(rows(answers.whole(), "/contacts"));
@@ -226,9 +226,18 @@ impl Writer<'_> {
         self.section("Points and level", &lines);
     }
 
-    fn preferences(&mut self, file: &Value) {
-        let lines: Vec<String> = rows(file, "/preferences").iter().map(plain).collect();
+    fn preferences(&mut self, stated: &[Value]) {
+        let line = |row: &Value| format!("{}: {}{}", at(row, "/name"), at(row, "/value"), self.stated(row));
+        let lines: Vec<String> = stated.iter().map(line).collect();
         self.section("Preferences", &lines);
+    }
+
+    /// When a preference was told, and to whom; nothing of one that was kept before that was asked.
+    pub(super) fn stated(&self, row: &Value) -> String {
+        match at(row, "/source") {
+            source if source == NOTHING => String::new(),
+            _ => format!(" ({}, {})", self.day(row, "/stated_at"), lower(row, "/source")),
+        }
     }
 
     /// What else is known of the person, by the words of the form.

@@ -68,7 +68,7 @@ Plans to buy
   kitchen until 2026-12-24, for 300.00 EUR
 
 Preferences
-  receipt: none on paper
+  receipt: none on paper (2026-09-21, form)
 
 Consents
   offers by email: yes, since 2026-09-21; to be asked again by 2028-09-21

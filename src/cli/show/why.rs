@@ -21,8 +21,9 @@ pub(super) fn page(answer: &Value, width: usize, zone: &TimeZone) -> Page {
     write.why_level(file, get(answer, "level"));
     write.why_class(file, get(answer, "class"));
     write.why_issues(rows(answer, "/issues"));
-    let stated =
-        |row: &Value| format!("{}: stated under {}", at(row, "/preference"), at(row, "/stated_under"));
+    let stated = |row: &Value| {
+        format!("{}: stated under {}{}", at(row, "/preference"), at(row, "/stated_under"), write.stated(row))
+    };
     let stated: Vec<String> = rows(answer, "/preferences").iter().map(stated).collect();
     write.section("Preferences", &stated);
     let planned = |row: &Value| {

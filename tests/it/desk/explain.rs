@@ -28,7 +28,8 @@ fn the_parts_add_up_to_what_the_till_is_shown() {
     let customer = shop.enrol("Ana", "Sanz", "+34911111111");
     sell(&shop, &customer, "1", "2027-01-15", 12_000);
     shop.call("issue.open", &with_key(json!({ "customer": customer, "kind": "REPAIR" }))).unwrap();
-    let preference = json!({ "customer": customer, "name": "receipt", "value": "by e-mail" });
+    let preference =
+        json!({ "customer": customer, "name": "receipt", "value": "by e-mail", "source": "FORM" });
     shop.call("preference.set", &with_key(preference)).unwrap();
 
     let told = explain(&shop, &customer);
@@ -47,8 +48,15 @@ fn the_parts_add_up_to_what_the_till_is_shown() {
     );
     assert_eq!(told["issues"][0]["issue"], file["issues"][0]["issue"]);
     assert_eq!(told["issues"][0]["counted_from"], file["issues"][0]["opened_at"]);
-    let stated = json!([{ "preference": "receipt: by e-mail", "stated_under": customer }]);
-    assert_eq!(told["preferences"], stated);
+    let stated = &told["preferences"][0];
+    let at = stated["stated_at"].as_str().unwrap();
+    let row = json!({ "preference": "receipt: by e-mail", "stated_under": customer, "source": "FORM", "stated_at": at });
+    assert_eq!(told["preferences"], json!([row]));
+    let row = json!({ "name": "receipt", "value": "by e-mail", "source": "FORM", "stated_at": at });
+    assert_eq!(
+        shop.call("customer.show", &json!({ "customer": customer })).unwrap()["preferences"],
+        json!([row])
+    );
     assert_eq!(told["numbers"], json!([customer]));
 }
 
@@ -62,7 +70,9 @@ fn what_was_merged_is_told_under_its_own_number_and_whoever_objects_has_no_reaso
     shop.call("preference.set", &with_key(preference)).unwrap();
     shop.call("customer.merge", &with_key(json!({ "from": other, "into": one, "sure": true }))).unwrap();
     let told = explain(&shop, &one);
-    assert_eq!(told["preferences"], json!([{ "preference": "bag: none", "stated_under": other }]));
+    let stated = &told["preferences"][0];
+    assert_eq!(stated["preference"], "bag: none");
+    assert_eq!((&stated["stated_under"], &stated["source"]), (&other, &json!("STAFF")));
     assert_eq!(told["numbers"].as_array().unwrap().len(), 2);
     assert!(!told["class"].is_null());
     shop.call("customer.object", &with_key(json!({ "customer": one, "objects": true }))).unwrap();
