@@ -300,7 +300,7 @@ impl Settings {
             dir: dir.into(),
             second_dir: None,
             segment_bytes: 64 << 20,
-            cache_bytes: 16 << 20,
+            cache_bytes: 24 << 20,
             checkpoint_groups: 4096,
             checkpoint_bytes: 16 << 20,
             scrub_every: Duration::from_secs(6 * 3600),

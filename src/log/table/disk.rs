@@ -240,7 +240,7 @@ impl Disk {
     pub(super) fn fill(&self, entries: impl Iterator<Item = Laid>, to: Position) -> Result<(), String> {
         let mut failed = None;
         let entries = entries.map_while(|entry| entry.map_err(|error| failed = Some(error)).ok());
-        put::put(self, entries)?;
+        put::put(self, entries, put::FULL_BYTES)?;
         if let Some(error) = failed {
             return Err(error.to_string());
         }
@@ -249,7 +249,7 @@ impl Disk {
     }
 
     fn put(&self, changes: impl Iterator<Item = Changed>, to: Position) -> Result<(), String> {
-        put::put(self, changes)?;
+        put::put(self, changes, put::BLOCK_BYTES)?;
         self.insert(APPLIED, to.seq, &to.encode())?;
         self.sync()?;
         self.redo.clear()

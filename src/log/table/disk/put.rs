@@ -9,7 +9,10 @@ use super::{Disk, PART_BYTES, PART_KEY, caught, part_key, payload};
 use std::sync::atomic::Ordering;
 
 /// The most that a block of several entries holds. Long blocks are few leaves in sled, short ones quickly read and written.
-const BLOCK_BYTES: usize = 1 << 10;
+pub(super) const BLOCK_BYTES: usize = 1 << 10;
+/// The same where a whole table is written in key order: sled leaves each of its leaves half full then, and would keep twice as many in
+/// memory. A block that is changed later is cut to the usual size.
+pub(super) const FULL_BYTES: usize = 2 << 10;
 /// So much of a block that grows at its end is written out before it grows on.
 const OPEN_BYTES: usize = 64 << 10;
 /// Where the first block lies: before every entry of every view.
@@ -22,6 +25,8 @@ struct Open {
     until: Option<Vec<u8>>,
     items: Vec<Item>,
     bytes: usize,
+    /// How long it may be.
+    limit: usize,
     /// It grew at its end: what comes next will too.
     at_end: bool,
 }
@@ -29,15 +34,15 @@ struct Open {
 /// A long value that was replaced or removed: its parts are to go once nothing leads to them.
 type Stale = (Vec<u8>, u64);
 
-/// Writes `changes`, which come in key order.
-pub(super) fn put(table: &Disk, changes: impl Iterator<Item = Changed>) -> Result<(), String> {
+/// Writes `changes`, which come in key order, into blocks of at most `limit` bytes.
+pub(super) fn put(table: &Disk, changes: impl Iterator<Item = Changed>, limit: usize) -> Result<(), String> {
     let (mut stale, mut open): (Vec<Stale>, Option<Open>) = (Vec::new(), None);
     for (key, change) in changes {
         let mut block = match open.take() {
             Some(block) if block.covers(&key) => block,
             before => {
                 before.map_or(Ok(()), |before| before.write(table).map(drop))?;
-                Open::load(table, &key)?
+                Open::load(table, &key, limit)?
             }
         };
         block.change(table, key, change, &mut stale)?;
@@ -52,7 +57,7 @@ pub(super) fn put(table: &Disk, changes: impl Iterator<Item = Changed>) -> Resul
 
 impl Open {
     /// The block that `key` belongs to.
-    fn load(table: &Disk, key: &[u8]) -> Result<Self, String> {
+    fn load(table: &Disk, key: &[u8], limit: usize) -> Result<Self, String> {
         let found = caught(|| table.db.range(..=key).next_back().transpose())?;
         let (begin, mut items) = match found {
             Some((begin, framed)) => {
@@ -67,7 +72,7 @@ impl Open {
             items.truncate(items.partition_point(|item| item.key < *until));
         }
         let bytes = items.iter().map(Item::bytes).fold(0, usize::saturating_add);
-        Ok(Self { begin, until, items, bytes, at_end: false })
+        Ok(Self { begin, until, items, bytes, limit, at_end: false })
     }
 
     fn covers(&self, key: &[u8]) -> bool {
@@ -111,7 +116,7 @@ impl Open {
 
     /// Writes the block, as several when it is too long; gives the last of them, to go on with.
     fn write(self, table: &Disk) -> Result<Self, String> {
-        let Self { begin, until, items, bytes, at_end } = self;
+        let Self { begin, until, items, bytes, limit, at_end } = self;
         if items.is_empty() && begin != FIRST {
             cut_before(table, &begin)?;
             return moving(table, || table.remove(&begin)).map(|_| Self {
@@ -119,14 +124,15 @@ impl Open {
                 until,
                 items,
                 bytes: 0,
+                limit,
                 at_end,
             });
         }
-        if bytes <= BLOCK_BYTES {
+        if bytes <= limit {
             write_block(table, &begin, &items)?;
-            return Ok(Self { begin, until, items, bytes, at_end });
+            return Ok(Self { begin, until, items, bytes, limit, at_end });
         }
-        let mut blocks = split(items, bytes, at_end);
+        let mut blocks = split(items, (bytes, limit), at_end);
         if let [only] = blocks.as_slice() {
             write_block(table, &begin, only)?;
         } else {
@@ -142,7 +148,7 @@ impl Open {
         let items = blocks.pop().unwrap_or_default();
         let own = items.first().filter(|_| several).map(|first| first.key.clone());
         let bytes = items.iter().map(Item::bytes).fold(0, usize::saturating_add);
-        Ok(Self { begin: own.unwrap_or(begin), until, items, bytes, at_end })
+        Ok(Self { begin: own.unwrap_or(begin), until, items, bytes, limit, at_end })
     }
 }
 
@@ -163,13 +169,13 @@ fn cut_before(table: &Disk, begin: &[u8]) -> Result<(), String> {
 }
 
 /// Cuts entries into blocks: full ones where they came at the end, for more will come there, else into halves.
-fn split(items: Vec<Item>, bytes: usize, at_end: bool) -> Vec<Vec<Item>> {
-    let count = bytes.div_ceil(BLOCK_BYTES).max(1);
-    let aim = if at_end { BLOCK_BYTES } else { bytes.div_ceil(count) };
+fn split(items: Vec<Item>, (bytes, limit): (usize, usize), at_end: bool) -> Vec<Vec<Item>> {
+    let count = bytes.div_ceil(limit).max(1);
+    let aim = if at_end { limit } else { bytes.div_ceil(count) };
     let (mut blocks, mut block, mut filled) = (Vec::new(), Vec::new(), 0_usize);
     for item in items {
         let grown = filled.saturating_add(item.bytes());
-        if !block.is_empty() && (grown > BLOCK_BYTES || (!at_end && filled >= aim)) {
+        if !block.is_empty() && (grown > limit || (!at_end && filled >= aim)) {
             blocks.push(std::mem::take(&mut block));
             filled = 0;
         }
@@ -238,14 +244,19 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
-        fn a_table_is_what_a_map_would_be(groups in prop::collection::vec(prop::collection::btree_map(prop::collection::vec(0_u8..5, 1..6), value(), 1..60), 1..12)) {
+        fn a_table_is_what_a_map_would_be(groups in prop::collection::vec(prop::collection::btree_map(prop::collection::vec(0_u8..5, 1..6), value(), 1..60), 1..12), filled in any::<bool>()) {
             let dir = tempfile::tempdir().unwrap();
             let disk = Disk::open(Half::Neutral, dir.path(), 1 << 20).unwrap();
             let mut model: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
             for (group, seq) in groups.into_iter().zip(1..) {
                 let changes: Changes =
                     group.iter().map(|(key, value)| (key.clone(), Change { seq, value: value.clone() })).collect();
-                write(&disk, &changes, seq);
+                if filled && seq == 1 {
+                    let entries = changes.into_iter().filter(|(_, change)| change.value.is_some());
+                    disk.fill(entries.map(Ok), Position { seq, crc: 0, fold: 1 }).unwrap();
+                } else {
+                    write(&disk, &changes, seq);
+                }
                 for (key, value) in group {
                     match value {
                         Some(value) => model.insert(key, value),
@@ -275,7 +286,7 @@ mod tests {
         let key = |number: u32| [&[0_u8][..], &number.wrapping_mul(0x9e37_79b1).to_be_bytes()].concat();
         let put_one = |number: u32| {
             let change = Change { seq: u64::from(number), value: Some(vec![1; 40]) };
-            put(&disk, [(key(number), change)].into_iter()).unwrap();
+            put(&disk, [(key(number), change)].into_iter(), BLOCK_BYTES).unwrap();
         };
         put_one(0);
         let written = std::sync::atomic::AtomicU32::new(0);
