@@ -81,6 +81,7 @@ fn main() -> anyhow::Result<()> {
     let count = persons.max(set.originals.len());
     say(&format!("{count} persons in the store"));
     measure(&opened, &set, &whose, args.misses)?;
+    strangers(&opened, &set, count)?;
     opened.log.close();
     Ok(())
 }
@@ -199,6 +200,25 @@ fn measure(
         2.0 * precision * recall / (precision + recall)
     ));
     table(&[("a person compared", &times), ("of it on the processor", &work)]);
+    Ok(())
+}
+
+/// Looks for as many who are not in the store: most who are taken in are new, and nobody among those who are compared ends the search.
+fn strangers(opened: &Opened, set: &Set, persons: usize) -> anyhow::Result<()> {
+    let views = opened.log.views();
+    let (mut times, mut work) = (Times::default(), Times::default());
+    let mut told = 0_usize;
+    for number in 0..set.copies.len() {
+        let form = set.another(u64::try_from(persons.saturating_add(number))?).form()?;
+        let demographic = form.more.values().next().cloned().unwrap_or_default();
+        let (started, worked) = (now(), on_the_processor()?);
+        let twins = opened.vault.twins(&views, (&form.basic, &demographic), &[])?;
+        times.push(now().saturating_duration_since(started));
+        work.push(on_the_processor()?.saturating_sub(worked));
+        told = told.saturating_add(twins.len());
+    }
+    say(&format!("{} strangers looked for: {told} told as probable", set.copies.len()));
+    table(&[("a stranger compared", &times), ("of it on the processor", &work)]);
     Ok(())
 }
 

@@ -10,9 +10,11 @@ mod terms;
 
 pub use profile::Profile;
 pub use score::{Likeness, PROBABLE, compare};
+use terms::is_same_sort;
 pub use terms::{looked_for_by, pairs};
 
 use super::keyring::IndexField;
+use super::lookup::Term;
 use super::{INDEX, Vault, VaultError};
 use crate::domain::id::CustomerNumber;
 use crate::domain::person::Person;
@@ -38,9 +40,28 @@ pub struct Twin {
     pub likeness: Likeness,
 }
 
+/// What somebody shares with whoever is looked for, of the terms of the blind indexes alone.
+#[derive(Default)]
+struct Shares<'t> {
+    votes: u32,
+    /// One of the terms.
+    term: Option<&'t Term>,
+    /// Things of more than one sort, or a telephone number or e-mail address, which few share who are strangers.
+    several: bool,
+}
+
+impl<'t> Shares<'t> {
+    fn add(&mut self, term: &'t Term, vote: u32) {
+        self.votes = self.votes.saturating_add(vote);
+        let other = self.term.replace(term).is_some_and(|before| !is_same_sort(before, term));
+        self.several |= other || is_ones_own(term.0);
+    }
+}
+
 impl Vault {
     /// Who may be this person, the likeliest first: those whose score reaches [`PROBABLE`]. Opens at most
-    /// [`COMPARED_MAX`] customers; `but` are passed over.
+    /// [`COMPARED_MAX`] customers; `but` are passed over. Once one of them is told as this person, whoever shares a single thing
+    /// is not opened any more: of such there are many, and hardly one of them is meant.
     ///
     /// # Errors
     /// [`VaultError::Locked`], or a failing view or key file.
@@ -51,8 +72,13 @@ impl Vault {
         but: &[CustomerNumber],
     ) -> Result<Vec<Twin>, VaultError> {
         let wanted = Profile::of(person, demographic);
-        let mut twins = Vec::new();
-        for customer in self.nearest(views, &looked_for_by(person, demographic), but)? {
+        let mut twins: Vec<Twin> = Vec::new();
+        let terms = looked_for_by(person, demographic);
+        for (customer, shares) in self.nearest(views, &terms, but)? {
+            // Another of the household hides nobody.
+            if !shares.several && twins.iter().any(|twin| !twin.likeness.household) {
+                continue;
+            }
             let own = match self.profile(views, customer) {
                 Ok(Some(own)) => own,
                 // Whoever cannot be read does not hide the others; who shows them says what is wrong.
@@ -70,15 +96,16 @@ impl Vault {
         Ok(twins)
     }
 
-    /// The customers that these terms lead to, a rare term counting for more; the first [`COMPARED_MAX`].
-    fn nearest(
+    /// The customers that these terms lead to and what they share, a rare term counting for more; the first [`COMPARED_MAX`].
+    fn nearest<'t>(
         &self,
         views: &(impl Read + ?Sized),
-        terms: &[super::lookup::Term],
+        terms: &'t [Term],
         but: &[CustomerNumber],
-    ) -> Result<Vec<CustomerNumber>, VaultError> {
-        let mut votes: HashMap<CustomerNumber, u32> = HashMap::new();
-        for (field, text) in terms {
+    ) -> Result<Vec<(CustomerNumber, Shares<'t>)>, VaultError> {
+        let mut all: HashMap<CustomerNumber, Shares<'_>> = HashMap::new();
+        for term in terms {
+            let (field, text) = term;
             let mut found = Vec::new();
             for hash in self.keyring().indexes(*field, text) {
                 found.extend(views.scan(INDEX, &hash.0, UNDER_TERM_MAX)?);
@@ -89,15 +116,14 @@ impl Vault {
                 let Some(customer) = number.map(CustomerNumber).filter(|number| !but.contains(number)) else {
                     continue;
                 };
-                let votes = votes.entry(customer).or_default();
-                *votes = votes.saturating_add(vote);
+                all.entry(customer).or_default().add(term, vote);
             }
         }
-        let mut nearest: Vec<(CustomerNumber, u32)> = votes.into_iter().collect();
+        let mut nearest: Vec<(CustomerNumber, Shares<'_>)> = all.into_iter().collect();
         // Of those with as many votes always the same are opened.
-        nearest.sort_unstable_by_key(|(customer, votes)| (Reverse(*votes), *customer));
+        nearest.sort_unstable_by_key(|(customer, shares)| (Reverse(shares.votes), *customer));
         nearest.truncate(COMPARED_MAX);
-        Ok(nearest.into_iter().map(|(customer, _)| customer).collect())
+        Ok(nearest)
     }
 
     /// `None` of whoever is just being erased.
@@ -134,8 +160,12 @@ impl Vault {
 fn vote(field: IndexField, under: usize) -> u32 {
     // The doubt about a term that is cut off is the same as about a common one.
     let common = usize::BITS.saturating_sub(under.min(UNDER_TERM_MAX).leading_zeros());
-    let own = if matches!(field, IndexField::Phone | IndexField::Email) { 2 } else { 1 };
+    let own = if is_ones_own(field) { 2 } else { 1 };
     10_u32.saturating_sub(common).max(1).saturating_mul(own)
+}
+
+fn is_ones_own(field: IndexField) -> bool {
+    matches!(field, IndexField::Phone | IndexField::Email)
 }
 
 #[cfg(test)]

@@ -125,9 +125,12 @@ impl Sum {
 fn names(one: &Profile, other: &Profile, sum: &mut Sum) {
     let given = name(&one.given, &other.given);
     let family = name(&one.family, &other.family);
-    let crossed = name(&one.given, &other.family).zip(name(&one.family, &other.given));
-    let in_place = given.max(family);
-    if crossed.is_some_and(|(first, second)| first.min(second) >= How::Near) && in_place < Some(How::Near) {
+    // Dear, and seldom so: looked at last.
+    let crossed = |one: &[String], other: &[String]| name(one, other) >= Some(How::Near);
+    if given.max(family) < Some(How::Near)
+        && crossed(&one.given, &other.family)
+        && crossed(&one.family, &other.given)
+    {
         return sum.person(SWAPPED, "names_swapped");
     }
     let [same, near, differs] = GIVEN;

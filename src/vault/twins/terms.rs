@@ -53,6 +53,12 @@ fn keys(name: &[String]) -> BTreeSet<String> {
     name.iter().take(PAIRED_MAX).flat_map(|word| lookup::sounds_of(word)).collect()
 }
 
+/// Whether two terms say the same of somebody, in two spellings: a pair has one for each way its words sound.
+pub(super) fn is_same_sort(one: &Term, other: &Term) -> bool {
+    let sort = |(field, text): &Term| (*field, text.chars().next().filter(|_| *field == IndexField::Pair));
+    sort(one) == sort(other)
+}
+
 /// Everything that somebody who may be here already is looked for by.
 #[must_use]
 pub fn looked_for_by(person: &Person, demographic: &Map<String, Value>) -> Vec<Term> {
