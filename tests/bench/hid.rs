@@ -25,11 +25,15 @@ const HEAD: &str = "# reader: bench\n# mode: HID POS\n# date: 2026-11-22\n# by: 
 const DATA: usize = 56;
 const BEHIND: usize = 2;
 
-/// How many scans there were, and how many seconds they took together.
+/// The stages of a scan that the daemon's metrics tell apart, as its registers wait for them.
+const STAGES: [&str; 5] = ["read", "decode", "resolve", "compose", "push"];
+
+/// How many scans there were, and how many seconds they took together, and each stage of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Inside {
     pub(crate) count: f64,
     sum_s: f64,
+    stages_s: [f64; STAGES.len()],
 }
 
 impl Inside {
@@ -44,20 +48,37 @@ impl Inside {
                 text.lines().find_map(|line| line.strip_prefix(name)).context("a number is not told")?;
             Ok(line.trim().parse()?)
         };
-        Ok(Self { count: number("ficha_scan_seconds_count ")?, sum_s: number("ficha_scan_seconds_sum ")? })
+        let mut stages_s = [0.0; STAGES.len()];
+        for (sum_s, stage) in stages_s.iter_mut().zip(STAGES) {
+            *sum_s = number(&format!("ficha_scan_stage_seconds_sum{{stage=\"{stage}\"}} "))?;
+        }
+        let (count, sum_s) = (number("ficha_scan_seconds_count ")?, number("ficha_scan_seconds_sum ")?);
+        Ok(Self { count, sum_s, stages_s })
     }
 
     /// What was added since `before`.
     pub(crate) fn since(self, before: Self) -> Self {
-        Self { count: self.count - before.count, sum_s: self.sum_s - before.sum_s }
+        self.with(before, |now, before| now - before)
     }
 
     pub(crate) fn and(self, more: Self) -> Self {
-        Self { count: self.count + more.count, sum_s: self.sum_s + more.sum_s }
+        self.with(more, |sum, more| sum + more)
+    }
+
+    fn with(self, other: Self, of: impl Fn(f64, f64) -> f64) -> Self {
+        let mut stages_s = self.stages_s;
+        stages_s.iter_mut().zip(other.stages_s).for_each(|(own, other)| *own = of(*own, other));
+        Self { count: of(self.count, other.count), sum_s: of(self.sum_s, other.sum_s), stages_s }
     }
 
     pub(crate) fn mean_us(self) -> f64 {
         self.sum_s / self.count * 1e6
+    }
+
+    /// The mean of each stage, in words.
+    pub(crate) fn stages(self) -> String {
+        let stage = |(name, sum_s): (&str, f64)| format!("{name} {:.1}", sum_s / self.count * 1e6);
+        STAGES.into_iter().zip(self.stages_s).map(stage).collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -170,6 +170,7 @@ fn compare(args: &Args) -> anyhow::Result<()> {
         reports.mean_us(),
         reports.count
     ));
+    say(&format!("of the serial ones, stage by stage: {} µs", serial.stages()));
     say(&format!("resident after them: {}", shop.resident()?));
     ensure!(times.iter().all(|times| times.len() == ours.len()), "one of them lost scans");
     drop(redis);
