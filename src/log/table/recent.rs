@@ -2,7 +2,8 @@
 //! whatever is added meanwhile.
 //!
 //! What is added at once is a run; [`FAN`] runs of one size become one of the next. So adding costs little more than what is added,
-//! and whoever looks for a key looks into few runs, most of which a filter spares.
+//! and whoever looks for a key looks into few runs, most of which a filter spares. Before them one filter over all runs is asked: a scan
+//! looks for what did not change lately, and to look into a dozen filters would cost it as many misses of the processor's cache.
 
 use super::super::filter::{Filter, KeyHash};
 use super::super::layer::{Change, Changed, Changes, Laid};
@@ -15,6 +16,9 @@ const AROUND_BYTES: usize = 144;
 const FAN: usize = 4;
 /// Bits of a run's filter for each entry. Most keys that are asked for are not among the recent ones.
 const FILTER_BITS: usize = 20;
+/// Bits of the filter over all runs, 512 KiB: twenty for each of as many entries as usually come together before they are written out.
+/// Of more, more are looked for in the runs.
+const ALL_BITS: usize = 4 << 20;
 
 /// An entry of a run, which shares it with the run that it was added with.
 #[derive(Clone)]
@@ -80,16 +84,26 @@ impl Run {
     }
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Recent {
     /// The largest and oldest first; within one size, again.
     runs: Vec<Arc<Run>>,
+    /// Over the keys of all runs, and of what was added since: shared with whoever came of this one.
+    all: Arc<Filter>,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { runs: Vec::new(), all: Arc::new(Filter::new(ALL_BITS)) }
+    }
 }
 
 impl Recent {
     /// This, with `changes` laid over it.
     pub(super) fn with(&self, changes: Changes) -> Self {
         let mut runs = self.runs.clone();
+        // Before a run with them is seen.
+        changes.keys().for_each(|key| self.all.note(KeyHash::of(key)));
         if !changes.is_empty() {
             runs.push(Arc::new(Run::new(changes.into_iter().map(Entry::new).collect(), 0)));
         }
@@ -97,7 +111,7 @@ impl Recent {
             let parts = runs.split_off(from);
             runs.push(Arc::new(put_together(&parts)));
         }
-        Self { runs }
+        Self { runs, all: Arc::clone(&self.all) }
     }
 
     /// About how much memory it takes.
@@ -111,6 +125,9 @@ impl Recent {
             return None;
         }
         let hash = KeyHash::of(key);
+        if !self.all.may_hold(hash) {
+            return None;
+        }
         let mut runs = self.runs.iter().rev().filter(|run| run.filter.may_hold(hash));
         runs.find_map(|run| run.get(key)).map(|change| change.value.clone())
     }
