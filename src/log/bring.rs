@@ -7,7 +7,7 @@ use super::marker::journal_dir;
 use super::record::{Record, events};
 use super::scan::{Part, Place, Scan, replay, scan};
 use super::snapshot::Snapshot;
-use super::table::{Position, Table};
+use super::table::{Often, Position, Table};
 use super::{Fold, FoldError, Half, OpenError, Rebuilt, Settings, ViewError, Views, checkpoint, snapshots};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -305,7 +305,8 @@ impl Bring<'_> {
     }
 
     fn fresh(&self, dir: &Path) -> Result<Table, Stop> {
-        Table::open(self.half, dir, self.settings.cache_bytes).map_err(Stop::Views)
+        Table::open(self.half, dir, self.settings.cache_bytes, Often::of(self.half, self.fold))
+            .map_err(Stop::Views)
     }
 
     /// Visits the live records of `scan` after `after`; a `Stop` of `visit` comes back as it is.

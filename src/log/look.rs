@@ -8,7 +8,7 @@ use super::marker::{Marker, journal_dir};
 use super::open::lock;
 use super::scan::{Part, Scan, scan};
 use super::settle::{Begin, judge};
-use super::table::{Position, Table};
+use super::table::{Often, Position, Table};
 use super::verify::{Check, Verified};
 use super::{Folds, Half, Halves, OpenError, Settings, snapshots, swap};
 use std::path::Path;
@@ -72,7 +72,7 @@ fn views(check: &Check<'_>, folds: Option<&Folds>, found: &mut Verified) -> Resu
     if !dir.exists() {
         return Ok(Position::default());
     }
-    let table = match Table::open(half, &dir, settings.cache_bytes) {
+    let table = match Table::open(half, &dir, settings.cache_bytes, Often::default()) {
         Ok(table) => table,
         Err(what) => {
             found.note(settings, half, OpenError::Damaged { file: dir, offset: 0, what });

@@ -215,6 +215,12 @@ pub trait Fold: Send + Sync {
     /// Applies one event.
     fn apply(&self, meta: &Meta, event: &[u8], views: &mut dyn ReadWrite) -> Result<(), FoldError>;
 
+    /// Whether single entries of a view are asked for again and again, by whoever must not wait. Such views lie in short blocks, which
+    /// are quickly read and hold little beside; long ones are fewer and take less memory.
+    fn often(&self, _view: View) -> bool {
+        false
+    }
+
     /// Whether a view goes into snapshots, in clear. One that does not is never read by [`Self::apply`], and
     /// [`Self::derive`] gives it anew.
     fn keeps(&self, _view: View) -> bool {

@@ -10,7 +10,7 @@ use super::record::{FORMAT, HeaderError, SegmentHeader};
 use super::scan::{Part, Place, Seen, scan};
 use super::segment::{Segment, head, list};
 use super::settle::{Begin, Settled, settle};
-use super::table::{Position, Table};
+use super::table::{Often, Position, Table};
 use super::{
     Folds, Half, Halves, Healed, Meta, OpenError, OpenReport, Orphan, Settings, Views, checkpoint, marker,
     swap,
@@ -18,6 +18,7 @@ use super::{
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{File, OpenOptions};
+use std::panic::resume_unwind;
 use std::path::Path;
 
 /// A log, ready for its committer.
@@ -42,7 +43,9 @@ pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenErr
         tidy(settings, half)?;
     }
     let mut found = Halves { personal: Err(Bad::default()), neutral: Err(Bad::default()) };
-    Half::ALL.into_iter().for_each(|half| *found.get_mut(half) = existing(settings, half));
+    for half in Half::ALL {
+        *found.get_mut(half) = existing(settings, half, Often::of(half, folds.get(half)));
+    }
     let (Begun { settled, checkpoints }, healed) = settled(settings, &found, timeline)?;
     let Settled { journals, scans, last } = settled;
 
@@ -50,17 +53,26 @@ pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenErr
     let mut report = OpenReport { last: last_meta, healed, ..OpenReport::default() };
     let mut tables = Halves::default();
     let mut positions = Halves::default();
+    let up = |half, found| {
+        let bring = Bring { settings, half, fold: folds.get(half), scan: scans.get(half), go_on: &|| true };
+        (bring.end(), bring.up(found, *checkpoints.get(half)))
+    };
+    // Side by side: views that must be built anew take minutes in a large store.
     let Halves { personal, neutral } = found;
-    for (half, found) in [(Half::Personal, personal), (Half::Neutral, neutral)] {
+    let (personal, neutral) = std::thread::scope(|scope| {
+        let personal = scope.spawn(|| up(Half::Personal, personal));
+        let neutral = up(Half::Neutral, neutral);
+        (personal.join().unwrap_or_else(|panic| resume_unwind(panic)), neutral)
+    });
+    for (half, (end, up)) in [(Half::Personal, personal), (Half::Neutral, neutral)] {
         let scan = scans.get(half);
         report.torn.extend(scan.torn.clone());
         let dir = journal_dir(&settings.dir, half);
         let orphan = |seen: &Seen| Orphan { meta: seen.meta, file: seen.path(&dir), offset: seen.offset };
         report.orphans.extend(scan.orphans.iter().map(orphan));
         report.read_bytes = report.read_bytes.saturating_add(scan.read_bytes);
-        let bring = Bring { settings, half, fold: folds.get(half), scan, go_on: &|| true };
-        *positions.get_mut(half) = bring.end();
-        let Up { table, caught_up, rebuilt, behind } = bring.up(found, *checkpoints.get(half))?;
+        *positions.get_mut(half) = end;
+        let Up { table, caught_up, rebuilt, behind } = up?;
         *tables.get_mut(half) = table;
         report.caught_up = report.caught_up.saturating_add(caught_up);
         report.rebuilt.extend(rebuilt);
@@ -162,12 +174,12 @@ pub(super) fn lock(dir: &Path) -> Result<Flock<File>, OpenError> {
     })
 }
 
-fn existing(settings: &Settings, half: Half) -> Found {
+fn existing(settings: &Settings, half: Half, often: Often) -> Found {
     let dir = views_dir(settings, half);
     if !dir.exists() {
         return Err(Bad::default());
     }
-    let table = Table::open(half, &dir, settings.cache_bytes);
+    let table = Table::open(half, &dir, settings.cache_bytes, often);
     let table = table.map_err(|why| Bad { why: Some(why), reached: 0 })?;
     match table.finish().and_then(|()| table.position()) {
         Ok(Some(position)) => Ok((table, position)),

@@ -6,7 +6,7 @@
 
 use super::layer::{Change, Changed, Changes, Laid, Under, lay};
 use super::record::array;
-use super::{Half, ViewError};
+use super::{Fold, Half, VIEW_NUMBER_MAX, View, ViewError};
 use disk::{Changing, Disk};
 use recent::Recent;
 use std::path::Path;
@@ -36,6 +36,23 @@ pub(super) struct Position {
 /// What happens once something put aside is written and synced, or could not be.
 pub(super) type Then = Box<dyn FnOnce(Result<(), String>) + Send>;
 
+/// The views of a half that lie in short blocks, a bit for each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Often(u32);
+
+impl Often {
+    pub(super) fn of(half: Half, fold: &dyn Fold) -> Self {
+        let often = (0..=VIEW_NUMBER_MAX).filter(|number| fold.often(View { half, number: *number }));
+        Self(often.fold(0, |views, number| views | 1 << number))
+    }
+
+    /// Whether the view with this key's first byte is one of them.
+    fn holds(self, key: &[u8]) -> bool {
+        key.first()
+            .is_some_and(|number| self.0.checked_shr(u32::from(*number)).is_some_and(|bits| bits & 1 == 1))
+    }
+}
+
 pub(super) struct Table {
     disk: Arc<Disk>,
     /// Held to take or replace what is in it, and by nobody for longer.
@@ -64,8 +81,8 @@ struct Writing {
 
 impl Table {
     /// Opens or makes the table in `dir`; the error says what sled said.
-    pub(super) fn open(half: Half, dir: &Path, cache_bytes: u64) -> Result<Self, String> {
-        let disk = Arc::new(Disk::open(half, dir, cache_bytes)?);
+    pub(super) fn open(half: Half, dir: &Path, cache_bytes: u64, often: Often) -> Result<Self, String> {
+        let disk = Arc::new(Disk::open(half, dir, cache_bytes, often)?);
         Ok(Self { disk, front: Arc::default(), writing: Mutex::default() })
     }
 
@@ -272,7 +289,7 @@ mod tests {
         #[test]
         fn it_is_what_was_applied_wherever_that_lies(steps in prop::collection::vec(step(), 1..30)) {
             let dir = tempfile::tempdir().unwrap();
-            let open = || Table::open(Half::Neutral, dir.path(), 1 << 20).unwrap();
+            let open = || Table::open(Half::Neutral, dir.path(), 1 << 20, Often::default()).unwrap();
             let (mut table, mut model, mut to) = (open(), BTreeMap::new(), Position::default());
             for (step, seq) in steps.into_iter().zip(1..) {
                 match step {

@@ -11,8 +11,8 @@ use super::super::files::step;
 use super::super::layer::{Change, Changed, Laid};
 use super::super::record::array;
 use super::super::{Half, VALUE_BYTES_MAX, ViewError};
-use super::Position;
 use super::redo::Redo;
+use super::{Often, Position};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -46,13 +46,14 @@ pub(super) struct Disk {
     half: Half,
     /// What is being written, should a crash cut it in two.
     redo: Redo,
+    often: Often,
     /// Counted up before and after entries move from one block to another: odd while they do.
     moves: AtomicU64,
 }
 
 impl Disk {
     /// Opens or makes the table in `dir`; the error says what sled said.
-    pub(super) fn open(half: Half, dir: &Path, cache_bytes: u64) -> Result<Self, String> {
+    pub(super) fn open(half: Half, dir: &Path, cache_bytes: u64, often: Often) -> Result<Self, String> {
         let mut tries: u32 = 0;
         loop {
             let config = sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(None);
@@ -60,7 +61,7 @@ impl Disk {
                 Ok(db) => {
                     let file = File::open(dir.join("db")).map_err(|error| error.to_string())?;
                     let redo = Redo::open(dir, half)?;
-                    return Ok(Self { db, file, half, redo, moves: AtomicU64::new(0) });
+                    return Ok(Self { db, file, half, redo, often, moves: AtomicU64::new(0) });
                 }
                 Err(what) if what.contains("could not acquire lock") && tries < LOCK_TRIES => {
                     tries = tries.saturating_add(1);
@@ -240,7 +241,7 @@ impl Disk {
     pub(super) fn fill(&self, entries: impl Iterator<Item = Laid>, to: Position) -> Result<(), String> {
         let mut failed = None;
         let entries = entries.map_while(|entry| entry.map_err(|error| failed = Some(error)).ok());
-        put::put(self, entries, put::FULL_BYTES)?;
+        put::put(self, entries, put::Length::Full)?;
         if let Some(error) = failed {
             return Err(error.to_string());
         }
@@ -249,7 +250,7 @@ impl Disk {
     }
 
     fn put(&self, changes: impl Iterator<Item = Changed>, to: Position) -> Result<(), String> {
-        put::put(self, changes, put::BLOCK_BYTES)?;
+        put::put(self, changes, put::Length::Usual)?;
         self.insert(APPLIED, to.seq, &to.encode())?;
         self.sync()?;
         self.redo.clear()
@@ -385,7 +386,7 @@ mod tests {
     }
 
     fn open(dir: &Path) -> Disk {
-        Disk::open(Half::Neutral, dir, 1 << 20).unwrap()
+        Disk::open(Half::Neutral, dir, 1 << 20, Often::default()).unwrap()
     }
 
     fn write(disk: &Disk, changes: &Changes, to: Position) -> Result<(), String> {

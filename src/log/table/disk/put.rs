@@ -9,10 +9,13 @@ use super::{Disk, PART_BYTES, PART_KEY, caught, part_key, payload};
 use std::sync::atomic::Ordering;
 
 /// The most that a block of several entries holds. Long blocks are few leaves in sled, short ones quickly read and written.
-pub(super) const BLOCK_BYTES: usize = 1 << 10;
+const BLOCK_BYTES: usize = 1 << 10;
 /// The same where a whole table is written in key order: sled leaves each of its leaves half full then, and would keep twice as many in
 /// memory. A block that is changed later is cut to the usual size.
-pub(super) const FULL_BYTES: usize = 2 << 10;
+const FULL_BYTES: usize = 2 << 10;
+/// The same in views whose entries are often asked for one by one. sled reads a leaf whole, sixteen blocks at most, and makes each of
+/// them an allocation of its own, for which a KiB is already much.
+const SHORT_BYTES: usize = 512;
 /// So much of a block that grows at its end is written out before it grows on.
 const OPEN_BYTES: usize = 64 << 10;
 /// Where the first block lies: before every entry of every view.
@@ -34,12 +37,36 @@ struct Open {
 /// A long value that was replaced or removed: its parts are to go once nothing leads to them.
 type Stale = (Vec<u8>, u64);
 
-/// Writes `changes`, which come in key order, into blocks of at most `limit` bytes.
-pub(super) fn put(table: &Disk, changes: impl Iterator<Item = Changed>, limit: usize) -> Result<(), String> {
+/// How long blocks are.
+#[derive(Clone, Copy)]
+pub(super) enum Length {
+    /// Of a table that changes.
+    Usual,
+    /// Of one that is written whole.
+    Full,
+}
+
+impl Length {
+    fn limit(self, table: &Disk, key: &[u8]) -> usize {
+        match self {
+            _ if table.often.holds(key) => SHORT_BYTES,
+            Self::Usual => BLOCK_BYTES,
+            Self::Full => FULL_BYTES,
+        }
+    }
+}
+
+/// Writes `changes`, which come in key order, into blocks of the given length.
+pub(super) fn put(
+    table: &Disk,
+    changes: impl Iterator<Item = Changed>,
+    length: Length,
+) -> Result<(), String> {
     let (mut stale, mut open): (Vec<Stale>, Option<Open>) = (Vec::new(), None);
     for (key, change) in changes {
+        let limit = length.limit(table, &key);
         let mut block = match open.take() {
-            Some(block) if block.covers(&key) => block,
+            Some(block) if block.covers(&key) && block.limit == limit => block,
             before => {
                 before.map_or(Ok(()), |before| before.write(table).map(drop))?;
                 Open::load(table, &key, limit)?
@@ -223,6 +250,7 @@ fn moving<T>(table: &Disk, work: impl FnOnce() -> Result<T, String>) -> Result<T
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::Often;
     use super::super::Position;
     use super::*;
     use crate::log::Half;
@@ -246,7 +274,7 @@ mod tests {
         #[test]
         fn a_table_is_what_a_map_would_be(groups in prop::collection::vec(prop::collection::btree_map(prop::collection::vec(0_u8..5, 1..6), value(), 1..60), 1..12), filled in any::<bool>()) {
             let dir = tempfile::tempdir().unwrap();
-            let disk = Disk::open(Half::Neutral, dir.path(), 1 << 20).unwrap();
+            let disk = Disk::open(Half::Neutral, dir.path(), 1 << 20, Often::default()).unwrap();
             let mut model: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
             for (group, seq) in groups.into_iter().zip(1..) {
                 let changes: Changes =
@@ -282,11 +310,11 @@ mod tests {
     #[test]
     fn entries_are_found_while_their_blocks_are_split() {
         let dir = tempfile::tempdir().unwrap();
-        let disk = Disk::open(Half::Neutral, dir.path(), 1 << 20).unwrap();
+        let disk = Disk::open(Half::Neutral, dir.path(), 1 << 20, Often::default()).unwrap();
         let key = |number: u32| [&[0_u8][..], &number.wrapping_mul(0x9e37_79b1).to_be_bytes()].concat();
         let put_one = |number: u32| {
             let change = Change { seq: u64::from(number), value: Some(vec![1; 40]) };
-            put(&disk, [(key(number), change)].into_iter(), BLOCK_BYTES).unwrap();
+            put(&disk, [(key(number), change)].into_iter(), Length::Usual).unwrap();
         };
         put_one(0);
         let written = std::sync::atomic::AtomicU32::new(0);
