@@ -8,7 +8,7 @@ use super::{Desk, Opened, Settings, levels, worth};
 use crate::domain::card::CardStatus;
 use crate::domain::code::{Alias, CardKey};
 use crate::domain::customer::Customer;
-use crate::domain::id::{CardId, CustomerNumber};
+use crate::domain::id::CardId;
 use crate::domain::issue::Issue;
 use crate::domain::plan::{OpenPlan, Wanted};
 use crate::domain::points::Account;
@@ -17,23 +17,34 @@ use crate::identify::{Directory, Found, Unavailable};
 use crate::log::Read;
 use crate::store;
 use crate::vault::{Link, Till, Vault, VaultError};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 /// The most preferences that a register is shown.
 pub const PREFERENCES_MAX: usize = 5;
 
 impl Desk {
-    /// The file that a register is shown of a card just read; `None` if the store is not open.
+    /// The [`CustomerFile`] that a register is shown of a card just read, as JSON; `None` if the store is not open.
     #[must_use]
-    pub fn file(&self, Found { customer, card, .. }: &Found) -> Option<CustomerFile> {
+    pub fn file(&self, Found { customer, card, .. }: &Found) -> Option<Box<RawValue>> {
         let Opened { log, vault } = self.opened()?;
-        Some(compose(&log.views(), vault, (customer, Some(*card)), (&self.settings, self.clock.utc())))
+        whole(&log.views(), vault, (customer, Some(*card)), (&self.settings, self.clock.utc())).written()
     }
 }
 
 /// Composes the file of `customer`, of whom this card was shown. Without a key for the vault, or when it fails, the file comes
 /// without names.
 pub fn compose(
+    views: &(impl Read + ?Sized),
+    vault: &Vault,
+    whose: (&Customer, Option<CardId>),
+    by: (&Settings, Timestamp),
+) -> CustomerFile {
+    whole(views, vault, whose, by).fitted()
+}
+
+/// The file with all there is, however long.
+fn whole(
     views: &(impl Read + ?Sized),
     vault: &Vault,
     (customer, card): (&Customer, Option<CardId>),
@@ -64,7 +75,7 @@ pub fn compose(
     let level = level.map(|level| level.name.clone());
     let line = |issue: &Issue| issue_line(issue, now, till.hints.remove(&issue.issue));
     let issues = customer.issues_open.iter().rev().take(ISSUES_MAX).map(line).collect();
-    let file = CustomerFile {
+    CustomerFile {
         customer: customer.customer,
         name: till.name.take(),
         holder: card.and_then(|card| till.holders.remove(&card)),
@@ -85,8 +96,7 @@ pub fn compose(
             .collect(),
         plans: plans(&till, now),
         consents_due,
-    };
-    file.fitted()
+    }
 }
 
 /// The service class of a customer of whom it is known that they do not object.
@@ -140,9 +150,9 @@ pub(super) fn tills(
     vault: &Vault,
     customer: &Customer,
 ) -> Result<Option<Till>, VaultError> {
-    let Some(mut till) = personal(views, vault, customer.customer)? else { return Ok(None) };
+    let Some(mut till) = vault.till_of(views, customer.customer)? else { return Ok(None) };
     for member in &customer.members {
-        let Some(theirs) = personal(views, vault, *member)? else { continue };
+        let Some(theirs) = vault.till_of(views, *member)? else { continue };
         till.name = till.name.or(theirs.name);
         till.hints.extend(theirs.hints);
         till.plans.extend(theirs.plans);
@@ -156,15 +166,6 @@ pub(super) fn tills(
         }
     }
     Ok(Some(till))
-}
-
-fn personal(
-    views: &(impl Read + ?Sized),
-    vault: &Vault,
-    customer: CustomerNumber,
-) -> Result<Option<Till>, VaultError> {
-    let Some(key) = vault.key_of(views, customer)? else { return Ok(None) };
-    vault.till(views, &key).map(Some)
 }
 
 impl Directory for Desk {

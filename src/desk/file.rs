@@ -6,6 +6,7 @@ use crate::domain::id::{CustomerNumber, IssueId};
 use crate::domain::money::{Currency, Money};
 use crate::domain::time::Day;
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use std::fmt;
 use uuid::Uuid;
 
@@ -82,37 +83,29 @@ impl CustomerFile {
     /// issues, then the service class, by which nobody is greeted. Name, level and points stay.
     #[must_use]
     pub(super) fn fitted(mut self) -> Self {
-        while self.bytes() > FILE_BYTES_MAX {
-            let shorter = self.preferences.pop().is_some()
-                || self.plans.pop().is_some()
-                || self.consents_due.pop().is_some()
-                || self.issues.iter_mut().rev().find_map(|issue| issue.hint.take()).is_some()
-                || self.issues.pop().is_some()
-                || self.class.take().is_some();
-            if !shorter {
-                break;
-            }
-        }
+        self.written();
         self
     }
 
-    fn bytes(&self) -> usize {
-        let mut count = Count(0);
-        // Nothing is written, so nothing fails.
-        serde_json::to_writer(&mut count, self).ok();
-        count.0
+    /// As [`Self::fitted`], and already written: a scan's file is written once.
+    pub(super) fn written(&mut self) -> Option<Box<RawValue>> {
+        loop {
+            // No type here refuses to be written.
+            let written = to_raw_value(self).ok()?;
+            if written.get().len() <= FILE_BYTES_MAX || !self.shorten() {
+                return Some(written);
+            }
+        }
     }
-}
 
-struct Count(usize);
-
-impl std::io::Write for Count {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 = self.0.saturating_add(bytes.len());
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+    /// Whether there was anything to leave out.
+    fn shorten(&mut self) -> bool {
+        self.preferences.pop().is_some()
+            || self.plans.pop().is_some()
+            || self.consents_due.pop().is_some()
+            || self.issues.iter_mut().rev().find_map(|issue| issue.hint.take()).is_some()
+            || self.issues.pop().is_some()
+            || self.class.take().is_some()
     }
 }
 

@@ -12,7 +12,6 @@ pub use call::{CLIENT_NAME_CHARS_MAX, Call, METHODS, PROTOCOL, Position, Target}
 pub use encode::{EVENT_TYPES, Missed, Stamp, event, missed, notice, refusal, result};
 pub use request::{BadRequest, ID_BYTES_MAX, INTEGER_MAX, REQUEST_BYTES_MAX, Request, parse};
 
-use crate::desk::file::CustomerFile;
 use crate::domain::id::{CardId, CustomerNumber, JobId, PrinterName, ReaderName, VisitId};
 use crate::domain::scan::Rejection;
 use serde_json::value::RawValue;
@@ -28,8 +27,8 @@ pub enum Event<'a> {
         visit: VisitId,
         /// The card that was shown; `None` when the file was opened by hand.
         card: Option<CardId>,
-        /// What to know.
-        file: &'a CustomerFile,
+        /// What to know: a [`CustomerFile`](crate::desk::file::CustomerFile), written already.
+        file: &'a RawValue,
         /// The code had one wrong symbol and this is the one live card it can be: let the cashier confirm the name.
         repaired: bool,
         /// The earlier visit, when the same code came from the same reader just before.

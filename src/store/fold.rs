@@ -42,6 +42,10 @@ impl Fold for StoreFold {
         VIEWS_VERSION
     }
 
+    fn often(&self, view: View) -> bool {
+        view == CUSTOMERS
+    }
+
     fn apply(&self, meta: &Meta, event: &[u8], views: &mut dyn ReadWrite) -> Result<(), FoldError> {
         match quick::read(event) {
             Some(quick) => quick.apply(meta, views),

@@ -41,13 +41,16 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 /// Counts up whenever a view's layout changes: views of another number are made anew.
-pub const VIEWS_VERSION: u32 = 6;
+pub const VIEWS_VERSION: u32 = 7;
 
 const fn neutral(number: u8) -> View {
     View { half: Half::Neutral, number }
 }
 
+/// Customer number → the customer; the number and [`ACCOUNT`] → the account of points. A scan reads both: next to each other they lie
+/// in one block as a rule, and to look up the second costs next to nothing.
 const CUSTOMERS: View = neutral(0);
+const ACCOUNT: u8 = b'a';
 const ISSUES: View = neutral(1);
 /// Idempotency key → sequence of the transaction that carried the request out.
 const REQUESTS: View = neutral(2);
@@ -149,10 +152,26 @@ pub fn customers_after(
     after: Option<CustomerNumber>,
     limit: usize,
 ) -> Result<Vec<Customer>, StoreError> {
-    let from = after.map_or(Vec::new(), |after| just_after(after.0.as_bytes()));
-    let found = views.scan_from(CUSTOMERS, &[], &from, limit)?.into_iter();
-    let kept = found.map(|(_, value)| postcard::from_bytes(&value).map_err(StoreError::Layout));
-    kept.map(|kept| merged::alone(views, kept?)).collect()
+    let mut from = after.map_or(Vec::new(), |after| just_after(&beside(after, u8::MAX)));
+    let mut customers = Vec::new();
+    while customers.len() < limit {
+        let found = views.scan_from(CUSTOMERS, &[], &from, limit)?;
+        let Some((last, _)) = found.last() else { break };
+        from = just_after(last);
+        for (_, value) in found.iter().filter(|(key, _)| key.len() == 16) {
+            let kept = postcard::from_bytes(value).map_err(StoreError::Layout)?;
+            customers.push(merged::alone(views, kept)?);
+        }
+    }
+    customers.truncate(limit);
+    Ok(customers)
+}
+
+/// The key of what lies beside a customer.
+fn beside(customer: CustomerNumber, what: u8) -> [u8; 17] {
+    let mut key = [what; 17];
+    key.iter_mut().zip(customer.0.as_bytes()).for_each(|(key, byte)| *key = *byte);
+    key
 }
 
 /// The first key that may come after `key`.

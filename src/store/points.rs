@@ -1,7 +1,7 @@
 //! Points: each customer's account, the ledger behind it, holds, corrections, and what time will do next.
 
 use super::fold::{known, put, unfit};
-use super::{StoreError, merged, months, neutral, reward, value};
+use super::{ACCOUNT, CUSTOMERS, StoreError, beside, merged, months, neutral, reward, value};
 use crate::domain::id::{AdjustmentId, CustomerNumber, HoldId, SaleId};
 use crate::domain::points::{Account, Adjustment, PointsEntry, PointsKind, Slice};
 use crate::domain::time::Timestamp;
@@ -9,7 +9,6 @@ use crate::log::{FoldError, Read, ReadWrite, View};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-const ACCOUNTS: View = neutral(16);
 /// Customer number, then the entry's: the ledger, oldest first.
 const LEDGER: View = neutral(17);
 /// Sale, customer number, entry's number: what a sale earned and what was taken back of it.
@@ -59,7 +58,7 @@ pub struct HoldKept {
 /// # Errors
 /// [`StoreError`] when the view cannot be read.
 pub fn points(views: &(impl Read + ?Sized), customer: CustomerNumber) -> Result<Account, StoreError> {
-    Ok(value(views, ACCOUNTS, customer.0.as_bytes())?.unwrap_or_default())
+    Ok(value(views, CUSTOMERS, &beside(customer, ACCOUNT))?.unwrap_or_default())
 }
 
 /// The newest lines of a customer's ledger, newest first, at most `limit`.
@@ -156,7 +155,7 @@ pub(super) fn apply(
     let mut account = points(views, customer)?;
     let was_due = account.due();
     account.apply(entry).map_err(|error| unfit(&error.to_string()))?;
-    put(views, ACCOUNTS, customer.0.as_bytes(), &account)?;
+    put(views, CUSTOMERS, &beside(customer, ACCOUNT), &account)?;
     if was_due != account.due() {
         if let Some(was) = was_due {
             views.remove(DUE, &due_key(was, customer));

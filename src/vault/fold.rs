@@ -4,8 +4,8 @@ use super::keyring::Hash16;
 use super::keys::KeyRef;
 use super::lookup::{self, Term};
 use super::{
-    Aad, CardSection, CustomerKey, ERASED, INDEX, KEYS, LINKS, Link, PERSON, SECTIONS, SLOTS, VIEWS_VERSION,
-    Vault, VaultError, parse_kept, seal, section_key,
+    Aad, CardSection, CustomerKey, ERASED, INDEX, KEYS, LINKS, Link, PERSON, SECTIONS, SLOTS, SectionKept,
+    VIEWS_VERSION, Vault, VaultError, keep, parse_kept, seal, section_key,
 };
 use crate::domain::event::VaultEvent;
 use crate::domain::id::{CardId, CustomerNumber};
@@ -26,6 +26,10 @@ pub struct VaultFold(pub Arc<Vault>);
 impl Fold for VaultFold {
     fn version(&self) -> u32 {
         VIEWS_VERSION
+    }
+
+    fn often(&self, view: View) -> bool {
+        view == LINKS
     }
 
     fn apply(&self, _: &Meta, event: &[u8], views: &mut dyn ReadWrite) -> Result<(), FoldError> {
@@ -49,8 +53,9 @@ impl Fold for VaultFold {
             VaultEvent::SectionSealed { customer, section, rev, sealed } => {
                 let sealed = BASE64.decode(sealed);
                 let sealed = sealed.map_err(|_| unfit("a sealed section is not base64"))?;
-                let mut kept = rev.to_be_bytes().to_vec();
-                kept.extend_from_slice(&sealed);
+                let place = self.0.place_of(views, customer).map_err(refused)?;
+                let place = place.ok_or_else(|| unfit("a section without a key"))?;
+                let kept = keep(rev, place, &sealed);
                 let change = Change { customer, section: &section, kept: &kept };
                 change.apply(&self.0, views).map_err(refused)
             }
@@ -295,7 +300,7 @@ impl Change<'_> {
     }
 
     fn open(&self, key: &CustomerKey, kept: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let (rev, sealed) = parse_kept(kept)?;
+        let SectionKept { rev, sealed, .. } = parse_kept(kept)?;
         let aad = Aad { customer: self.customer, section: self.section, rev };
         seal::open(&key.dek, &aad, &sealed).map_err(VaultError::Seal)
     }

@@ -105,7 +105,7 @@ impl Vault {
         }
         for (at, sealed) in held {
             let section = name(&at)?.to_owned();
-            let (rev, sealed) = parse_kept(&sealed)?;
+            let super::SectionKept { rev, sealed, .. } = parse_kept(&sealed)?;
             let aad = Aad { customer, section: &section, rev };
             let plaintext = seal::open(&key.dek, &aad, &sealed).map_err(VaultError::Seal)?;
             sections.push((section, rev, plaintext));

@@ -59,7 +59,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// Counts up whenever a view's layout or a look-up rule changes: views of another number are made anew.
-pub const VIEWS_VERSION: u32 = 4;
+pub const VIEWS_VERSION: u32 = 5;
 
 const fn personal(number: u8) -> View {
     View { half: Half::Personal, number }
@@ -67,7 +67,7 @@ const fn personal(number: u8) -> View {
 
 /// Customer number → its place in the key file.
 const KEYS: View = personal(0);
-/// Customer number, then section name → revision and sealed bytes.
+/// Customer number, then section name → revision, place of the key, and sealed bytes.
 const SECTIONS: View = personal(1);
 /// Hash of a card's key or alias → customer and card.
 const LINKS: View = personal(2);
@@ -347,7 +347,7 @@ impl Vault {
         section: &str,
     ) -> Result<Option<Opened>, VaultError> {
         let Some(kept) = views.get(SECTIONS, &section_key(key.customer, section))? else { return Ok(None) };
-        let (rev, sealed) = parse_kept(&kept)?;
+        let SectionKept { rev, sealed, .. } = parse_kept(&kept)?;
         let aad = Aad { customer: key.customer, section, rev };
         let plaintext = match seal::open(&key.dek, &aad, &sealed) {
             // The customer may have been given another key since this one was fetched.
@@ -395,8 +395,38 @@ impl Vault {
     /// As [`Self::section`].
     pub fn till(&self, views: &(impl Read + ?Sized), key: &CustomerKey) -> Result<Till, VaultError> {
         let Some((_, plaintext)) = self.section(views, key, TILL)? else { return Ok(Till::default()) };
-        serde_json::from_slice(&plaintext).map_err(|_| VaultError::Layout { what: "till" })
+        till(&plaintext)
     }
+
+    /// The same by number; `None` if nothing personal is kept of the customer. For a scan: the section says itself under which key it
+    /// is sealed, so that one view is read and not two.
+    ///
+    /// # Errors
+    /// As [`Self::key_of`] and [`Self::section`].
+    pub fn till_of(
+        &self,
+        views: &(impl Read + ?Sized),
+        customer: CustomerNumber,
+    ) -> Result<Option<Till>, VaultError> {
+        let keys = self.key_file()?;
+        if let Some(kept) = views.get(SECTIONS, &section_key(customer, TILL))? {
+            let SectionKept { rev, place, sealed } = parse_kept(&kept)?;
+            match keys.dek(place) {
+                Ok(dek) => {
+                    let plaintext = seal::open(&dek, &Aad { customer, section: TILL, rev }, &sealed);
+                    return till(&plaintext.map_err(VaultError::Seal)?).map(Some);
+                }
+                // Erased, or given another key a moment ago: the way by the customer's key tells which.
+                Err(KeyError::Destroyed) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.key_of(views, customer)?.map(|key| self.till(views, &key)).transpose()
+    }
+}
+
+fn till(plaintext: &[u8]) -> Result<Till, VaultError> {
+    serde_json::from_slice(plaintext).map_err(|_| VaultError::Layout { what: "till" })
 }
 
 fn slots_used(views: &(impl Read + ?Sized)) -> Result<u32, VaultError> {
@@ -412,9 +442,25 @@ fn section_key(customer: CustomerNumber, section: &str) -> Vec<u8> {
     key
 }
 
-/// A section's value in the view: revision, eight bytes big-endian, then the sealed bytes.
-fn parse_kept(kept: &[u8]) -> Result<(u64, Sealed), VaultError> {
-    let layout = VaultError::Layout { what: "section" };
-    let (rev, sealed) = kept.split_first_chunk::<8>().ok_or(layout)?;
-    Ok((u64::from_be_bytes(*rev), Sealed::from_kept(sealed)))
+/// A section's value in the view: revision (8 bytes), slot and generation of the key it is sealed under (4 bytes each), all
+/// big-endian, then the sealed bytes.
+struct SectionKept {
+    rev: u64,
+    place: KeyRef,
+    sealed: Sealed,
+}
+
+fn keep(rev: u64, place: KeyRef, sealed: &[u8]) -> Vec<u8> {
+    [&rev.to_be_bytes(), &place.slot.to_be_bytes()[..], &place.generation.to_be_bytes(), sealed].concat()
+}
+
+fn parse_kept(kept: &[u8]) -> Result<SectionKept, VaultError> {
+    let parse = || {
+        let (rev, rest) = kept.split_first_chunk()?;
+        let (slot, rest) = rest.split_first_chunk()?;
+        let (generation, sealed) = rest.split_first_chunk()?;
+        let place = KeyRef { slot: u32::from_be_bytes(*slot), generation: u32::from_be_bytes(*generation) };
+        Some(SectionKept { rev: u64::from_be_bytes(*rev), place, sealed: Sealed::from_kept(sealed) })
+    };
+    parse().ok_or(VaultError::Layout { what: "section" })
 }

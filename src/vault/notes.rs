@@ -3,7 +3,9 @@
 //! Only reads; they are written and let go as every section is.
 
 use super::seal::{self, Aad};
-use super::{CustomerKey, NOTES, NOTES_MAX, SECTIONS, Vault, VaultError, parse_kept, section_key};
+use super::{
+    CustomerKey, NOTES, NOTES_MAX, SECTIONS, SectionKept, Vault, VaultError, parse_kept, section_key,
+};
 use crate::log::Read;
 use zeroize::Zeroizing;
 
@@ -32,7 +34,7 @@ impl Vault {
         for (place, kept) in kept.into_iter().rev().take(limit) {
             let name = place.get(16..).and_then(|name| std::str::from_utf8(name).ok());
             let section = name.ok_or(VaultError::Layout { what: "section name" })?;
-            let (rev, sealed) = parse_kept(&kept)?;
+            let SectionKept { rev, sealed, .. } = parse_kept(&kept)?;
             let aad = Aad { customer: key.customer, section, rev };
             let plaintext = seal::open(&key.dek, &aad, &sealed).map_err(VaultError::Seal)?;
             let text = std::str::from_utf8(&plaintext).map_err(|_| VaultError::Layout { what: "note" })?;

@@ -42,7 +42,7 @@ impl Vault {
     ) -> Result<(), FoldError> {
         let kept = tx.get(SECTIONS, &section_key(key.customer, section))?;
         let before = kept.map(|kept| parse_kept(&kept)).transpose();
-        let before = before.map_err(fold::unfit)?.map_or(0, |(rev, _)| rev);
+        let before = before.map_err(fold::unfit)?.map_or(0, |kept| kept.rev);
         let rev = before.saturating_add(1);
         let aad = Aad { customer: key.customer, section, rev };
         let sealed = seal::seal(&key.dek, &aad, plaintext, nonce).map_err(fold::unfit)?;

@@ -7,7 +7,7 @@ use crate::vault::kek::{KEY_BYTES, Kek};
 use crate::vault::keyring::Keyring;
 use crate::vault::keys::{KeyFile, KeyRef, os_random};
 use crate::vault::seal::{Aad, seal};
-use crate::vault::{PERSON, SECTIONS, section_key};
+use crate::vault::{PERSON, SECTIONS, keep, section_key};
 use std::collections::BTreeMap;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -52,7 +52,7 @@ impl Rig {
         put(KEYS, ANA.0.as_bytes(), postcard::to_stdvec(&place).unwrap());
         let what = Aad { customer: ANA, section: PERSON, rev: 1 };
         let sealed = seal(&dek, &what, &serde_json::to_vec(&person).unwrap(), [3; 24]).unwrap();
-        let kept = [&1_u64.to_be_bytes(), sealed.as_bytes()].concat();
+        let kept = keep(1, place, sealed.as_bytes());
         put(SECTIONS, &section_key(ANA, PERSON), kept);
         Self { root, views, place, person }
     }

@@ -1,14 +1,21 @@
 //! Cards of a household, and cards whose time is over.
 
 use super::*;
+use fichad::desk::file::CustomerFile;
 
 fn cards(shop: &Shop, customer: &Value) -> Vec<Value> {
     let listed = shop.call("card.list", &json!({ "customer": customer })).unwrap();
     listed["cards"].as_array().unwrap().clone()
 }
 
+/// The file that the till is shown of the card printed last.
+fn file(shop: &Shop) -> CustomerFile {
+    let file = shop.desk.file(&shop.scan_last().unwrap()).unwrap();
+    serde_json::from_str(file.get()).unwrap()
+}
+
 fn holder(shop: &Shop) -> Option<String> {
-    shop.desk.file(&shop.scan_last().unwrap()).unwrap().holder
+    file(shop).holder
 }
 
 fn pass(shop: &Shop, days: u64) {
@@ -27,8 +34,7 @@ fn each_of_a_household_is_greeted_by_their_own_card() {
     let of_eva = print(json!({ "customer": ana, "holder": "Eva" }));
     let face = shop.tray.0.lock().unwrap().last().unwrap().name.clone();
     assert_eq!((holder(&shop).as_deref(), face.as_deref()), (Some("Eva"), Some("Eva")));
-    let found = shop.scan_last().unwrap();
-    assert_eq!(shop.desk.file(&found).unwrap().name.as_deref(), Some("Ana Ruiz"), "whose file it is");
+    assert_eq!(file(&shop).name.as_deref(), Some("Ana Ruiz"), "whose file it is");
 
     let lost = json!({ "customer": ana, "card": of_eva, "reason": "LOST" });
     let next = shop.call("card.replace", &with_key(lost)).unwrap()["card"].clone();

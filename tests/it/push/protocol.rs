@@ -8,7 +8,7 @@ use fichad::domain::refusal::RefusalCode;
 use fichad::domain::scan::Rejection;
 use fichad::domain::time::Timestamp;
 use fichad::push::wire::{self, Call, Context, EVENT_TYPES, Event, METHODS, Missed, Stamp};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -146,7 +146,7 @@ fn every_event_has_the_shape_of_its_example() {
             Event::Identified {
                 visit,
                 card: Some(card),
-                file: &file,
+                file: &to_raw_value(&file).unwrap(),
                 repaired: true,
                 repeat_of: Some(visit),
             },
