@@ -8,7 +8,7 @@ use super::routes::Routes;
 use super::tally::{Outcome, ReaderTally, Stage, Tally};
 use crate::decode::{classify, symbology};
 use crate::desk::Desk;
-use crate::desk::visit::Shown;
+use crate::desk::visit::{Shown, VisitSeed};
 use crate::domain::id::{ReaderName, RegisterName, VisitId};
 use crate::domain::refusal::Refusal;
 use crate::domain::scan::{Decoded, RawScan, Reading, Rejection};
@@ -45,6 +45,8 @@ pub(super) struct ScanPath {
     woken: Uptime,
     /// Where it all goes instead of where the routes say.
     register: Option<RegisterName>,
+    /// For the next visit, drawn after the last.
+    seed: Option<VisitSeed>,
 }
 
 /// What became of a scan, for a reader that wants an answer.
@@ -70,7 +72,8 @@ impl ScanPath {
     pub(super) fn new(reader: ReaderName, shared: Shared) -> Self {
         let window = shared.routes.current().repeat_window;
         let tally = shared.tally.reader(&reader);
-        Self { reader, shared, repeats: Repeats::new(window), tally, woken: Uptime::ZERO, register: None }
+        let (woken, register, seed) = (Uptime::ZERO, None, VisitSeed::draw().ok());
+        Self { reader, shared, repeats: Repeats::new(window), tally, woken, register, seed }
     }
 
     /// Sends everything to `register`, whatever the routes say; `None` goes by the routes.
@@ -179,7 +182,11 @@ impl ScanPath {
         now: Uptime,
     ) -> Taken {
         let desk = Arc::clone(&self.shared.desk);
-        let compose = || Some((desk.file(&found)?, desk.new_visit().ok()?));
+        let seed = self.seed.take();
+        let compose = || {
+            let visit = seed.map_or_else(|| desk.new_visit().ok(), |seed| Some(desk.visit_of(seed)));
+            Some((desk.file(&found)?, visit?))
+        };
         let Some((file, visit)) = self.shared.tally.time(Stage::Compose, compose) else {
             return self.unavailable(register, reading, now);
         };
@@ -203,6 +210,7 @@ impl ScanPath {
         };
         let recorded = desk.record_visit(shown, tell);
         self.shared.tally.took(Stage::Record, told_at.get());
+        self.seed = VisitSeed::draw().ok();
         desk.rehash(&reading.kind);
         match recorded {
             Ok(pending) => Taken::Visit(pending),

@@ -323,8 +323,12 @@ impl Desk {
 
     /// A UUID version 7 of this moment.
     fn new_id(&self) -> Result<Uuid, Refusal> {
+        random().map(|random| self.id_of(&random))
+    }
+
+    fn id_of(&self, random: &[u8; 10]) -> Uuid {
         let millis = u64::try_from(self.clock.utc().0).unwrap_or(0).checked_div(1000).unwrap_or(0);
-        Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random()?).into_uuid())
+        uuid::Builder::from_unix_timestamp_millis(millis, random).into_uuid()
     }
 }
 

@@ -52,13 +52,33 @@ pub struct Shown {
     pub repeat_of: Option<VisitId>,
 }
 
+/// What makes a visit's id unlike all others, drawn before it is needed: a scan does not wait for the kernel's randomness.
+#[derive(Debug)]
+pub struct VisitSeed([u8; 10]);
+
+impl VisitSeed {
+    /// Draws one.
+    ///
+    /// # Errors
+    /// Only when the kernel gives no random bytes.
+    pub fn draw() -> Result<Self, Refusal> {
+        random().map(Self)
+    }
+}
+
 impl Desk {
     /// A new visit's id.
     ///
     /// # Errors
     /// Only when the kernel gives no random bytes.
     pub fn new_visit(&self) -> Result<VisitId, Refusal> {
-        self.new_id().map(VisitId)
+        VisitSeed::draw().map(|seed| self.visit_of(seed))
+    }
+
+    /// The id of a visit that begins now.
+    #[must_use]
+    pub fn visit_of(&self, VisitSeed(seed): VisitSeed) -> VisitId {
+        VisitId(self.id_of(&seed))
     }
 
     /// Has `tell` send a visit's frame, then queues the visit for the journal. Whoever must know when it is durable waits on
