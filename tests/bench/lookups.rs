@@ -22,6 +22,9 @@ const WARM_UP: u64 = 100_000;
 /// Pauses between look-ups beside writers: a shop's thirty registers scan less often than this.
 const APART: Duration = Duration::from_micros(200);
 
+/// Pauses in which the processor sleeps and others use its caches, as between two scans.
+const RESTED: Duration = Duration::from_millis(2);
+
 pub(crate) fn run(dir: &Path, made: Made, time: Duration) -> anyhow::Result<()> {
     let clock = Arc::new(AtomicI64::new(goods::when(made.purchases(), made.purchases()).0));
     let (opened, _) = stock::open(dir, &clock)?;
@@ -34,6 +37,12 @@ pub(crate) fn run(dir: &Path, made: Made, time: Duration) -> anyhow::Result<()> 
     let until = now().checked_add(time).context("too long")?;
     while now() < until {
         alone.push(look()?);
+    }
+    let mut rested = Times::default();
+    let until = now().checked_add(time).context("too long")?;
+    while now() < until {
+        std::thread::sleep(RESTED);
+        rested.push(look()?);
     }
     let mut beside = Times::default();
     let next = AtomicU64::new(now_number(made));
@@ -64,7 +73,7 @@ pub(crate) fn run(dir: &Path, made: Made, time: Duration) -> anyhow::Result<()> 
         alone.len(),
         beside.len()
     ));
-    table(&[("alone", &alone), ("beside 64 writers", &beside)]);
+    table(&[("alone", &alone), ("alone, 2 ms apart", &rested), ("beside 64 writers", &beside)]);
     opened.log.close();
     Ok(())
 }

@@ -87,11 +87,11 @@ fn sizes(dir: &Path, made: Made) -> anyhow::Result<()> {
         (logical, entries) = (logical.saturating_add(digest.bytes), entries.saturating_add(digest.entries));
     }
     drop(views);
+    let (records, events) = made.grown(opened.log.health().last_seq);
     opened.log.close();
     let views = on_disk(&dir.join("store/views"))?.saturating_add(on_disk(&dir.join("vault/views"))?);
     let journals = on_disk(&dir.join("store/journal"))?.saturating_add(on_disk(&dir.join("vault/journal"))?);
-    let around =
-        made.records().saturating_mul(RECORD_BYTES).saturating_add(made.events().saturating_mul(EVENT_BYTES));
+    let around = records.saturating_mul(RECORD_BYTES).saturating_add(events.saturating_mul(EVENT_BYTES));
     let events = journals.saturating_sub(around);
     let (journals_mb, events_mb, views_mb, logical_mb) = (mb(journals), mb(events), mb(views), mb(logical));
     say(&format!(
@@ -119,7 +119,8 @@ pub(crate) fn rebuild(dir: &Path, made: Made) -> anyhow::Result<()> {
         halves.push(format!("{} {records} records in {took:.1} s", half.name()));
     }
     let took = now().saturating_duration_since(started).as_secs_f64();
-    let events = f64::from(u32::try_from(made.events())?);
+    let (_, events) = made.grown(opened.log.health().last_seq);
+    let events = f64::from(u32::try_from(events)?);
     say(&format!(
         "\nviews built anew: {}: {:.0} events/s; resident {:.0} MB",
         halves.join(", "),
