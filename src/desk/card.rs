@@ -48,12 +48,20 @@ struct AliasFields {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SetStatus {
+struct Block {
     key: Uuid,
     customer: CustomerNumber,
     card: CardId,
     #[serde(default)]
     reason: Option<CardReason>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unblock {
+    key: Uuid,
+    customer: CustomerNumber,
+    card: CardId,
 }
 
 #[derive(Deserialize)]
@@ -171,29 +179,30 @@ impl Desk {
 
     /// `card.block`.
     pub(super) async fn block_card(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let fields: SetStatus = ask.fields()?;
-        let Some(reason) = fields.reason else {
+        let Block { key, customer, card, reason } = ask.fields()?;
+        // A card ends by its own day, which nobody has to say.
+        let Some(reason) = reason.filter(|reason| *reason != CardReason::Expired) else {
             let message = "say why: `LOST`, `STOLEN`, `DAMAGED`, `REQUESTED`, `MISUSE` or `NOT_PRINTED`";
             return Err(Refusal::field("reason", message));
         };
-        self.set_card_status(ask, fields, CardStatus::Active, CardStatus::Blocked, Some(reason)).await
+        let (from, to) = (CardStatus::Active, CardStatus::Blocked);
+        self.set_card_status(ask, key, (customer, card), (from, to, Some(reason))).await
     }
 
     /// `card.unblock`: the card was found again.
     pub(super) async fn unblock_card(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let fields: SetStatus = ask.fields()?;
-        self.set_card_status(ask, fields, CardStatus::Blocked, CardStatus::Active, None).await
+        let Unblock { key, customer, card } = ask.fields()?;
+        let (from, to) = (CardStatus::Blocked, CardStatus::Active);
+        self.set_card_status(ask, key, (customer, card), (from, to, None)).await
     }
 
     async fn set_card_status(
         &self,
         ask: &Ask<'_>,
-        fields: SetStatus,
-        from: CardStatus,
-        status: CardStatus,
-        reason: Option<CardReason>,
+        key: Uuid,
+        (customer, card): (CustomerNumber, CardId),
+        (from, status, reason): (CardStatus, CardStatus, Option<CardReason>),
     ) -> Result<Value, Refusal> {
-        let SetStatus { key, customer, card, .. } = fields;
         let done = self
             .write(ask, key, move |tx| {
                 let kept = store::customer(tx, customer)?.ok_or_else(no_such_customer)?;

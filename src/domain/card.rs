@@ -12,7 +12,7 @@ pub enum CardKind {
     Qr,
     /// A plastic card, printed or encoded elsewhere.
     Plastic,
-    /// On a phone.
+    /// On a phone. None is made; it holds its place among the kinds that the views keep by number.
     Wallet,
     /// A card of another programme, found by its alias.
     Alias,

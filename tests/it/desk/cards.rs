@@ -124,3 +124,20 @@ fn cards_whose_time_is_over_make_room_for_others() {
     let words: Vec<Value> = cards(&shop, &ana).iter().map(|card| card["status"].clone()).collect();
     assert_eq!(words.iter().filter(|word| **word == "EXPIRED").count(), 15, "{words:?}");
 }
+
+#[test]
+fn only_what_somebody_can_say_of_a_card_is_a_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let ana = shop.enrol("Ana", "Ruiz", "+34600111222");
+    let card = shop.call("card.print", &with_key(json!({ "customer": ana }))).unwrap()["card"].clone();
+    let said = |reason: &str| with_key(json!({ "customer": ana, "card": card, "reason": reason }));
+    let refused = shop.call("card.block", &said("EXPIRED")).unwrap_err();
+    assert_eq!((refused.code, refused.field.as_deref()), (RefusalCode::InvalidParams, Some("reason")));
+    shop.call("card.block", &said("NOT_PRINTED")).unwrap();
+    assert_eq!(cards(&shop, &ana)[0]["reason"], "NOT_PRINTED");
+    let refused = shop.call("card.unblock", &said("LOST")).unwrap_err();
+    assert_eq!(refused.code, RefusalCode::InvalidParams, "nothing is taken that is not kept");
+    shop.call("card.unblock", &with_key(json!({ "customer": ana, "card": card }))).unwrap();
+    assert_eq!(cards(&shop, &ana)[0]["reason"], Value::Null);
+}
