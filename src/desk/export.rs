@@ -108,7 +108,8 @@ impl Desk {
         .await
     }
 
-    /// `customer.object`: the customer does not want to be profiled (GDPR article 21), or no longer minds.
+    /// `customer.object`: the customer does not want to be profiled (GDPR article 21), or no longer minds. What was said under a number
+    /// that was merged holds for the customer until it is taken back there: another's word does not end it.
     pub(super) async fn object(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Object { key, customer, objects } = ask.fields()?;
         let (vault, nonce) = (Arc::clone(&self.store()?.vault), random()?);
@@ -119,7 +120,15 @@ impl Desk {
                 Ok(Outcome { customer: Some(customer), ..Outcome::default() })
             })
             .await?;
-        Ok(json!({ "customer": customer, "objects": objects, "repeated": done.repeated }))
+        let Opened { log, vault } = self.store()?;
+        let views = log.views();
+        let mut under = Vec::new();
+        for key in keys_of(&views, vault, customer)? {
+            under.extend(vault.till(&views, &key)?.objects.then_some(key.customer()));
+        }
+        Ok(json!({
+            "customer": customer, "objects": !under.is_empty(), "objects_under": under, "repeated": done.repeated,
+        }))
     }
 }
 

@@ -257,16 +257,19 @@ impl Desk {
     pub(super) fn due_issues(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let DueIssues {} = ask.fields()?;
         let now = self.clock.utc();
-        let issues = store::issues_due(&self.store()?.log.views(), DUE_MAX.saturating_add(1))?;
+        let views = self.store()?.log.views();
+        let issues = store::issues_due(&views, DUE_MAX.saturating_add(1))?;
         let row = |issue: &Issue| {
-            json!({
-                "issue": issue.issue, "customer": issue.customer, "kind": issue.kind, "state": issue.state,
+            let customer = store::survivor(&views, issue.customer)?;
+            Ok(json!({
+                "issue": issue.issue, "customer": customer, "kind": issue.kind, "state": issue.state,
                 "severity": issue.claim.severity, "model": issue.product.model,
                 "age_days": age_days(issue.opened_at, now), "deadline": told::deadline(issue, now),
-            })
+            }))
         };
         let more = issues.len() > DUE_MAX;
-        Ok(json!({ "issues": issues.iter().take(DUE_MAX).map(row).collect::<Vec<_>>(), "more": more }))
+        let rows = issues.iter().take(DUE_MAX).map(row).collect::<Result<Vec<Value>, Refusal>>()?;
+        Ok(json!({ "issues": rows, "more": more }))
     }
 
     fn issue_of(&self, done: &Done) -> Result<Issue, Refusal> {

@@ -91,10 +91,11 @@ impl Desk {
         let done = self
             .write(ask, key, move |tx| {
                 store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
-                let data_key = vault.key_of(tx, customer)?.ok_or_else(no_such_customer)?;
+                let keys = keys_of(tx, &vault, customer)?;
+                let own = keys.first().ok_or_else(no_such_customer)?;
                 let told_at = Timestamp(tx.meta().at_us);
                 let open = OpenPlan { wanted, from, to, budget, told_at };
-                room(tx, &vault, &data_key, now)?;
+                room(tx, &vault, &keys, now)?;
                 let plan = Plan {
                     open: open.clone(),
                     source,
@@ -104,7 +105,7 @@ impl Desk {
                     sale: None,
                 };
                 let [first, second] = nonces;
-                keep(tx, &vault, &data_key, (id, &plan), first)?;
+                keep(tx, &vault, own, (id, &plan), first)?;
                 change_till(tx, &vault, customer, second, |till| {
                     till.plans.retain(|_, plan| !plan.to.is_over(now));
                     till.plans.insert(id, open);
@@ -126,8 +127,9 @@ impl Desk {
         let done = self
             .write(ask, key, move |tx| {
                 store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
-                let data_key = vault.key_of(tx, customer)?.ok_or_else(no_such_customer)?;
-                let mut kept = vault.record::<Plan>(tx, &data_key, PLANS, id)?.ok_or_else(no_such_plan)?;
+                let keys = keys_of(tx, &vault, customer)?;
+                let kept = vault.record_of::<Plan>(tx, &keys, PLANS, id)?;
+                let (data_key, mut kept) = kept.ok_or_else(no_such_plan)?;
                 if kept.state != PlanState::Open {
                     let field = Some("plan".to_owned());
                     return Err(Refusal {
@@ -145,8 +147,9 @@ impl Desk {
                 kept.state = if fulfilled { PlanState::Fulfilled } else { PlanState::Withdrawn };
                 (kept.closed_at, kept.sale) = (Some(Timestamp(tx.meta().at_us)), sale);
                 let [first, second] = nonces;
-                keep(tx, &vault, &data_key, (id, &kept), first)?;
-                change_till(tx, &vault, customer, second, |till| drop(till.plans.remove(&id)))?;
+                keep(tx, &vault, data_key, (id, &kept), first)?;
+                let of = data_key.customer();
+                change_till(tx, &vault, of, second, |till| drop(till.plans.remove(&id)))?;
                 Ok(Outcome { customer: Some(customer), record: Some(id), ..Outcome::default() })
             })
             .await?;
@@ -279,13 +282,25 @@ fn check_window(from: Day, to: Day, now: Timestamp) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// How many plans are open, under all numbers of a customer.
+fn open_plans(tx: &Tx<'_>, vault: &Vault, keys: &[CustomerKey], now: Timestamp) -> Result<usize, Refusal> {
+    let mut open = 0_usize;
+    for key in keys {
+        let plans = vault.till(tx, key)?.plans;
+        open = open.saturating_add(plans.values().filter(|plan| !plan.to.is_over(now)).count());
+    }
+    Ok(open)
+}
+
 /// Whether one more plan may be kept.
-fn room(tx: &Tx<'_>, vault: &Vault, key: &CustomerKey, now: Timestamp) -> Result<(), Refusal> {
-    let till = vault.till(tx, key)?;
-    let open = till.plans.values().filter(|plan| !plan.to.is_over(now)).count();
-    let message = if open >= PLANS_OPEN_MAX {
+fn room(tx: &Tx<'_>, vault: &Vault, keys: &[CustomerKey], now: Timestamp) -> Result<(), Refusal> {
+    let mut kept = 0_usize;
+    for key in keys {
+        kept = kept.saturating_add(vault.record_ids(tx, key, PLANS)?.len());
+    }
+    let message = if open_plans(tx, vault, keys, now)? >= PLANS_OPEN_MAX {
         format!("the customer has {PLANS_OPEN_MAX} open plans; close one first")
-    } else if vault.record_ids(tx, key, PLANS)?.len() >= PLANS_MAX {
+    } else if kept >= PLANS_MAX {
         format!("{PLANS_MAX} plans are kept of this customer, and there is no room for more")
     } else {
         return Ok(());

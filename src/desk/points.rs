@@ -101,7 +101,7 @@ impl Desk {
         let lines = store::points_ledger(&views, customer, LIST_MAX)?;
         let row = |line: &store::LedgerLine| {
             json!({
-                "number": line.number, "kind": line.kind, "points": line.points, "at": line.at.rfc3339(),
+                "customer": line.customer, "number": line.number, "kind": line.kind, "points": line.points, "at": line.at.rfc3339(),
                 "expires_at": line.expires_at.map(Timestamp::rfc3339), "sale": line.sale, "hold": line.hold,
             })
         };

@@ -193,8 +193,9 @@ impl Desk {
     /// `job.show`.
     pub(super) fn show_job(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let job = self.job(ask)?;
+        let customer = store::survivor(&self.store()?.log.views(), job.customer)?;
         Ok(json!({
-            "job": job.job, "customer": job.customer, "card": job.card, "printer": job.printer,
+            "job": job.job, "customer": customer, "card": job.card, "printer": job.printer,
             "state": job.state, "reason": job.reason,
         }))
     }

@@ -1,7 +1,7 @@
 //! Points: each customer's account, the ledger behind it, holds, corrections, and what time will do next.
 
 use super::fold::{known, put, unfit};
-use super::{StoreError, merged, months, neutral, reward, value};
+use super::{StoreError, merged, months, neutral, numbers_of, reward, value};
 use crate::domain::id::{AdjustmentId, CustomerNumber, HoldId, SaleId};
 use crate::domain::points::{Account, Adjustment, PointsEntry, PointsKind, Slice};
 use crate::domain::time::Timestamp;
@@ -62,7 +62,8 @@ pub fn points(views: &(impl Read + ?Sized), customer: CustomerNumber) -> Result<
     Ok(value(views, ACCOUNTS, customer.0.as_bytes())?.unwrap_or_default())
 }
 
-/// The newest lines of a customer's ledger, newest first, at most `limit`.
+/// The newest lines of a customer's ledger and of everybody's who was merged into them, newest first, at most `limit`. Of one
+/// moment the lines of whoever goes on come first.
 ///
 /// # Errors
 /// [`StoreError`] when a view cannot be read.
@@ -71,11 +72,15 @@ pub fn points_ledger(
     customer: CustomerNumber,
     limit: usize,
 ) -> Result<Vec<LedgerLine>, StoreError> {
-    let newest_first = (1..=points(views, customer)?.entries()).rev().take(limit);
-    let mut lines = Vec::new();
-    for number in newest_first {
-        lines.extend(value(views, LEDGER, &line_key(customer, number))?);
+    let mut lines: Vec<LedgerLine> = Vec::new();
+    for owner in numbers_of(views, customer)? {
+        let newest_first = (1..=points(views, owner)?.entries()).rev().take(limit);
+        for number in newest_first {
+            lines.extend(value(views, LEDGER, &line_key(owner, number))?);
+        }
     }
+    lines.sort_by_key(|line| std::cmp::Reverse(line.at));
+    lines.truncate(limit);
     Ok(lines)
 }
 

@@ -41,6 +41,7 @@ mod import;
 mod ledger;
 mod levels;
 mod lost;
+mod merged;
 mod merges;
 mod operators;
 mod plans;
