@@ -209,14 +209,13 @@ fn fulfil_of(
     customer: CustomerNumber,
     (sale, receipt, sold_at): (SaleId, &Receipt, Timestamp),
 ) -> Result<(), Refusal> {
-    let key = match vault.key_of(tx, customer) {
-        Ok(Some(key)) => key,
-        Ok(None) | Err(VaultError::Locked | VaultError::Erased) => return Ok(()),
-        Err(error) => return unread(customer, &error),
-    };
+    let Some(key) = key_for(tx, vault, customer) else { return Ok(()) };
     let till = match vault.till(tx, &key) {
         Ok(till) => till,
-        Err(error) => return unread(customer, &error),
+        Err(error) => {
+            unread(customer, &error);
+            return Ok(());
+        }
     };
     let found = plan::fulfilled(&till.plans, &receipt.lines, receipt.day, sold_at);
     for id in &found {
@@ -231,9 +230,61 @@ fn fulfil_of(
     Ok(())
 }
 
-fn unread(customer: CustomerNumber, error: &VaultError) -> Result<(), Refusal> {
-    tracing::error!(%customer, %error, "a customer's plans cannot be read, a sale is not compared with them");
+/// Opens again what a sale had fulfilled that is this customer's no more: it was voided, or was another's. A plan for which there is
+/// no room by now, or no vault, stays fulfilled.
+pub(super) fn reopen(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    customer: CustomerNumber,
+    (sale, now): (SaleId, Timestamp),
+) -> Result<(), Refusal> {
+    let numbers = store::numbers_of(tx, customer)?;
+    let keys: Vec<CustomerKey> =
+        numbers.into_iter().filter_map(|number| key_for(tx, vault, number)).collect();
+    for key in &keys {
+        let plans = match vault.records::<Plan>(tx, std::slice::from_ref(key), PLANS) {
+            Ok(plans) => plans,
+            Err(error) => {
+                unread(key.customer(), &error);
+                continue;
+            }
+        };
+        let fulfilled =
+            |(_, plan): &(Uuid, Plan)| plan.state == PlanState::Fulfilled && plan.sale == Some(sale);
+        for (id, mut kept) in plans.into_iter().filter(fulfilled) {
+            let open = (!kept.open.to.is_over(now)).then(|| kept.open.clone());
+            if open.is_some() && open_plans(tx, vault, &keys, now)? >= PLANS_OPEN_MAX {
+                continue;
+            }
+            let shown = change_till(tx, vault, key.customer(), random()?, |till| {
+                till.plans.extend(open.map(|open| (id, open)));
+            });
+            match shown {
+                Err(refusal) if refusal.code == RefusalCode::Conflict => continue,
+                shown => shown?,
+            }
+            kept.state = PlanState::Open;
+            (kept.closed_at, kept.sale) = (None, None);
+            keep(tx, vault, key, (id, &kept), random()?)?;
+        }
+    }
     Ok(())
+}
+
+/// The key for plans that a sale is compared with; `None` where nothing can be compared.
+fn key_for(tx: &Tx<'_>, vault: &Vault, customer: CustomerNumber) -> Option<CustomerKey> {
+    match vault.key_of(tx, customer) {
+        Ok(key) => key,
+        Err(VaultError::Locked | VaultError::Erased) => None,
+        Err(error) => {
+            unread(customer, &error);
+            None
+        }
+    }
+}
+
+fn unread(customer: CustomerNumber, error: &VaultError) {
+    tracing::error!(%customer, %error, "a customer's plans cannot be read, a sale is not compared with them");
 }
 
 fn keep(

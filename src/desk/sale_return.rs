@@ -2,7 +2,7 @@
 
 use super::request::Ask;
 use super::sale::{last_but, money, no_such_sale};
-use super::{Desk, earning, payment, random, reward};
+use super::{Desk, earning, payment, plan, random, reward};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{RegisterName, SaleId};
 use crate::domain::purchase::{
@@ -14,6 +14,7 @@ use crate::log::Tx;
 use crate::store;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use uuid::Uuid;
 
 #[derive(Deserialize)]
@@ -91,7 +92,7 @@ impl Desk {
     /// `sale.void`.
     pub(super) async fn void_sale(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Void { key, sale } = ask.fields()?;
-        let now = self.clock.utc();
+        let (now, vault) = (self.clock.utc(), Arc::clone(&self.store()?.vault));
         let done = self
             .write(ask, key, move |tx| {
                 let kept = store::sale(tx, sale)?.ok_or_else(no_such_sale)?;
@@ -110,6 +111,7 @@ impl Desk {
                 store::emit(tx, &StoreEvent::SaleVoided { sale, customer, last_left, currency, total })?;
                 earning::carry_over(tx, now, sale, None)?;
                 reward::undo(tx, now, sale)?;
+                customer.map_or(Ok(()), |of| plan::reopen(tx, &vault, of, (sale, now)))?;
                 Ok(Outcome { customer, sale: Some(sale), ..Outcome::default() })
             })
             .await?;
