@@ -8,19 +8,22 @@ use std::collections::BTreeMap;
 
 /// A shop in which there is something for every place.
 fn shop_with_all(dir: &Path) -> Shop {
+    shop_set(dir, false, all)
+}
+
+/// The config of such a shop.
+pub(super) fn all(settings: &mut Settings) {
     let coffee = "[[reward]]\nid = 'coffee'\ncost = 10\ngives = 'article COFFEE'\n";
-    shop_set(dir, false, |settings| {
-        settings.points.rewards = read_text(coffee, |keys| reward::read(keys, None)).unwrap().0;
-        let survey = "[[survey]]\nname = 'visit'\nfrom = '2027-01-10'\n\
-            [[survey_question]]\nsurvey = 'visit'\nname = 'more'\nkind = 'text'\ntexts = ['es: ¿Algo más?']\n";
-        settings.surveys = read_text(survey, survey::settings::read).unwrap().0;
-        let raffle = "[[contest]]\nname = 'raffle'\nfrom = '2027-01-10'\nto = '2027-01-31'\n";
-        settings.contests = read_text(raffle, contest::read).unwrap().0;
-    })
+    settings.points.rewards = read_text(coffee, |keys| reward::read(keys, None)).unwrap().0;
+    let survey = "[[survey]]\nname = 'visit'\nfrom = '2027-01-10'\n\
+        [[survey_question]]\nsurvey = 'visit'\nname = 'more'\nkind = 'text'\ntexts = ['es: ¿Algo más?']\n";
+    settings.surveys = read_text(survey, survey::settings::read).unwrap().0;
+    let raffle = "[[contest]]\nname = 'raffle'\nfrom = '2027-01-10'\nto = '2027-01-31'\n";
+    settings.contests = read_text(raffle, contest::read).unwrap().0;
 }
 
 /// A customer with something in every place.
-fn customer_with_all(shop: &Shop) -> Value {
+pub(super) fn customer_with_all(shop: &Shop) -> Value {
     let person = json!({ "givenName": "Xiomara", "familyName": "Quijotez", "telephone": [{ "e164": "600 555 030" }],
         "birthDay": "11-23", "contactRoles": ["buyer"], "occupation": "alabardera", "maritalStatus": "married", "taxID": "X1" });
     let row = json!([{ "line": 2, "person": person, "cards": [{ "code": "2900000000094" }],
