@@ -100,6 +100,7 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("points.give_back", TILL),
     ("points.take_back", TILL),
     ("points.adjust", DESK),
+    ("points.adjustments", DESK),
     ("points.decide", MANAGER),
     ("reward.list", TILL),
     ("reward.redeem", TILL),

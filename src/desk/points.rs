@@ -80,6 +80,7 @@ impl Desk {
             "points.give_back" => self.give_points_back(ask).await,
             "points.take_back" => self.take_points_back(ask).await,
             "points.adjust" => self.adjust_points(ask).await,
+            "points.adjustments" => self.list_adjustments(ask),
             _ => self.decide_points(ask).await,
         }
     }

@@ -106,7 +106,7 @@ pub enum ViewError {
         view: View,
     },
     /// View numbers end at [`VIEW_NUMBER_MAX`](super::VIEW_NUMBER_MAX).
-    #[error("there is no view {} (numbers end at 31)", .view.number)]
+    #[error("there is no view {} (numbers end at {max})", .view.number, max = super::VIEW_NUMBER_MAX)]
     NoSuchView {
         /// The view asked for.
         view: View,

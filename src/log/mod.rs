@@ -109,7 +109,7 @@ pub const GROUP_MAX: usize = 256;
 /// Decisions that may wait; over it `submit` answers [`SubmitError::Busy`]. A few groups: more would only be waiting.
 pub const QUEUE_MAX: usize = 1024;
 /// The highest view number.
-pub const VIEW_NUMBER_MAX: u8 = 31;
+pub const VIEW_NUMBER_MAX: u8 = 63;
 /// The longest key of a view entry, so that a few always fit one page of the view store.
 pub const KEY_BYTES_MAX: usize = 512;
 /// The longest value of a view entry. From 3 KiB on it lies in sled entries of its own; whoever reads it sees it whole.

@@ -89,7 +89,7 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
         | StoreEvent::IssueRescheduled { .. }
         | StoreEvent::IssueAnswered { .. }) => issues::apply(at, event, views),
         StoreEvent::PointsMoved { customer, entry } => points::apply(views, at, customer, &entry),
-        StoreEvent::PointsAdjustmentProposed(adjustment) => points::keep_adjustment(views, &adjustment),
+        StoreEvent::PointsAdjustmentProposed(adjustment) => points::keep_adjustment(views, at, &adjustment),
         StoreEvent::PointsAdjustmentDecided { adjustment, approved, by, .. } => {
             points::decide_adjustment(views, adjustment, approved, by)
         }

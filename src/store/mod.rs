@@ -28,7 +28,10 @@ pub use merged::{Merge, customer, customer_of, merge, numbers_of, sale_owner, su
 pub use months::months;
 pub use operator::{operator, operators};
 pub use parked::{parked, parked_open};
-pub use points::{HoldKept, LedgerLine, adjustment, hold, points, points_due, points_ledger, points_of_sale};
+pub use points::{
+    HoldKept, LedgerLine, adjustment, adjustments_open, hold, points, points_due, points_ledger,
+    points_of_sale,
+};
 pub use reward::{RewardKept, reward, rewards_in, rewards_of};
 pub use sale::{has_receipt, own_sales_of, returned, sale, sale_of_receipt, sales_of};
 
@@ -41,7 +44,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 /// Counts up whenever a view's layout changes: views of another number are made anew.
-pub const VIEWS_VERSION: u32 = 6;
+pub const VIEWS_VERSION: u32 = 7;
 
 const fn neutral(number: u8) -> View {
     View { half: Half::Neutral, number }

@@ -18,6 +18,8 @@ const HOLDS: View = neutral(19);
 /// When, then customer number: what lapses or expires by itself.
 const DUE: View = neutral(20);
 const ADJUSTMENTS: View = neutral(21);
+/// Ids of the corrections that nobody has decided → when they were proposed.
+const ADJUSTMENTS_OPEN: View = neutral(32);
 
 /// The most entries of one sale: an earning and what is taken back of it line by line.
 const OF_SALE_MAX: usize = 256;
@@ -130,7 +132,28 @@ pub fn adjustment(
     value(views, ADJUSTMENTS, adjustment.0.as_bytes())
 }
 
-pub(super) fn keep_adjustment(views: &mut dyn ReadWrite, kept: &Adjustment) -> Result<(), FoldError> {
+/// The corrections that nobody has decided, with when they were proposed, the oldest first, at most `limit`.
+///
+/// # Errors
+/// [`StoreError`] when a view cannot be read.
+pub fn adjustments_open(
+    views: &(impl Read + ?Sized),
+    limit: usize,
+) -> Result<Vec<(Timestamp, Adjustment)>, StoreError> {
+    let mut open = Vec::new();
+    for (id, at) in views.scan(ADJUSTMENTS_OPEN, &[], limit)? {
+        let at = postcard::from_bytes(&at).map_err(StoreError::Layout)?;
+        open.extend(value(views, ADJUSTMENTS, &id)?.map(|kept| (at, kept)));
+    }
+    Ok(open)
+}
+
+pub(super) fn keep_adjustment(
+    views: &mut dyn ReadWrite,
+    at: Timestamp,
+    kept: &Adjustment,
+) -> Result<(), FoldError> {
+    put(views, ADJUSTMENTS_OPEN, kept.adjustment.0.as_bytes(), &at)?;
     put(views, ADJUSTMENTS, kept.adjustment.0.as_bytes(), kept)
 }
 
@@ -144,6 +167,7 @@ pub(super) fn decide_adjustment(
     let mut kept: Adjustment =
         known(views, ADJUSTMENTS, key, "a correction is decided that nobody proposed")?;
     kept.decided = Some((approved, by));
+    views.remove(ADJUSTMENTS_OPEN, key);
     put(views, ADJUSTMENTS, key, &kept)
 }
 

@@ -139,6 +139,55 @@ fn nobody_corrects_points_alone() {
 }
 
 #[test]
+fn whoever_decides_sees_what_was_proposed_by_whom_and_nothing_that_is_decided() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let (ana, eva) = (customer(&shop), shop.enrol("Eva", "Sanz", "+34922222222"));
+    let propose = |customer: &Value, points: i64| {
+        let params = json!({ "customer": customer, "points": points, "reason": "GOODWILL" });
+        self::points(&shop, "adjust", params).unwrap()["adjustment"].clone()
+    };
+    let open = |shop: &Shop, uid: u32, params: Value| {
+        let who = Principal { uid, pid: None, roles: BTreeSet::from([Role::Manager]) };
+        let params = to_raw_value(&params).unwrap();
+        let nobody = SignOn::default();
+        let call = shop.desk.call(&who, None, &nobody, "points.adjustments", Some(&params));
+        let answer = shop.runtime.block_on(call).unwrap();
+        assert_eq!(answer["more"], false);
+        answer["adjustments"].as_array().unwrap().clone()
+    };
+    assert_eq!(open(&shop, 1001, json!({})), Vec::<Value>::new());
+    let (first, first_at) = (propose(&ana, 50), shop.clock.utc().rfc3339());
+    *shop.clock.0.lock().unwrap() += Duration::from_mins(1);
+    let second = propose(&eva, -7);
+    let row = |adjustment: &Value, customer: &Value, points: i64, own: bool, at: &Value| {
+        json!({ "adjustment": adjustment, "customer": customer, "points": points, "reason": "GOODWILL",
+            "by": 1000, "operator": null, "own": own, "at": at })
+    };
+    let rows = open(&shop, 1001, json!({}));
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0], row(&first, &ana, 50, false, &rows[0]["at"]), "the oldest first");
+    assert_eq!(rows[0]["at"], json!(first_at));
+    let own = open(&shop, 1000, json!({ "customer": eva }));
+    assert_eq!(own, [row(&second, &eva, -7, true, &rows[1]["at"])], "one's own are said to be that");
+    let refused = shop.call_as(&[Role::Register], "points.adjustments", &json!({})).unwrap_err();
+    assert_eq!(refused.code, RefusalCode::Forbidden);
+
+    for (adjustment, approve) in [(&first, true), (&second, false)] {
+        let decide = with_key(json!({ "adjustment": adjustment, "approve": approve }));
+        let who = Principal { uid: 1001, pid: None, roles: BTreeSet::from([Role::Manager]) };
+        let (decide, nobody) = (to_raw_value(&decide).unwrap(), SignOn::default());
+        shop.runtime.block_on(shop.desk.call(&who, None, &nobody, "points.decide", Some(&decide))).unwrap();
+    }
+    assert_eq!(open(&shop, 1001, json!({})), Vec::<Value>::new(), "approved or refused, it waits no more");
+    let third = propose(&ana, 3);
+    drop(shop);
+    let shop = shop_in(dir.path(), false);
+    let rows = open(&shop, 1001, json!({}));
+    assert_eq!((rows.len(), &rows[0]["adjustment"]), (1, &third), "also after a restart");
+}
+
+#[test]
 fn wrong_amounts_and_unknown_things_name_what_is_wrong_and_leave_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let shop = shop_in(dir.path(), false);
