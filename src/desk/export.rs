@@ -278,6 +278,7 @@ impl Work {
                     | StoreEvent::CardIssued { .. }
                     | StoreEvent::CardStatusSet { .. }
                     | StoreEvent::CardValiditySet { .. }
+                    | StoreEvent::BlockedCardShown(_)
                     | StoreEvent::ContestEntered(_),
                 ) => serde_json::from_slice::<Map<String, Value>>(event).ok(),
                 Ok(StoreEvent::ContestDrawn(drawn)) => {

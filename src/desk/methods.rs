@@ -47,6 +47,7 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("card.validity", DESK),
     ("card.holder", DESK),
     ("card.list", TILL),
+    ("card.alerts", DESK),
     ("issue.open", TILL),
     ("issue.update", TILL),
     ("issue.close", TILL),

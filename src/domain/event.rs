@@ -7,7 +7,7 @@
 
 use super::audit::PersonalRead;
 use super::breach::Breach;
-use super::card::{CardKind, CardReason, CardStatus};
+use super::card::{CardAlert, CardKind, CardReason, CardStatus};
 use super::consent::{ConsentText, TextHash};
 use super::contact::Channel;
 use super::contest::{Drawn, Entry};
@@ -101,6 +101,8 @@ pub enum StoreEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<CardReason>,
     },
+    /// A card that is not honoured was shown at a register.
+    BlockedCardShown(CardAlert),
     /// A customer stands at a register, or is on the phone.
     VisitOpened {
         /// Names this showing.

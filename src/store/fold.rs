@@ -7,7 +7,7 @@ mod sales;
 
 use super::{
     CUSTOMERS, JOBS, JOBS_OPEN, Job, Merge, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION, VISITS,
-    VISITS_FORGOTTEN, Visit, VisitState, consent, contest, credit, just_after, lost, merged, operator,
+    VISITS_FORGOTTEN, Visit, VisitState, alert, consent, contest, credit, just_after, lost, merged, operator,
     parked, points, reward, value,
 };
 use crate::domain::customer::Customer;
@@ -74,6 +74,7 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
         StoreEvent::VisitOpened { visit, customer, register, repeat_of, .. } => {
             open_visit(meta, views, (visit, customer, register), repeat_of)
         }
+        StoreEvent::BlockedCardShown(shown) => alert::keep(views, at, shown),
         StoreEvent::VisitEnded { visit } => end_visit(views, visit),
         event @ (StoreEvent::SaleRecorded(_)
         | StoreEvent::SaleAttached { .. }

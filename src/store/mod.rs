@@ -4,6 +4,7 @@
 //! whole, so that whoever reads one sees a state that was. Views are in postcard: compact, and never
 //! kept for long, for another [`VIEWS_VERSION`] makes them anew from the journal, which is JSON.
 
+mod alert;
 mod consent;
 mod contest;
 mod credit;
@@ -18,6 +19,7 @@ mod points;
 mod reward;
 mod sale;
 
+pub use alert::{CardAlertKept, card_alerts};
 pub use consent::consent_text;
 pub use contest::{drawn, entries, entries_of};
 pub use credit::{credit, credits_of, credits_open};

@@ -3,6 +3,7 @@
 use super::*;
 use fichad::desk::held::{Erased, PLACES, Part, SEALED, Told};
 use fichad::desk::{contest, reward, survey};
+use fichad::domain::card::{CardAlert, CardStatus};
 use fichad::log::{Half, Read as _, VIEW_NUMBER_MAX, View};
 use std::collections::BTreeMap;
 
@@ -57,6 +58,7 @@ pub(super) fn customer_with_all(shop: &Shop) -> Value {
     put("reward.redeem", json!({ "reward": "coffee" }));
     put("points.adjust", json!({ "points": 40, "reason": "GOODWILL" }));
     put("file.open", json!({}));
+    shop.desk.record_alert(stopped_card(&customer)).unwrap().wait().unwrap();
     let line = json!([{ "sku": "A-1", "quantity": 1000, "unit_price": 1999, "amount": 1999 }]);
     let receipt = json!({ "number": "7", "day": "2027-01-15", "currency": "EUR", "lines": line,
         "tenders": [{ "kind": "ACCOUNT", "amount": 1999, "terms": { "days": 30 } }], "total": 1999 });
@@ -67,6 +69,17 @@ pub(super) fn customer_with_all(shop: &Shop) -> Value {
         shop.call("sale.attach", &attach).unwrap();
     }
     customer
+}
+
+fn stopped_card(customer: &Value) -> CardAlert {
+    CardAlert {
+        customer: CustomerNumber(Uuid::from_bytes(number(customer))),
+        card: CardId(Uuid::new_v4()),
+        status: CardStatus::Blocked,
+        reason: None,
+        register: RegisterName::new("till-1").unwrap(),
+        reader: ReaderName::new("counter").unwrap(),
+    }
 }
 
 fn number(customer: &Value) -> [u8; 16] {
@@ -104,7 +117,8 @@ fn part(shop: &Shop, customer: &Value, part: Part) -> Vec<Value> {
 }
 
 /// Something of every place, as an export has it.
-const TOLD: [&str; 24] = [
+const TOLD: [&str; 25] = [
+    "blocked_card_shown",
     "Quijotez",
     "+34600555030",
     "11-23",

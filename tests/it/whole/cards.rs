@@ -3,6 +3,7 @@
 use super::rig::*;
 use fichad::domain::code::CardKey;
 use fichad::identify::GUESSES_MAX;
+use fichad::push::client::Client;
 use serde_json::{Value, json};
 
 #[test]
@@ -31,6 +32,16 @@ fn the_same_again_is_marked_as_a_repeat() {
     let first = event(&mut register, "blocked");
     let second = event(&mut register, "blocked");
     assert_eq!((&first["repeat_of"], &second["repeat_of"]), (&Value::Null, &first["seq"]));
+    // An alert is noted behind its frame, so this one is behind those.
+    let (number, card, letters) = customer(&mut register);
+    write(&mut register, "card.block", json!({ "customer": number, "card": card, "reason": "STOLEN" }));
+    scanner.scan(&[&letters]);
+    until("the last card is noted", || alerts(&mut register).iter().any(|alert| alert["card"] == card));
+    assert_eq!(alerts(&mut register).len(), 2, "a card that is read twice in a moment was shown once");
+}
+
+fn alerts(client: &mut Client) -> Vec<Value> {
+    client.call("card.alerts", json!({})).unwrap()["alerts"].as_array().unwrap().clone()
 }
 
 #[test]
@@ -84,6 +95,8 @@ fn blocked_and_replaced_cards_are_told_with_their_reason() {
     ));
     let fichad = bench.start();
     let mut register = fichad.open("till-1");
+    let mut manager = fichad.client();
+    manager.call("subscribe", json!({ "register": "*" })).unwrap();
     let (customer, card, letters) = customer(&mut register);
     let named = json!({ "customer": customer, "card": card, "reason": "STOLEN" });
     write(&mut register, "card.block", named);
@@ -91,6 +104,14 @@ fn blocked_and_replaced_cards_are_told_with_their_reason() {
     let blocked = event(&mut register, "blocked");
     assert_eq!((&blocked["status"], &blocked["reason"]), (&json!("BLOCKED"), &json!("STOLEN")));
     assert_eq!((&blocked["card"], &blocked["customer"]), (&card, &customer));
+    assert_eq!(event(&mut manager, "blocked"), blocked, "whoever watches all registers sees it at once");
+    until("it is noted", || !alerts(&mut manager).is_empty());
+    let alert = alerts(&mut manager).remove(0);
+    assert_eq!(
+        (&alert["card"], &alert["status"], &alert["reason"]),
+        (&card, &json!("BLOCKED"), &json!("STOLEN"))
+    );
+    assert_eq!((&alert["register"], &alert["reader"]), (&blocked["register"], &blocked["reader"]));
 
     let mut other = fichad.client();
     write(&mut other, "card.unblock", json!({ "customer": customer, "card": card }));
