@@ -44,6 +44,7 @@ mod sale_exchange;
 mod sale_parked;
 mod sale_receipt;
 mod sale_return;
+mod screen;
 mod settings;
 pub mod survey;
 mod twins;

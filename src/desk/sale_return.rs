@@ -2,7 +2,7 @@
 
 use super::request::Ask;
 use super::sale::{last_but, money, no_such_sale};
-use super::{Desk, earning, payment, random, reward};
+use super::{Desk, earning, payment, random, reward, screen};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{RegisterName, SaleId};
 use crate::domain::purchase::{
@@ -193,8 +193,7 @@ pub(super) fn came_back(
 }
 
 fn check_receipt(receipt: &GivenReceipt, lines: Option<&[GivenLine]>, now: Timestamp) -> Result<(), Refusal> {
-    let wrong = |(field, message): purchase::Wrong| Refusal::field(format!("receipt.{field}"), message);
-    purchase::check_word("number", &receipt.number).map_err(wrong)?;
+    screen::receipt_number(&receipt.number)?;
     if !receipt.day.has_begun(now) {
         return Err(Refusal::field("receipt.day", "must not be in the future"));
     }
