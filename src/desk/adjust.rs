@@ -98,7 +98,7 @@ impl Desk {
             .write(ask, key, move |tx| {
                 let kept = store::adjustment(tx, adjustment)?.ok_or_else(no_such_adjustment)?;
                 if kept.decided.is_some() {
-                    return Err(Refusal::new(RefusalCode::Conflict, "this correction is decided already"));
+                    return Err(Refusal::conflict("adjustment", "this correction is decided already"));
                 }
                 let proposed_by = By { uid: kept.by, operator: kept.operator };
                 if approve && !by.is_another_than(&proposed_by) {

@@ -200,7 +200,7 @@ impl Desk {
                 let now = kept.card(card).ok_or_else(no_such_card)?.status;
                 if now != from {
                     let message = format!("the card is {}, not {}", now.word(), from.word());
-                    return Err(Refusal::new(RefusalCode::Conflict, message));
+                    return Err(Refusal::conflict("card", message));
                 }
                 store::emit(tx, &StoreEvent::CardStatusSet { customer, card, status, reason })?;
                 Ok(Outcome { customer: Some(customer), card: Some(card), ..Outcome::default() })
@@ -306,14 +306,14 @@ fn decide(
     }
     if !kept.has_room_for_card(Timestamp(tx.meta().at_us)) {
         let message = format!("the customer has {CARDS_MAX} cards; block one that is not used any more");
-        return Err(Refusal::new(RefusalCode::Conflict, message));
+        return Err(Refusal::conflict("customer", message));
     }
     let (taken, hash) = match code {
         Code::Ours(secret) => (vault.link(tx, secret)?, vault.keyring().card_hash(secret)),
         Code::Alias(alias) => (vault.alias_link(tx, alias)?, vault.keyring().alias_hash(alias)),
     };
     if taken.is_some() {
-        return Err(Refusal::new(RefusalCode::Conflict, "this code leads to a customer already"));
+        return Err(Refusal::conflict("alias.code", "this code leads to a customer already"));
     }
     let data_key = vault.key_of(tx, customer)?.ok_or_else(no_such_customer)?;
     vault.link_card(tx, &data_key, card, hash, nonce)?;
@@ -362,7 +362,7 @@ fn not_over(valid_until: Option<Day>, now: Timestamp) -> Result<(), Refusal> {
 fn not_replaced(card: &Card) -> Result<(), Refusal> {
     if card.status == CardStatus::Replaced {
         let message = "the card was replaced before; name the newer one";
-        return Err(Refusal::new(RefusalCode::Conflict, message));
+        return Err(Refusal::conflict("card", message));
     }
     Ok(())
 }

@@ -193,7 +193,7 @@ impl New {
         } else if records.len() >= CONSENTS_MAX {
             let message =
                 format!("{CONSENTS_MAX} answers are kept of this customer; only a withdrawal is still taken");
-            return Err(Refusal::new(RefusalCode::Conflict, message));
+            return Err(Refusal::conflict("customer", message));
         }
         let plaintext = serde_json::to_vec(&consent);
         let plaintext =

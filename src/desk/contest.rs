@@ -290,7 +290,7 @@ fn draw_among(opened: &Opened, named: &Contest, seed: [u8; 32]) -> Result<Drawn,
         }
         if entries > ENTRIES_MAX {
             let message = format!("more than {ENTRIES_MAX} entries cannot be drawn among");
-            return Err(Refusal::new(RefusalCode::Conflict, message));
+            return Err(conflict("contest", message));
         }
     }
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);

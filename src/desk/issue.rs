@@ -113,7 +113,7 @@ impl Desk {
         let done = self
             .write(ask, key, move |tx| {
                 store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
-                room_for_issue(tx, customer)?;
+                room_for_issue(tx, customer, "customer")?;
                 let terms = &service.terms;
                 let (product, claim) =
                     said.settle(tx, customer, (&terms.calendar, service.warranty_months))?;
@@ -285,7 +285,7 @@ impl Desk {
 
 /// What was asked for cannot be done as things are.
 fn in_the_way(field: &str, message: impl Into<String>) -> Refusal {
-    Refusal { field: Some(field.to_owned()), ..Refusal::new(RefusalCode::Conflict, message) }
+    Refusal::conflict(field, message)
 }
 
 /// Changes what the till is shown beside the name, within a transaction.

@@ -290,7 +290,7 @@ fn room(tx: &Tx<'_>, vault: &Vault, key: &CustomerKey, now: Timestamp) -> Result
     } else {
         return Ok(());
     };
-    Err(Refusal::new(RefusalCode::Conflict, message))
+    Err(Refusal::conflict("customer", message))
 }
 
 fn no_such_plan() -> Refusal {

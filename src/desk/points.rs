@@ -338,12 +338,12 @@ impl From<PointsError> for Refusal {
         let message = error.to_string();
         match error {
             PointsError::Amount | PointsError::TooMany => Self::field("points", message),
-            PointsError::NotEnough { .. } | PointsError::HeldLess { .. } => {
-                Self { field: Some("points".to_owned()), ..Self::new(RefusalCode::Conflict, message) }
+            PointsError::NotEnough { .. } | PointsError::HeldLess { .. } | PointsError::Full(_) => {
+                Self::conflict("points", message)
             }
-            PointsError::Full(_) | PointsError::NoHold | PointsError::Held => {
-                Self::new(RefusalCode::Conflict, message)
-            }
+            PointsError::NoHold => Self::conflict("hold", message),
+            // Nothing but a merge is held up by it.
+            PointsError::Held => Self::conflict("from", message),
             PointsError::Unfit(_) => Self::new(RefusalCode::Internal, message),
         }
     }

@@ -205,7 +205,7 @@ impl Desk {
         let job = self.job(ask)?;
         if job.state != JobState::Queued.word() {
             let message = format!("the job is {}; only one that waits can be taken back", job.state);
-            return Err(Refusal::new(RefusalCode::Conflict, message));
+            return Err(Refusal::conflict("job", message));
         }
         self.printers.cancel(&job.printer, job.job)?;
         Ok(json!({ "job": job.job }))

@@ -4,6 +4,7 @@
 //! was in it. What is stored is read back by serde from a self-describing format (absent fields are left out).
 
 mod address;
+mod country;
 pub mod fields;
 mod form;
 

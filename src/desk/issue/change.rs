@@ -40,7 +40,7 @@ pub(super) fn apply(
         return Err(in_the_way("severity", "an issue that is over keeps its severity"));
     }
     if open_after && !kept.state.is_open() {
-        room_for_issue(tx, customer)?;
+        room_for_issue(tx, customer, "state")?;
     }
     duplicate_of.map_or(Ok(()), |other| check_duplicate(tx, kept, other))?;
     let over = !open_after && !steps.is_empty();
@@ -82,14 +82,14 @@ fn check_duplicate(tx: &Tx<'_>, kept: &Issue, other: IssueId) -> Result<(), Refu
     Err(Refusal::field("duplicate_of", "must be another issue of this customer that is no duplicate itself"))
 }
 
-/// Whether one more issue may be open.
-pub(super) fn room_for_issue(tx: &Tx<'_>, customer: CustomerNumber) -> Result<(), Refusal> {
+/// Whether one more issue may be open; `field` is what asks for it.
+pub(super) fn room_for_issue(tx: &Tx<'_>, customer: CustomerNumber, field: &str) -> Result<(), Refusal> {
     let kept = store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
     if kept.issues_open.len() < OPEN_ISSUES_MAX {
         return Ok(());
     }
     let message = format!("the customer has {OPEN_ISSUES_MAX} open issues; close one first");
-    Err(Refusal::new(RefusalCode::Conflict, message))
+    Err(Refusal::conflict(field, message))
 }
 
 /// The states to go through; closing passes `RESOLVED` by itself, for a cashier should not need to know that.

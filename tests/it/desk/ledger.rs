@@ -106,6 +106,24 @@ fn time_ends_holds_and_points_and_the_file_says_so_before() {
 }
 
 #[test]
+fn a_hold_that_cannot_be_is_a_conflict_that_names_what_is_in_the_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let customer = customer(&shop);
+    points(&shop, "earn", json!({ "customer": customer, "points": 70 })).unwrap();
+    let hold = |shop: &Shop| points(shop, "hold", json!({ "customer": customer, "points": 1 }));
+    let first = hold(&shop).unwrap()["hold"].clone();
+    for _ in 1..8 {
+        hold(&shop).unwrap();
+    }
+    let many = hold(&shop).unwrap_err();
+    assert_eq!((many.code, many.field.as_deref()), (RefusalCode::Conflict, Some("points")));
+    points(&shop, "release", json!({ "hold": first })).unwrap();
+    let ended = points(&shop, "capture", json!({ "hold": first, "points": 1 })).unwrap_err();
+    assert_eq!((ended.code, ended.field.as_deref()), (RefusalCode::Conflict, Some("hold")));
+}
+
+#[test]
 fn nobody_corrects_points_alone() {
     let dir = tempfile::tempdir().unwrap();
     let shop = shop_in(dir.path(), false);
