@@ -5,7 +5,8 @@ use crate::config::StoreSettings;
 use crate::desk::Opened;
 use crate::domain::time::Clock;
 use crate::log::{
-    self, Folds, Leftover, Log, OpenError, OpenReport, Settings, UtcUs, Verified, is_store, settle_restore,
+    self, Folds, Leftover, Log, OpenError, OpenReport, Progress, Settings, UtcUs, Verified, is_store,
+    settle_restore,
 };
 use crate::store::StoreFold;
 use crate::vault::keyring::Keyring;
@@ -67,7 +68,7 @@ pub enum OpenStoreError {
     Views(#[source] VaultError),
 }
 
-/// Opens the store, making what a first start lacks.
+/// Opens the store, making what a first start lacks; `building` is told how far views are that are built, then and after.
 ///
 /// # Errors
 /// [`OpenStoreError`]; nothing was changed that could not be opened.
@@ -75,6 +76,7 @@ pub(super) fn open(
     settings: &StoreSettings,
     credentials: Option<&Path>,
     clock: &Arc<dyn Clock>,
+    building: &Arc<Progress>,
 ) -> Result<(Opened, OpenReport), OpenStoreError> {
     let dir = &settings.dir;
     let unmade = |source| OpenStoreError::Dir { dir: dir.clone(), source };
@@ -90,8 +92,9 @@ pub(super) fn open(
         return Err(OpenStoreError::Log(gone));
     }
     let vault = vault(settings, credentials, first_start)?;
+    let (log_settings, folds, utc_us) = (log_settings(settings), folds(&vault), utc_us(clock));
     let (log, report) =
-        Log::open(log_settings(settings), folds(&vault), utc_us(clock)).map_err(OpenStoreError::Log)?;
+        Log::open_telling(log_settings, folds, utc_us, Arc::clone(building)).map_err(OpenStoreError::Log)?;
     sync_names(dir).map_err(unmade)?;
     vault.skip_used(&log.views()).map_err(OpenStoreError::Views)?;
     let again = vault.settle_erasures(&log).map_err(OpenStoreError::Erasure)?;
@@ -149,14 +152,18 @@ pub(super) fn log_settings(settings: &StoreSettings) -> Settings {
 ///
 /// # Errors
 /// [`OpenStoreError`].
-pub fn open_stopped(settings: &StoreSettings, credentials: Option<&Path>) -> Result<Opened, OpenStoreError> {
+pub fn open_stopped(
+    settings: &StoreSettings,
+    credentials: Option<&Path>,
+    building: &Arc<Progress>,
+) -> Result<Opened, OpenStoreError> {
     tidy(&settings.dir)?;
     if !settings.dir.join("store").exists() {
         let source = io::Error::from(io::ErrorKind::NotFound);
         return Err(OpenStoreError::Dir { dir: settings.dir.join("store"), source });
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    open(settings, credentials, &clock).map(|(opened, _)| opened)
+    open(settings, credentials, &clock, building).map(|(opened, _)| opened)
 }
 
 /// Reads a stopped store whole and puts nothing right, as [`crate::log::verify`]; with `rebuild` the views are compared with
@@ -168,10 +175,11 @@ pub fn verify_stopped(
     settings: &StoreSettings,
     credentials: Option<&Path>,
     rebuild: bool,
+    building: &Progress,
     progress: &dyn Fn(&Path, u64),
 ) -> Result<Verified, OpenStoreError> {
     let folds = rebuild.then(|| vault(settings, credentials, false)).transpose()?.map(|vault| folds(&vault));
-    log::verify(&log_settings(settings), folds.as_ref(), progress).map_err(OpenStoreError::Log)
+    log::verify(&log_settings(settings), folds.as_ref(), building, progress).map_err(OpenStoreError::Log)
 }
 
 /// Syncs the names of the state folder, of the folders above it that it may have been made with, and of all in it: before

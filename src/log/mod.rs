@@ -60,13 +60,16 @@ mod filter;
 mod group;
 mod handle;
 mod heal;
+mod health;
 mod journal;
 mod layer;
 mod look;
 mod marker;
+mod mend;
 mod moments;
 mod open;
 mod pending;
+mod progress;
 mod recall;
 mod record;
 mod renew;
@@ -90,10 +93,12 @@ mod writer;
 
 pub use error::{FoldError, OpenError, Refused, SubmitError, ViewError};
 pub use handle::Log;
+pub use health::{Health, HealthState, SecondCopy, ViewsState};
 pub use look::verify;
 pub use marker::is_store;
 pub use moments::{Kept, Moments, moments};
 pub use pending::{Committed, Pending};
+pub use progress::{Building, Progress};
 pub use recall::Recall;
 pub use record::PAYLOAD_BYTES_MAX;
 pub use report::{Healed, OpenReport, Orphan, Rebuilt, Torn};
@@ -310,52 +315,6 @@ impl Settings {
             snapshots_kept: 2,
         }
     }
-}
-
-/// How the log is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Health {
-    /// Whether it takes writes.
-    pub state: HealthState,
-    /// The last committed sequence that the views show.
-    pub last_seq: u64,
-    /// When it was committed, in microseconds since 1970 UTC; later than now where the clock was set back. 0 in an empty log.
-    pub last_at_us: i64,
-    /// Halves left behind at open because their fold was locked.
-    pub behind: Vec<Half>,
-    /// How the second copy is.
-    pub second: SecondCopy,
-}
-
-/// How the second copy of the journals is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecondCopy {
-    /// No second folder is set: what is on the one disk is all there is.
-    OneDiskOnly,
-    /// It has every group, or will within a second.
-    Ok,
-    /// It lacks what was committed more than a second ago.
-    Behind {
-        /// Transactions that it lacks.
-        records: u64,
-    },
-    /// Its folder cannot be used now.
-    Absent {
-        /// Why, and what to do.
-        why: String,
-    },
-}
-
-/// Whether the log takes writes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HealthState {
-    /// Reads and writes.
-    Ok,
-    /// Reads only, until it is opened again.
-    ReadOnly {
-        /// What failed.
-        why: String,
-    },
 }
 
 /// One thing of each half.

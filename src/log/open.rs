@@ -6,6 +6,7 @@ use super::files::{create_dir, io_error};
 use super::heal::heal;
 use super::journal::Journal;
 use super::marker::journal_dir;
+use super::progress::Progress;
 use super::record::{FORMAT, HeaderError, SegmentHeader};
 use super::scan::{Part, Place, Seen, scan};
 use super::segment::{Segment, head, list};
@@ -31,7 +32,7 @@ pub(super) struct Opened {
     pub(super) report: OpenReport,
 }
 
-pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenError> {
+pub(super) fn open(settings: &Settings, folds: &Folds, progress: &Progress) -> Result<Opened, OpenError> {
     let lock = lock(&settings.dir)?;
     swap::settle(&settings.dir)?;
     let marker::Marker { timeline, .. } = marker::own(&settings.dir, settings.second_dir.as_deref())?;
@@ -58,7 +59,7 @@ pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenErr
         let orphan = |seen: &Seen| Orphan { meta: seen.meta, file: seen.path(&dir), offset: seen.offset };
         report.orphans.extend(scan.orphans.iter().map(orphan));
         report.read_bytes = report.read_bytes.saturating_add(scan.read_bytes);
-        let bring = Bring { settings, half, fold: folds.get(half), scan, go_on: &|| true };
+        let bring = Bring { settings, half, fold: folds.get(half), scan, go_on: &|| true, progress };
         *positions.get_mut(half) = bring.end();
         let Up { table, caught_up, rebuilt, behind } = bring.up(found, *checkpoints.get(half))?;
         *tables.get_mut(half) = table;

@@ -102,7 +102,7 @@ pub(crate) fn compare(place: &Place) -> anyhow::Result<u64> {
 /// The stopped store, opened as the daemon opens it. Whoever had it open a moment ago may still be letting go of it.
 pub(crate) fn open(place: &Place) -> anyhow::Result<Opened> {
     let settings = place.settings()?;
-    until("the store is let go of", || match open_stopped(&settings, None) {
+    until("the store is let go of", || match open_stopped(&settings, None, &std::sync::Arc::default()) {
         Err(OpenStoreError::Log(OpenError::Held { .. })) => Ok(None),
         opened => Ok(Some(opened?)),
     })
