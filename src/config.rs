@@ -11,11 +11,15 @@ use crate::domain::settings::{self, Keys, Mistake};
 use crate::vault::kek::KeySource;
 use crate::{decode, desk, device, identify, metrics, push, vault};
 use files::Files;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where the daemon looks when it is not told.
 pub const DEFAULT_PATH: &str = "/etc/fichad/fichad.toml";
+
+/// How long a segment of a journal may be: from a few dozen groups of writes to the usual length.
+const SEGMENT_KIB: RangeInclusive<u64> = 32..=65_536;
 
 /// The largest config file, in bytes.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
@@ -54,6 +58,8 @@ pub struct StoreSettings {
     pub dir: PathBuf,
     /// The folder of the journals' second copy, on another disk.
     pub second_dir: Option<PathBuf>,
+    /// The length of a journal's segments, where it is not the usual one.
+    pub segment_bytes: Option<u64>,
     /// `[vault]`: the key and where second copies lie.
     pub vault: vault::Settings,
 }
@@ -203,7 +209,7 @@ fn read(keys: &mut Keys<'_>) -> Config {
 impl Default for StoreSettings {
     fn default() -> Self {
         let dir = PathBuf::from("/var/lib/fichad");
-        Self { vault: vault::Settings::usual(&dir), second_dir: None, dir }
+        Self { vault: vault::Settings::usual(&dir), second_dir: None, segment_bytes: None, dir }
     }
 }
 
@@ -226,7 +232,8 @@ fn read_store(keys: &mut Keys<'_>) -> StoreSettings {
         let problem = "must be the whole path of a folder on another disk, such as `/mnt/second/ficha`, and not lie in `dir`";
         keys.refuse("second_dir", problem);
     }
-    StoreSettings { vault: vault::Settings::usual(&dir), second_dir, dir }
+    let segment_bytes = keys.number("segment_kib", SEGMENT_KIB, "KiB").map(|kib| kib << 10);
+    StoreSettings { vault: vault::Settings::usual(&dir), second_dir, segment_bytes, dir }
 }
 
 fn read_register(keys: &mut Keys<'_>) -> Option<Register> {

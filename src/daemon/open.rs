@@ -142,7 +142,11 @@ pub(super) fn utc_us(clock: &Arc<dyn Clock>) -> UtcUs {
 }
 
 pub(super) fn log_settings(settings: &StoreSettings) -> Settings {
-    Settings { second_dir: settings.second_dir.clone(), ..Settings::new(&settings.dir) }
+    let usual = Settings { second_dir: settings.second_dir.clone(), ..Settings::new(&settings.dir) };
+    match settings.segment_bytes {
+        Some(bytes) => usual.with_segments(bytes),
+        None => usual,
+    }
 }
 
 /// Opens a store whose daemon is stopped, for the command line; never makes one.

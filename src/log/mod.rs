@@ -289,26 +289,40 @@ pub struct Settings {
     pub checkpoint_bytes: u64,
 }
 
+/// The usual length of a segment.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+
+const SNAPSHOT_LOOK_MS: u64 = 60_000;
+
 /// A segment is filled with zeros this far ahead, so that most syncs change no file length.
 pub const GROW_BYTES: u64 = 1 << 20;
 
 impl Settings {
-    /// The usual sizes for a log in `dir`: segments of 64 MiB, 16 MiB of cache a half.
+    /// The usual sizes for a log in `dir`: segments of [`SEGMENT_BYTES`], 24 MiB of cache a half.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
             second_dir: None,
-            segment_bytes: 64 << 20,
+            segment_bytes: SEGMENT_BYTES,
             cache_bytes: 24 << 20,
             checkpoint_groups: 4096,
-            checkpoint_bytes: 16 << 20,
+            checkpoint_bytes: SEGMENT_BYTES / 4,
             scrub_every: Duration::from_secs(6 * 3600),
             scrub_bytes_per_s: 4 << 20,
             snapshot_segments: 1,
-            snapshot_look: Duration::from_secs(60),
+            snapshot_look: Duration::from_millis(SNAPSHOT_LOOK_MS),
             snapshots_kept: 2,
         }
+    }
+
+    /// The same with segments of another length, and with it as many events between two checkpoints, and as much time between
+    /// two looks whether a snapshot is due, as go with that.
+    #[must_use]
+    pub fn with_segments(self, segment_bytes: u64) -> Self {
+        let ms = SNAPSHOT_LOOK_MS.saturating_mul(segment_bytes) / SEGMENT_BYTES;
+        let snapshot_look = Duration::from_millis(ms.max(1));
+        Self { segment_bytes, checkpoint_bytes: segment_bytes / 4, snapshot_look, ..self }
     }
 }
 

@@ -164,7 +164,7 @@ mod tests {
 
     fn store(dir: &Path, key: KeySource) -> StoreSettings {
         let vault = vault::Settings { key, second_dir: None };
-        StoreSettings { dir: dir.to_owned(), second_dir: None, vault }
+        StoreSettings { dir: dir.to_owned(), second_dir: None, segment_bytes: None, vault }
     }
 
     fn all(store: &StoreSettings) -> Vec<(&'static str, Level, String)> {
