@@ -8,8 +8,7 @@ use crate::log::{
     self, Folds, Leftover, Log, OpenError, OpenReport, Settings, UtcUs, Verified, is_store, settle_restore,
 };
 use crate::store::StoreFold;
-use crate::vault::keyring::Keyring;
-use crate::vault::keys::{KeyError, os_random};
+use crate::vault::keys::KeyError;
 use crate::vault::lists::Lists;
 use crate::vault::{Vault, VaultError, VaultFold};
 use std::fs::{self, DirBuilder, File};
@@ -122,7 +121,7 @@ pub(super) fn vault(
     first_start: bool,
 ) -> Result<Arc<Vault>, OpenStoreError> {
     let dir = &settings.dir;
-    let keyring = open_keyring(&dir.join(keys::KEYRING), first_start)?;
+    let keyring = keys::open_keyring(settings, first_start)?;
     let keys = keys::open(settings, credentials, first_start)?;
     let lists = Lists::open(dir, settings.vault.second_dir.as_deref()).map_err(OpenStoreError::Lists)?;
     let vault = Arc::new(Vault::new(keys, keyring, lists));
@@ -143,10 +142,7 @@ pub(super) fn utc_us(clock: &Arc<dyn Clock>) -> UtcUs {
 
 pub(super) fn log_settings(settings: &StoreSettings) -> Settings {
     let usual = Settings { second_dir: settings.second_dir.clone(), ..Settings::new(&settings.dir) };
-    match settings.segment_bytes {
-        Some(bytes) => usual.with_segments(bytes),
-        None => usual,
-    }
+    usual.with_segments(settings.segment_bytes)
 }
 
 /// Opens a store whose daemon is stopped, for the command line; never makes one.
@@ -237,17 +233,4 @@ pub(super) fn report(report: &OpenReport) {
             "personal records of an interrupted write are set aside"
         );
     }
-}
-
-fn open_keyring(dir: &Path, first_start: bool) -> Result<Keyring, OpenStoreError> {
-    // A first start may have been cut off between the folder and its files.
-    if dir.join("keyring").exists() || (dir.exists() && !first_start) {
-        return Keyring::open(dir).map_err(OpenStoreError::Keyring);
-    }
-    if !first_start {
-        return Err(OpenStoreError::KeyringGone { dir: dir.to_owned() });
-    }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|source| OpenStoreError::Dir { dir: dir.to_owned(), source })?;
-    Keyring::create(dir, os_random).map_err(OpenStoreError::Keyring)
 }

@@ -39,6 +39,7 @@ fn one_life(
     counts: &mut Counts,
 ) -> anyhow::Result<()> {
     let mut dice = Dice::new(run.seed, "kill", life);
+    let mut let_go = Dice::new(run.seed, "kill: retention", life);
     let place = Place::new(folder, folder.join("state"), folder.join("second"))?;
     let mut phrases = Phrases::init(&place)?;
     let mut clients = clients(run.seed, "kill", life);
@@ -63,10 +64,10 @@ fn one_life(
         counts.compared += check(&mut line, &mut clients, &mut dice).with_context(context)?;
         drop(line);
         if dice.percent(LET_GO) {
-            lettings::cut_off(daemon, &place, &mut dice, &mut || Ok(())).with_context(context)?;
+            lettings::cut_off(daemon, &place, &mut let_go, &mut || Ok(())).with_context(context)?;
             daemon = place.start(&[])?;
             let mut line = daemon.open().with_context(context)?;
-            lettings::finish(&mut line, &mut clients, &mut dice).with_context(context)?;
+            lettings::finish(&mut line, &mut clients, &mut let_go).with_context(context)?;
             counts.let_go += 1;
         }
         let answers = ANSWERS + dice.below(ANSWERS_MORE);
@@ -99,7 +100,7 @@ pub(crate) fn last(
     phrases.settle(place, dice).context("after the last round")?;
     counts.heard(&place.log());
     counts.grown(&place.state)?;
-    let lost = ["store/journal", "vault/journal", "keys", "keys.ways", "erasures"];
+    let lost = ["store/journal", "vault/journal", "keys", "keyring", "keys.ways", "erasures"];
     let (one, other) = (dice.below(lost.len()), dice.below(lost.len()));
     for name in [lost[one], lost[other]] {
         let (first, second) = (place.state.join(name), place.second.join(name));
