@@ -2,7 +2,7 @@
 
 use crate::domain::id::ReaderName;
 use crate::domain::time::Timestamp;
-use crate::log::{self, Health, HealthState};
+use crate::log::{self, Half, Health, HealthState};
 use crate::push::Hub;
 use crate::vault::Unfinished;
 use crate::vault::keys::second::SecondCopy;
@@ -72,6 +72,8 @@ enum Store {
         read_only: Option<String>,
         /// How the journals' second copy is: a word, and why.
         second: (&'static str, Option<String>),
+        /// Whether the locked vault lacks what was written shortly before the last end: cards of then are not known.
+        behind: bool,
         /// Since when the clock is behind the last write, as the last write's time in microseconds.
         clock_behind: Option<i64>,
     },
@@ -94,7 +96,8 @@ impl States {
 
     pub(super) fn store_opened(&self, locked: bool) {
         self.change(|now| {
-            now.store = Store::Open { locked, read_only: None, second: ONE_DISK, clock_behind: None };
+            let (read_only, clock_behind) = (None, None);
+            now.store = Store::Open { locked, read_only, second: ONE_DISK, behind: false, clock_behind };
             true
         });
     }
@@ -112,14 +115,17 @@ impl States {
             log::SecondCopy::Behind { .. } => ("behind", None),
             log::SecondCopy::Absent { why } => ("absent", Some(why.clone())),
         };
-        let behind = health.last_at_us.saturating_sub(at.0) > CLOCK_BEHIND_US;
-        let behind = behind.then_some(health.last_at_us);
+        let late = health.last_at_us.saturating_sub(at.0) > CLOCK_BEHIND_US;
+        let late = late.then_some(health.last_at_us);
+        let vault_behind = health.behind.contains(&Half::Personal);
         self.change(|now| {
-            let Store::Open { read_only, second, clock_behind, .. } = &mut now.store else { return false };
-            let (stopped, moved) = (*read_only != why, *second != copy);
-            let clock = clock_behind.is_some() != behind.is_some();
+            let Store::Open { read_only, second, behind, clock_behind, .. } = &mut now.store else {
+                return false;
+            };
+            let (stopped, moved, fell) = (*read_only != why, *second != copy, *behind != vault_behind);
+            let clock = clock_behind.is_some() != late.is_some();
             if clock {
-                let last = behind.map(|last| Timestamp(last).rfc3339());
+                let last = late.map(|last| Timestamp(last).rfc3339());
                 match &last {
                     Some(last) => tracing::warn!(
                         last,
@@ -128,7 +134,7 @@ impl States {
                     None => tracing::info!("the clock has come to the last write"),
                 }
             }
-            *clock_behind = behind;
+            (*clock_behind, *behind) = (late, vault_behind);
             if let (true, Some(why)) = (stopped, &why) {
                 tracing::error!(why, "the store takes no writes any more; cards are known, products pass");
             }
@@ -139,8 +145,11 @@ impl States {
                 }
                 (state, _) => tracing::info!(state, "the journals' second copy"),
             }
+            if fell && vault_behind {
+                tracing::warn!("the vault is locked and behind: cards made shortly before the last end are not known until it is unlocked");
+            }
             (*read_only, *second) = (why, copy);
-            stopped || moved || clock
+            stopped || moved || fell || clock
         });
     }
 
@@ -269,7 +278,8 @@ impl States {
         };
         let mut row = Map::from_iter([("state".to_owned(), json!(state))]);
         row.extend(why.map(|why| ("why".to_owned(), json!(why))));
-        if let Store::Open { second: (word, why), clock_behind, .. } = &self.lock().store {
+        if let Store::Open { second: (word, why), behind, clock_behind, .. } = &self.lock().store {
+            row.extend(behind.then(|| ("vault_behind".to_owned(), json!(true))));
             row.extend(
                 clock_behind.map(|last| ("clock_behind".to_owned(), json!(Timestamp(last).rfc3339()))),
             );
@@ -348,49 +358,4 @@ fn row(name: &ReaderName, state: &ReaderState) -> Map<String, Value> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::daemon::SystemClock;
-    use crate::desk::access::Policy;
-    use crate::domain::id::{RegisterName, StreamId};
-    use crate::domain::refusal::RefusalCode;
-    use crate::push::wire::{Context, Event};
-    use crate::push::{Hub, Settings};
-
-    /// How many events the register has had, this one included.
-    fn count(hub: &Hub, till: &RegisterName) -> u64 {
-        let unknown = Event::Unknown { repeat_of: None };
-        hub.publish(till, &unknown, Context { reader: None, lifetime: NEWS_LIFETIME }).seq
-    }
-
-    #[test]
-    fn a_store_that_takes_no_writes_any_more_is_told_once() {
-        let till = RegisterName::new("till-1").unwrap();
-        let policy = Policy { registers: vec![(till.clone(), vec![])], ..Policy::default() };
-        let stream = StreamId(uuid::Uuid::nil());
-        let hub = Hub::new(Settings::default(), stream, Arc::new(SystemClock::start()), policy);
-        let states = States::new(Arc::clone(&hub));
-        let health = |state, second| Health { state, last_seq: 0, last_at_us: 0, behind: vec![], second };
-        let fine = health(HealthState::Ok, log::SecondCopy::OneDiskOnly);
-        let no_space = HealthState::ReadOnly { why: "no space".to_owned() };
-        let full = health(no_space.clone(), log::SecondCopy::OneDiskOnly);
-        states.store_health(&full, Timestamp(0));
-        assert_eq!(count(&hub, &till), 1, "a store that is not open yet has no health");
-        states.store_opened(false);
-        states.store_health(&fine, Timestamp(0));
-        assert_eq!(count(&hub, &till), 3, "healthy is no news");
-        states.store_health(&full, Timestamp(0));
-        states.store_health(&full, Timestamp(0));
-        assert_eq!(count(&hub, &till), 5, "told once");
-        assert_eq!(
-            Value::Object(states.store()),
-            json!({ "state": RefusalCode::ReadOnly.word(), "why": "no space", "second_copy": "one_disk_only" })
-        );
-        let away = log::SecondCopy::Absent { why: "not mounted".to_owned() };
-        states.store_health(&health(no_space.clone(), away.clone()), Timestamp(0));
-        states.store_health(&health(no_space, away), Timestamp(0));
-        assert_eq!(count(&hub, &till), 7, "a copy that went away is told once");
-        assert_eq!(states.store().get("second_copy_why"), Some(&json!("not mounted")));
-        assert_eq!(states.vault(), "open");
-    }
-}
+mod tests;

@@ -14,7 +14,7 @@ use crate::domain::plan::{OpenPlan, Wanted};
 use crate::domain::points::Account;
 use crate::domain::time::Timestamp;
 use crate::identify::{Directory, Found, Unavailable};
-use crate::log::Read;
+use crate::log::{Half, Read, Standing, ViewError};
 use crate::store;
 use crate::vault::{Link, Till, Vault, VaultError};
 use uuid::Uuid;
@@ -169,22 +169,26 @@ fn personal(
 
 impl Directory for Desk {
     fn card(&self, key: &CardKey) -> Result<Option<Found>, Unavailable> {
-        self.look_up(|opened, views| opened.vault.link(views, key))
+        self.look_up(|opened, views| opened.vault.link(&views, key))
     }
 
     fn alias(&self, alias: &Alias) -> Result<Option<Found>, Unavailable> {
-        self.look_up(|opened, views| opened.vault.alias_link(views, alias))
+        self.look_up(|opened, views| opened.vault.alias_link(&views, alias))
     }
 }
 
 impl Desk {
     fn look_up(
         &self,
-        link: impl FnOnce(&Opened, &crate::log::Views) -> Result<Option<Link>, VaultError>,
+        link: impl FnOnce(&Opened, Standing<'_>) -> Result<Option<Link>, VaultError>,
     ) -> Result<Option<Found>, Unavailable> {
         let opened = self.opened().ok_or(Unavailable)?;
         let views = opened.log.views();
-        let Some(link) = link(opened, &views).map_err(unavailable)? else { return Ok(None) };
+        // A locked vault may be behind after a crash. Its cards lead where they led, unless their customer was erased meanwhile.
+        let Some(link) = link(opened, views.standing()).map_err(unavailable)? else { return Ok(None) };
+        if views.is_behind(Half::Personal) && opened.vault.may_be_erased(link.customer) {
+            return Err(unavailable(ViewError::Behind { half: Half::Personal }));
+        }
         let kept = store::customer_of(&views, link.customer).map_err(unavailable)?;
         Ok(kept.map(|customer| {
             // Only cards that are no longer honoured are ever forgotten (see `Customer::add_card`).

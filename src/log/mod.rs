@@ -102,7 +102,7 @@ pub use snapshots::Taken;
 pub use swap::Leftover;
 pub use tx::Tx;
 pub use verify::{Fault, Verified};
-pub use views::{Digest, Views};
+pub use views::{Digest, Standing, Views};
 
 /// Decisions that share one sync.
 pub const GROUP_MAX: usize = 256;

@@ -1,0 +1,46 @@
+//! Tests of `states`.
+
+use super::*;
+use crate::daemon::SystemClock;
+use crate::desk::access::Policy;
+use crate::domain::id::{RegisterName, StreamId};
+use crate::domain::refusal::RefusalCode;
+use crate::push::wire::{Context, Event};
+use crate::push::{Hub, Settings};
+
+/// How many events the register has had, this one included.
+fn count(hub: &Hub, till: &RegisterName) -> u64 {
+    let unknown = Event::Unknown { repeat_of: None };
+    hub.publish(till, &unknown, Context { reader: None, lifetime: NEWS_LIFETIME }).seq
+}
+
+#[test]
+fn a_store_that_takes_no_writes_any_more_is_told_once() {
+    let till = RegisterName::new("till-1").unwrap();
+    let policy = Policy { registers: vec![(till.clone(), vec![])], ..Policy::default() };
+    let stream = StreamId(uuid::Uuid::nil());
+    let hub = Hub::new(Settings::default(), stream, Arc::new(SystemClock::start()), policy);
+    let states = States::new(Arc::clone(&hub));
+    let health = |state, second| Health { state, last_seq: 0, last_at_us: 0, behind: vec![], second };
+    let fine = health(HealthState::Ok, log::SecondCopy::OneDiskOnly);
+    let no_space = HealthState::ReadOnly { why: "no space".to_owned() };
+    let full = health(no_space.clone(), log::SecondCopy::OneDiskOnly);
+    states.store_health(&full, Timestamp(0));
+    assert_eq!(count(&hub, &till), 1, "a store that is not open yet has no health");
+    states.store_opened(false);
+    states.store_health(&fine, Timestamp(0));
+    assert_eq!(count(&hub, &till), 3, "healthy is no news");
+    states.store_health(&full, Timestamp(0));
+    states.store_health(&full, Timestamp(0));
+    assert_eq!(count(&hub, &till), 5, "told once");
+    assert_eq!(
+        Value::Object(states.store()),
+        json!({ "state": RefusalCode::ReadOnly.word(), "why": "no space", "second_copy": "one_disk_only" })
+    );
+    let away = log::SecondCopy::Absent { why: "not mounted".to_owned() };
+    states.store_health(&health(no_space.clone(), away.clone()), Timestamp(0));
+    states.store_health(&health(no_space, away), Timestamp(0));
+    assert_eq!(count(&hub, &till), 7, "a copy that went away is told once");
+    assert_eq!(states.store().get("second_copy_why"), Some(&json!("not mounted")));
+    assert_eq!(states.vault(), "open");
+}
