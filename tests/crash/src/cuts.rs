@@ -30,6 +30,7 @@ pub(crate) fn run(run: &Run, counts: &mut Counts) {
 
 fn one_life(run: &Run, life: usize, rounds: usize, folder: &Path, counts: &mut Counts) -> anyhow::Result<()> {
     let mut dice = Dice::new(run.seed, "cut", life);
+    let mut let_go = Dice::new(run.seed, "cut: retention", life);
     let mut disks = [Disk::new(folder, "first")?, Disk::new(folder, "second")?];
     let [state, second] = [disks[0].folder().join("state"), disks[1].folder().join("copies")];
     let place = Place::new(folder, state, second)?;
@@ -61,12 +62,12 @@ fn one_life(run: &Run, life: usize, rounds: usize, folder: &Path, counts: &mut C
         if dice.percent(LET_GO) {
             let (mut switches, mut cut_dice) = (switches(&disks)?, dice.clone());
             let mut cut = || cut(&mut switches, &mut cut_dice);
-            lettings::cut_off(daemon, &place, &mut dice, &mut cut).with_context(context)?;
+            lettings::cut_off(daemon, &place, &mut let_go, &mut cut).with_context(context)?;
             drop(switches);
             mount_again(&mut disks).with_context(context)?;
             daemon = place.start(&[])?;
             let mut line = daemon.open().with_context(context)?;
-            lettings::finish(&mut line, &mut clients, &mut dice).with_context(context)?;
+            lettings::finish(&mut line, &mut clients, &mut let_go).with_context(context)?;
             counts.let_go += 1;
         }
         let [mut one, mut other] = switches(&disks)?;

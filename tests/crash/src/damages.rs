@@ -31,6 +31,8 @@ const ANSWERS: usize = 300;
 const ANSWERS_AFTER: usize = 150;
 /// Places where each file is cut off.
 const CUTS: usize = 4;
+/// Pairs of files that are swapped although they are neither in one folder nor of one name.
+const SWAPS: usize = 100;
 /// Flips of a file that the daemon is started on. Further ones are looked at without it first, and it is started only on those
 /// that leave anything but the same state.
 const FLIPS_STARTED: usize = 10;
@@ -169,11 +171,17 @@ fn cases(root: &Path, flips: usize, dice: &mut Dice) -> anyhow::Result<Vec<Case>
         cases.extend(truncated.map(started));
         cases.push(started(Damage::Removed { file: file.clone() }));
     }
-    for (at, one) in files.iter().enumerate() {
-        for other in files.iter().skip(at + 1) {
-            let damage = Damage::Swapped { one: one.clone(), other: other.clone() };
-            cases.push(Case { damage, start: true });
-        }
+    let pairs = files
+        .iter()
+        .enumerate()
+        .flat_map(|(at, one)| files.iter().skip(at + 1).map(move |other| (one, other)));
+    let (alike, other): (Vec<_>, Vec<_>) = pairs
+        .partition(|(one, other)| one.parent() == other.parent() || one.file_name() == other.file_name());
+    // Those that could be taken for each other, all of them; of the rest some.
+    let some = (0..SWAPS.min(other.len())).filter_map(|_| dice.pick(&other)).collect::<Vec<_>>();
+    for (one, other) in alike.iter().chain(some) {
+        let damage = Damage::Swapped { one: (*one).clone(), other: (*other).clone() };
+        cases.push(Case { damage, start: true });
     }
     Ok(cases)
 }
@@ -237,9 +245,11 @@ fn one(sound: &Sound, case: &Case) -> anyhow::Result<Good> {
     }
     let good = play(&place, &root, sound, damage)?;
     // A start reads the journals from the last checkpoint on. What lies before is read when the views are made anew.
-    let journal =
-        damage.files().iter().any(|file| file.parent().is_some_and(|folder| folder.ends_with("journal")));
-    if journal && good != Good::Told {
+    let within = |name: &str| {
+        damage.files().iter().any(|file| file.parent().is_some_and(|folder| folder.ends_with(name)))
+    };
+    // A snapshot is read then too; a damaged one is named by `verify`, and harms nothing.
+    if within("snapshots") || (within("journal") && good != Good::Told) {
         crate::made_up::remove_views(&place.state);
         let without = play(&place, &root, sound, damage).context("and then without views")?;
         return Ok(if without == Good::Told { without } else { good });

@@ -129,7 +129,8 @@ fn back(place: &Place, present: u64, dice: &mut Dice) -> anyhow::Result<()> {
         }
         let kept = found.kept.iter().find(|kept| kept.last.is_some_and(|last| last.seq == present));
         let kept = kept.with_context(|| format!("transaction {present} is in no timeline: {found:?}"))?;
-        let name = kept.dir.file_name().and_then(|name| name.to_str()).context("a timeline without a name")?;
+        let name =
+            kept.dir.file_name().and_then(|name| name.to_str()).context("a timeline without a name")?;
         let words = ["store", "restore", "--from", name];
         let mut child = place.ficha(&words)?;
         if way < KILLED_WAYS_BACK {

@@ -69,7 +69,7 @@ impl Sound {
             .map(|number| Ok((number, person(&opened, number)?)))
             .collect::<anyhow::Result<_>>()?;
         let erased = erased(place)?;
-        let held = Held::read(&opened.log.views())?;
+        let held = Held::read(&opened)?;
         opened.log.close();
         let_go(place)?;
         ensure!(opens(place, phrase)?, "the recovery phrase of the sound store opens nothing");
@@ -185,7 +185,7 @@ impl Sound {
                 "the key of {customer}, who was erased, is there"
             );
         }
-        if let Some(differ) = Held::read(&opened.log.views())?.differ(&self.held) {
+        if let Some(differ) = Held::read(opened)?.differ(&self.held) {
             bail!("the views hold something else: {differ}");
         }
         for (number, wanted) in &self.persons {
