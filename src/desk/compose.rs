@@ -184,10 +184,15 @@ impl Desk {
     ) -> Result<Option<Found>, Unavailable> {
         let opened = self.opened().ok_or(Unavailable)?;
         let views = opened.log.views();
-        // A locked vault may be behind after a crash. Its cards lead where they led, unless their customer was erased meanwhile.
         let Some(link) = link(opened, views.standing()).map_err(unavailable)? else { return Ok(None) };
-        if views.is_behind(Half::Personal) && opened.vault.may_be_erased(link.customer) {
-            return Err(unavailable(ViewError::Behind { half: Half::Personal }));
+        // After a crash a card may still lead where it led before an erasure: to what a locked vault holds that is behind, or by a hash
+        // that could not be told from others any more and stays until the views are made anew.
+        if views.is_behind(Half::Personal) {
+            if opened.vault.may_be_erased(link.customer) {
+                return Err(unavailable(ViewError::Behind { half: Half::Personal }));
+            }
+        } else if opened.vault.is_erased(&views, link.customer).map_err(unavailable)? {
+            return Ok(None);
         }
         let kept = store::customer_of(&views, link.customer).map_err(unavailable)?;
         Ok(kept.map(|customer| {

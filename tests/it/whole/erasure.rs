@@ -74,8 +74,9 @@ impl Victim {
         put("consent.record", json!({ "state": "WITHDRAWN", "evidence": "acebuche 117" }));
         let contact = json!({ "channel": "TELEPHONE", "direction": "IN", "campaign": "MADRESELVA-26" });
         put("contact.record", contact);
-        let plan =
-            json!({ "category": "cucurbita", "from": "2026-09-01", "to": "2199-12-31", "source": "CHAT" });
+        let today = jiff::Zoned::now().date();
+        let to = today.saturating_add(jiff::Span::new().days(30));
+        let plan = json!({ "category": "cucurbita", "from": today, "to": to, "source": "CHAT" });
         put("plan.add", plan);
         put("survey.answer", json!({ "survey": "visit", "answers": { "more": "berenjenal" } }));
         Self { number, letters: card["letters"].as_str().unwrap().to_owned(), alias_request, enrol_request }
@@ -309,6 +310,24 @@ fn nothing_is_left_and_nothing_leads_to_the_number() {
     fichad.stop();
     attack(&bench.state(), &victim);
     attack_copy(&disk, &bench.state(), &victim);
+}
+
+#[test]
+fn after_a_crash_nothing_leads_to_whoever_was_erased_just_before() {
+    let (bench, scanner) = (Bench::new(), Scanner::new());
+    bench.configure(&(one_till(&scanner) + TABLES));
+    let fichad = bench.start();
+    let victim = Victim::enrol(&mut fichad.open("till-1"));
+    // What a clean stop has in its views, the next start forgets without the key that it would need.
+    fichad.stop();
+    let fichad = bench.start();
+    assert_eq!(erase(&mut fichad.open("till-1"), &victim, false)["pending"], json!(["views"]));
+    fichad.kill();
+    let mut scanner = Scanner::new();
+    bench.configure(&(one_till(&scanner) + TABLES));
+    let fichad = bench.start();
+    leads_nowhere(&mut fichad.open("till-1"), &mut scanner, &victim);
+    fichad.stop();
 }
 
 fn victim_like(victim: &Victim) -> Victim {
