@@ -304,6 +304,9 @@ pub enum StoreEvent {
         /// Why, if it failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// Texts that its paper lacks: `title`, `name`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        omitted: Vec<String>,
     },
     /// A reward is set aside for a sale; its [`PointsMoved`](Self::PointsMoved) follows, a hold of its points.
     RewardHeld(Box<Redemption>),

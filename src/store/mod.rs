@@ -41,7 +41,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 /// Counts up whenever a view's layout changes: views of another number are made anew.
-pub const VIEWS_VERSION: u32 = 6;
+pub const VIEWS_VERSION: u32 = 7;
 
 const fn neutral(number: u8) -> View {
     View { half: Half::Neutral, number }
@@ -122,6 +122,8 @@ pub struct Job {
     pub state: String,
     /// Why it failed.
     pub reason: Option<String>,
+    /// Texts that its paper lacks: `title`, `name`.
+    pub omitted: Vec<String>,
 }
 
 /// What is kept under one number, whatever was merged.

@@ -126,6 +126,15 @@ fn every_answer_of_a_session_has_the_shape_of_its_example() {
     assert_eq!(shape(&raw.line().unwrap()), shape(&of("Error", "")[0]));
 }
 
+fn job<'a>(
+    printer: &'a PrinterName,
+    state: &'a str,
+    reason: Option<&'a str>,
+    omitted: &'a [&'static str],
+) -> Event<'a> {
+    Event::Job { job: fichad::domain::id::JobId(uuid::Uuid::nil()), printer, state, reason, omitted }
+}
+
 #[test]
 fn every_event_has_the_shape_of_its_example() {
     let file = file();
@@ -170,16 +179,8 @@ fn every_event_has_the_shape_of_its_example() {
             Event::Scan { data: b"\x00\xff", aim: None, scan_data_type: "SCAN_SDT_QRCODE", repeat_of: None },
         ),
         (0, true, Event::Rejected(Rejection::PaymentCard)),
-        (
-            0,
-            false,
-            Event::Job {
-                job: fichad::domain::id::JobId(uuid::Uuid::nil()),
-                printer: &printer,
-                state: "failed",
-                reason: Some("paper_out"),
-            },
-        ),
+        (0, false, job(&printer, "failed", Some("paper_out"), &[])),
+        (1, false, job(&printer, "printed", None, &["name"])),
         (0, false, Event::State(&state)),
     ];
     let (stream, till, at) = (StreamId(uuid::Uuid::nil()), register("till-1"), Timestamp(0));

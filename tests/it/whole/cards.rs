@@ -143,6 +143,38 @@ fn a_job_is_shown_at_least_as_far_as_its_events_say() {
     assert!(!files(&bench.state().join("store")).iter().any(moved), "that a job is queued is written once");
 }
 
+#[test]
+fn a_name_that_no_font_has_is_told_and_any_other_is_drawn() {
+    let printer = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let bench = Bench::new();
+    bench.configure(&format!(
+        "[[register]]\nname = \"till-1\"\n[[printer]]\nname = \"desk\"\naddress = \"tcp://{}\"\n",
+        printer.local_addr().unwrap()
+    ));
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
+    let (customer, ..) = customer(&mut register);
+    let drawn = write(&mut register, "card.print", json!({ "customer": customer, "holder": "क्षत्रिय 王 Á" }));
+    let wanting =
+        write(&mut register, "card.print", json!({ "customer": customer, "holder": "Zarzaparrilla 😀" }));
+    let mut told = [&drawn, &wanting].map(|answer| (answer["job"].clone(), Value::Null)).to_vec();
+    while told.iter().any(|(_, event)| event.is_null()) {
+        let event = event(&mut register, "job");
+        told.iter_mut().filter(|(job, _)| event["job"] == *job).for_each(|(_, kept)| *kept = event.clone());
+    }
+    assert_eq!((told[0].1.get("omitted"), told[1].1.get("omitted")), (None, Some(&json!(["name"]))));
+    // The printer takes what it is sent and says nothing; the first card is under way.
+    let mut shown = || register.call("job.show", json!({ "job": drawn["job"] })).unwrap();
+    until("the first card is under way", || shown()["state"] == "sending");
+    assert_eq!(shown()["omitted"], json!([]));
+    register.call("job.cancel", json!({ "job": wanting["job"] })).unwrap();
+    until("the second is taken back", || event(&mut register, "job")["state"] == "failed");
+    let shown = register.call("job.show", json!({ "job": wanting["job"] })).unwrap();
+    assert_eq!((&shown["reason"], &shown["omitted"]), (&json!("cancelled"), &json!(["name"])));
+    let log = fichad.stop();
+    assert!(log.contains("a card lacks a text") && !log.contains("Zarzaparrilla"), "{log}");
+}
+
 /// Made-up numbers with a right check digit, in ranges of real schemes.
 const PAYMENT_CARDS: [&str; 3] = ["4539578763621486", "5425233430109903", "374245455400126"];
 
