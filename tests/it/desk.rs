@@ -43,6 +43,7 @@ mod levels;
 mod lost;
 mod merges;
 mod operators;
+mod order;
 mod plans;
 mod returns;
 mod rewards;
