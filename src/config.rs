@@ -17,6 +17,11 @@ use std::time::Duration;
 /// Where the daemon looks when it is not told.
 pub const DEFAULT_PATH: &str = "/etc/fichad/fichad.toml";
 
+/// The usual length of a journal's segment, and the longest.
+const SEGMENT_BYTES: u64 = 64 << 20;
+/// The shortest, in KiB: a few dozen groups of writes.
+const SEGMENT_KIB_MIN: u64 = 32;
+
 /// The largest config file, in bytes.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 
@@ -54,6 +59,8 @@ pub struct StoreSettings {
     pub dir: PathBuf,
     /// The folder of the journals' second copy, on another disk.
     pub second_dir: Option<PathBuf>,
+    /// The length of a journal's segments.
+    pub segment_bytes: u64,
     /// `[vault]`: the key and where second copies lie.
     pub vault: vault::Settings,
 }
@@ -203,7 +210,7 @@ fn read(keys: &mut Keys<'_>) -> Config {
 impl Default for StoreSettings {
     fn default() -> Self {
         let dir = PathBuf::from("/var/lib/fichad");
-        Self { vault: vault::Settings::usual(&dir), second_dir: None, dir }
+        Self { vault: vault::Settings::usual(&dir), second_dir: None, segment_bytes: SEGMENT_BYTES, dir }
     }
 }
 
@@ -226,7 +233,9 @@ fn read_store(keys: &mut Keys<'_>) -> StoreSettings {
         let problem = "must be the whole path of a folder on another disk, such as `/mnt/second/ficha`, and not lie in `dir`";
         keys.refuse("second_dir", problem);
     }
-    StoreSettings { vault: vault::Settings::usual(&dir), second_dir, dir }
+    let segment_kib = keys.number("segment_kib", SEGMENT_KIB_MIN..=SEGMENT_BYTES >> 10, "KiB");
+    let segment_bytes = segment_kib.map_or(SEGMENT_BYTES, |kib| kib << 10);
+    StoreSettings { vault: vault::Settings::usual(&dir), second_dir, segment_bytes, dir }
 }
 
 fn read_register(keys: &mut Keys<'_>) -> Option<Register> {

@@ -48,15 +48,12 @@ fn shown(answer: &Value) -> String {
             (_, count) => format!("{} customers", count.unwrap_or(0)),
         };
         let when = to_the_second(&at(row, "/at"));
-        [
-            when,
-            at(row, "/by"),
-            at(row, "/operator"),
-            at(row, "/register"),
-            at(row, "/method"),
-            whose,
-            fields.join(" "),
-        ]
+        let by: Vec<String> = rows(row, "/searched_by").iter().map(|field| at(field, "")).collect();
+        let request = match by.as_slice() {
+            [] => at(row, "/method"),
+            by => format!("{} by {}", at(row, "/method"), by.join(" ")),
+        };
+        [when, at(row, "/by"), at(row, "/operator"), at(row, "/register"), request, whose, fields.join(" ")]
     };
     let mut text = table(
         ["WHEN", "WHO", "OPERATOR", "REGISTER", "REQUEST", "WHOSE", "FIELDS"],
@@ -80,10 +77,19 @@ mod tests {
     #[test]
     fn who_read_what_is_a_table() {
         let answer = json!({ "next": 7, "not_noted": 2, "rows": [{ "seq": 7, "at": "2026-09-14T09:00:00.000000Z", "by": 1000,
-            "operator": "A7", "register": "till-1", "method": "customer.find", "roles": ["register"], "fields": ["name", "score"],
+            "operator": "A7", "register": "till-1", "method": "customer.find", "roles": ["register"], "fields": ["name", "score"], "searched_by": ["name", "postcode"],
             "customers": ["11111111-0000-4000-8000-000000000082"], "count": 1 }] });
         let text = shown(&answer);
-        for part in ["customer.find", "1000", "A7", "name score", "11111111-", "--before 7", "2 readings"] {
+        for part in [
+            "customer.find by name",
+            "postcode",
+            "1000",
+            "A7",
+            "name score",
+            "11111111-",
+            "--before 7",
+            "2 readings",
+        ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
     }

@@ -1,7 +1,7 @@
 //! `ficha card`.
 
 use super::ask::{Asker, Key, Usage, optional, request};
-use super::say::{at, fields, get, rows, table};
+use super::say::{at, fields, get, rows, table, to_the_second};
 use super::{input, job};
 use crate::domain::id::{CardId, CustomerNumber};
 use crate::domain::time::Day;
@@ -23,6 +23,18 @@ pub(super) enum Command {
     List {
         /// The customer number.
         customer: CustomerNumber,
+    },
+    /// Lists the cards that were shown although they are not honoured, the latest first.
+    Alerts {
+        /// Only this customer's.
+        #[arg(long)]
+        customer: Option<CustomerNumber>,
+        /// Only this card.
+        #[arg(long)]
+        card: Option<CardId>,
+        /// Only those before this moment, as in 2026-09-14T09:00:00Z.
+        #[arg(long)]
+        before: Option<jiff::Timestamp>,
     },
     /// Prints one more card.
     Print {
@@ -153,6 +165,10 @@ impl Command {
                     listed(cards)
                 }
             }),
+            Self::Alerts { customer, card, before } => {
+                let params = json!({ "customer": customer, "card": card, "before": before });
+                asker.tell("card.alerts", params, alerts)
+            }
             Self::Print { customer, paper, place, key } => {
                 let mut params = json!({ "key": key.get(), "customer": customer });
                 paper.put(&mut params)?;
@@ -260,10 +276,39 @@ pub(super) fn listed(cards: &[Value]) -> String {
     table(["CARD", "KIND", "STATUS", "HOLDER", "ISSUED", "UNTIL"], cards.iter().map(row))
 }
 
+fn alerts(answer: &Value) -> String {
+    let shown = rows(answer, "/alerts");
+    if shown.is_empty() {
+        return "no stopped card was shown".to_owned();
+    }
+    let row = |row: &Value| {
+        let text = |field| at(row, field);
+        let status = format!("{}, {}", text("/status"), text("/reason"));
+        let when = to_the_second(&text("/at"));
+        [when, text("/register"), text("/reader"), text("/card"), status, text("/customer")]
+    };
+    let mut text = table(["WHEN", "REGISTER", "READER", "CARD", "STATUS", "CUSTOMER"], shown.iter().map(row));
+    if let Some(next) = get(answer, "next").as_str() {
+        text.push_str(&format!("\nthere is more: `ficha card alerts --before {next}`"));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::card::CardReason;
+
+    #[test]
+    fn a_stopped_card_that_was_shown_is_a_row_with_where_and_why() {
+        let row = json!({ "at": "2026-09-21T14:13:22.000000Z", "register": "till-1", "reader": "counter", "status": "BLOCKED",
+            "reason": "STOLEN", "card": "6f0e7a52-9d1c-4f44-8a38-0b3c0f6d8e21", "customer": "0e4a1f6c-53b2-4f0e-9a51-6de2b8a1c9f7" });
+        let text = alerts(&json!({ "alerts": [row], "next": "2026-09-21T14:13:22.000000Z" }));
+        for part in ["till-1", "counter", "BLOCKED, STOLEN", "6f0e7a52-", "0e4a1f6c-", "--before 2026-09-21T"]
+        {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+    }
 
     #[test]
     fn the_daemon_knows_every_reason() {

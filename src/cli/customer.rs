@@ -190,10 +190,23 @@ pub(super) struct Object {
 impl Object {
     pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
         let params = json!({ "key": self.key.get(), "customer": self.customer, "objects": !self.withdraw });
-        asker.tell("customer.object", params, |answer| {
-            let objects = get(answer, "objects").as_bool() == Some(true);
-            if objects { "noted: no profiling" } else { "noted: the objection is taken back" }.to_owned()
-        })
+        asker.tell("customer.object", params, |answer| noted(answer, self.withdraw))
+    }
+}
+
+/// What was noted; what was said under a number that was merged holds on.
+fn noted(answer: &Value, withdraw: bool) -> String {
+    match (get(answer, "objects").as_bool() == Some(true), withdraw) {
+        (true, false) => "noted: no profiling".to_owned(),
+        (false, _) => "noted: the objection is taken back".to_owned(),
+        (true, true) => {
+            let under = get(answer, "objects_under").as_array().map(Vec::as_slice).unwrap_or_default();
+            let under: Vec<&str> = under.iter().filter_map(Value::as_str).collect();
+            let under = under.join(", ");
+            format!(
+                "noted; still no profiling, for what was merged from {under}: `ficha unmerge`, then take that back too"
+            )
+        }
     }
 }
 

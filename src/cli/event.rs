@@ -25,7 +25,7 @@ pub(super) fn short(event: &Value) -> String {
         "blocked" => format!("card of {} is {} ({})", text("/customer"), text("/status"), text("/reason")),
         "scan" => scan(event),
         "rejected" => format!("read and refused: {}", text("/reason")),
-        "job" => with_reason(format!("{} {}", text("/printer"), text("/state")), &text("/reason")),
+        "job" => job(event),
         "state" => event.get("state").map(state).unwrap_or_default(),
         "missed" if *get(event, "other_stream") == true => {
             "something, before the daemon was started anew".to_owned()
@@ -34,6 +34,19 @@ pub(super) fn short(event: &Value) -> String {
         _ => String::new(),
     };
     safe(&said).into_owned()
+}
+
+fn job(event: &Value) -> String {
+    let said =
+        with_reason(format!("{} {}", at(event, "/printer"), at(event, "/state")), &at(event, "/reason"));
+    let omitted = omitted(event);
+    if omitted == NOTHING { said } else { format!("{said}, without the {omitted}") }
+}
+
+/// The texts that the paper of a job lacks.
+pub(super) fn omitted(job: &Value) -> String {
+    let texts: Vec<&str> = rows(job, "/omitted").iter().filter_map(Value::as_str).collect();
+    if texts.is_empty() { NOTHING.to_owned() } else { texts.join(" and the ") }
 }
 
 fn with_reason(text: String, reason: &str) -> String {
@@ -122,6 +135,10 @@ mod tests {
             "desk failed: paper_out",
         );
         check(json!({ "type": "job", "printer": "desk", "state": "printed" }), "desk printed");
+        check(
+            json!({ "type": "job", "printer": "desk", "state": "printed", "omitted": ["title", "name"] }),
+            "desk printed, without the title and the name",
+        );
         check(
             json!({ "type": "state", "state": { "store": { "state": "failed", "why": "no disk" }, "vault": "open",
                 "readers": [{ "state": "away" }, { "state": "reading" }] } }),

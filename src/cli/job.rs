@@ -33,6 +33,7 @@ impl Command {
                     ("Job", at(answer, "/job")),
                     ("State", at(answer, "/state")),
                     ("Reason", at(answer, "/reason")),
+                    ("Left out", super::event::omitted(answer)),
                     ("Printer", at(answer, "/printer")),
                     ("Card", at(answer, "/card")),
                     ("Customer", at(answer, "/customer")),

@@ -41,6 +41,7 @@ mod plan;
 mod points;
 mod preference;
 mod printer;
+mod progress;
 mod register;
 mod replay;
 mod retention;

@@ -1,7 +1,7 @@
 //! `ficha points`.
 
 use super::ask::{Asker, Key};
-use super::say::{at, fields, rows, table, when};
+use super::say::{at, fields, get, rows, table, when};
 use crate::domain::id::{AdjustmentId, CustomerNumber, HoldId, SaleId};
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
@@ -89,6 +89,12 @@ pub(super) enum Command {
         #[command(flatten)]
         key: Key,
     },
+    /// Lists the corrections that nobody has decided, the oldest first.
+    Adjustments {
+        /// Only those of this customer.
+        #[arg(long)]
+        customer: Option<CustomerNumber>,
+    },
     /// Approves a correction that another person proposed.
     Approve {
         /// The correction.
@@ -143,6 +149,9 @@ impl Command {
                          `ficha points approve {adjustment}`"
                     )
                 })
+            }
+            Self::Adjustments { customer } => {
+                asker.tell("points.adjustments", json!({ "customer": customer }), undecided)
             }
             Self::Approve { adjustment, key } => decide(asker, *adjustment, true, key),
             Self::Refuse { adjustment, key } => decide(asker, *adjustment, false, key),
@@ -200,6 +209,30 @@ fn listed(answer: &Value) -> String {
     table(["AT", "KIND", "POINTS", "EXPIRE", "SALE", "HOLD"], entries.iter().map(row))
 }
 
+fn undecided(answer: &Value) -> String {
+    let open = rows(answer, "/adjustments");
+    if open.is_empty() {
+        return "no correction waits for a decision".to_owned();
+    }
+    let row = |row: &Value| {
+        let at = |field| at(row, field);
+        let who = match get(row, "operator").as_str() {
+            Some(operator) => format!("{} ({operator})", at("/by")),
+            None => at("/by"),
+        };
+        [at("/adjustment"), when(&at("/at")), at("/customer"), at("/points"), at("/reason"), who]
+    };
+    let mut text =
+        table(["CORRECTION", "AT", "CUSTOMER", "POINTS", "REASON", "PROPOSED BY"], open.iter().map(row));
+    text.push_str(
+        "\nanother person decides: `ficha points approve CORRECTION`, `ficha points refuse CORRECTION`",
+    );
+    if get(answer, "more").as_bool() == Some(true) {
+        text.push_str("\nthere are more; decide these first");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +245,17 @@ mod tests {
         assert_eq!(in_words(&json!({ "points": 40 })), "40");
         let words = in_words(&file);
         assert!(words.starts_with("40 (30 held, 40 expire on 2027-0"), "{words}");
+    }
+
+    #[test]
+    fn what_is_to_be_decided_says_who_proposed_it_and_what_to_do() {
+        let row = json!({ "adjustment": "01992d2c-0000-7000-8000-0000000000b1", "customer": "11111111-0000-4000-8000-000000000082",
+            "points": -40, "reason": "FRAUD", "by": 1000, "operator": "A7", "own": false, "at": "2026-09-14T09:00:00.000000Z" });
+        let text = undecided(&json!({ "adjustments": [row], "more": true }));
+        for part in ["01992d2c-", "-40", "FRAUD", "1000 (A7)", "ficha points approve", "there are more"] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        assert!(undecided(&json!({ "adjustments": [], "more": false })).starts_with("no correction"));
     }
 
     #[test]

@@ -15,6 +15,18 @@ fn shown(status: &Value) -> String {
         ["second copy".to_owned(), at(status, "/store/second_copy"), at(status, "/store/second_copy_why")],
         ["vault".to_owned(), at(status, "/vault"), NOTHING.to_owned()],
     ];
+    if status.pointer("/store/views").is_some() {
+        lines.push(["views".to_owned(), at(status, "/store/views"), at(status, "/store/views_why")]);
+    }
+    if status.pointer("/store/progress").is_some() {
+        let [half, done, of] =
+            ["half", "records", "of"].map(|field| at(status, &format!("/store/progress/{field}")));
+        lines.push([
+            format!("views of the {half} half"),
+            "being built".to_owned(),
+            format!("{done} of {of} records"),
+        ]);
+    }
     if status.get("keys").is_some() {
         let (state, why) = (at(status, "/keys/second_copy"), at(status, "/keys/why"));
         lines.push(["second copy of the keys".to_owned(), state, why]);
@@ -40,14 +52,15 @@ mod tests {
     #[test]
     fn every_part_has_its_line() {
         let text = shown(&json!({
-            "store": { "state": "read_only", "why": "disk full", "last_seq": 7 }, "vault": "open",
+            "store": { "state": "read_only", "why": "disk full", "last_seq": 7, "views": "rebuilding", "views_why": "a block",
+                "progress": { "half": "neutral", "records": 3, "of": 9 } }, "vault": "open",
             "keys": { "second_copy": "pending", "why": "not mounted", "erasures": 0 },
             "typist": { "state": "away", "why": "no uinput" },
             "readers": [{ "reader": "r-1", "state": "reading" }],
             "printers": [{ "printer": "desk", "condition": "gone: refused" }],
         }));
-        assert_eq!(text.lines().count(), 8, "{text}");
-        for part in ["disk full", "not mounted", "no uinput", "r-1", "refused"] {
+        assert_eq!(text.lines().count(), 10, "{text}");
+        for part in ["disk full", "a block", "3 of 9 records", "not mounted", "no uinput", "r-1", "refused"] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
     }

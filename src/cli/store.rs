@@ -7,15 +7,16 @@ mod restore;
 
 use super::ask::{Asker, Said};
 use super::owner::be_owner;
+use super::progress::while_building;
 use crate::config::{self, StoreSettings};
 use crate::daemon;
 use crate::desk::Opened;
-use crate::log::{Fault, FoldError, Half, OpenError, Refused, Torn, Verified};
+use crate::log::{Fault, FoldError, Half, OpenError, Progress, Refused, Torn, Verified};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -75,10 +76,10 @@ fn credentials() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
-/// The store of a config file, opened.
-fn open(config: &Path) -> anyhow::Result<Opened> {
+/// The store of a config file, opened; `building` is told how far views are that are built, then and after.
+fn open(config: &Path, building: &Arc<Progress>) -> anyhow::Result<Opened> {
     let store = stopped(config)?;
-    daemon::open_stopped(&store, credentials().as_deref())
+    while_building(&|| building.now(), || daemon::open_stopped(&store, credentials().as_deref(), building))
         .with_context(|| format!("the store in {} does not open; is fichad stopped?", store.dir.display()))
 }
 
@@ -93,7 +94,10 @@ fn verify(config: &Path, rebuild: bool, asker: &Asker) -> anyhow::Result<()> {
             writeln!(io::stderr(), "reading {} after {} MiB", file.display(), bytes >> 20).ok();
         }
     };
-    let found = daemon::verify_stopped(&store, credentials().as_deref(), rebuild, &told_of);
+    let building = Progress::default();
+    let found = while_building(&|| building.now(), || {
+        daemon::verify_stopped(&store, credentials().as_deref(), rebuild, &building, &told_of)
+    });
     let dir = store.dir.display();
     let found =
         found.with_context(|| format!("the store in {dir} cannot be verified; is fichad stopped?"))?;
@@ -102,10 +106,12 @@ fn verify(config: &Path, rebuild: bool, asker: &Asker) -> anyhow::Result<()> {
 }
 
 fn rebuild(config: &Path, asker: &Asker) -> anyhow::Result<()> {
-    let opened = open(config)?;
+    let building = Arc::default();
+    let opened = open(config, &building)?;
     let mut lines = Vec::new();
     for half in Half::ALL {
-        let records = opened.log.renew_views(half).map_err(plain)?;
+        let renewed = while_building(&|| building.now(), || opened.log.renew_views(half));
+        let records = renewed.map_err(plain)?;
         lines.push(json!({ "half": half.name(), "records": records }));
     }
     opened.log.close();
@@ -113,7 +119,7 @@ fn rebuild(config: &Path, asker: &Asker) -> anyhow::Result<()> {
 }
 
 fn snapshot(config: &Path, asker: &Asker) -> anyhow::Result<()> {
-    let opened = open(config)?;
+    let opened = open(config, &Arc::default())?;
     let (mut taken, mut text) = (Vec::new(), Vec::new());
     for half in Half::ALL {
         let (file, said) = match opened.log.snapshot(half) {

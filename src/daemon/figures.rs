@@ -9,7 +9,7 @@ use super::states::States;
 use super::tally::{Outcome, Stage};
 use crate::desk::Printers as _;
 use crate::domain::scan::Rejection;
-use crate::log::{Health, HealthState, SecondCopy};
+use crate::log::{Health, HealthState, SecondCopy, ViewsState};
 use crate::metrics::endpoint::{Render, serve_tcp, serve_unix};
 use crate::metrics::{Settings, Text};
 use crate::print::queue::PrinterCondition;
@@ -166,11 +166,20 @@ impl Figures {
         )
         .durations(&[], &journal.commits());
         let Some(opened) = self.shared.desk.opened() else { return };
-        let Health { state, last_seq, second, .. } = opened.log.health();
+        let Health { state, last_seq, second, views, mended, .. } = opened.log.health();
         text.gauge("ficha_journal_writable", "Whether the journal takes writes.")
             .value(&[], u64::from(state == HealthState::Ok));
         text.counter("ficha_journal_transactions_total", "Transactions of the journal, of all its runs.")
             .value(&[], last_seq);
+        let word = match views {
+            ViewsState::Ok => "ok",
+            ViewsState::Rebuilding { .. } => "rebuilding",
+            ViewsState::Damaged { .. } => "damaged",
+        };
+        let states = ["ok", "rebuilding", "damaged"];
+        one_of(text, "ficha_views_state", "How the store's views are.", states, word);
+        text.counter("ficha_views_rebuilt_total", "Views that turned out damaged and were built anew.")
+            .value(&[], mended.0);
         let (word, behind) = match second {
             SecondCopy::OneDiskOnly => ("one_disk_only", 0),
             SecondCopy::Ok => ("ok", 0),

@@ -9,11 +9,14 @@ use crate::desk::Opened;
 use crate::domain::time::Clock;
 use crate::vault::Vault;
 use crate::vault::kek::{Kek, KeySource, create_key_file};
+use crate::vault::keyring::{Joined, Keyring};
 pub(super) use crate::vault::keys::KEY_FILE;
-use crate::vault::keys::second::{Healed, restore_first};
+use crate::vault::keys::second::{Healed, SecondCopy, restore_first};
 use crate::vault::keys::{KeyError, KeyFile, os_random};
 use crate::vault::rotate::current_key;
 use crate::vault::ways::Ways;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,6 +87,41 @@ pub(super) fn load(settings: &StoreSettings, credentials: Option<&Path>) -> Resu
     }
 }
 
+/// Opens the keyring, or makes it at a first start, and brings its second copy in step.
+pub(super) fn open_keyring(settings: &StoreSettings, first_start: bool) -> Result<Keyring, OpenStoreError> {
+    let dir = settings.dir.join(KEYRING);
+    join_keyring(settings).map_err(OpenStoreError::Keyring)?;
+    // A first start may have been cut off between the folder and its files.
+    if dir.join("keyring").exists() || (dir.exists() && !first_start) {
+        return Keyring::open(&dir).map_err(OpenStoreError::Keyring);
+    }
+    if !first_start {
+        return Err(OpenStoreError::KeyringGone { dir });
+    }
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+    made.map_err(|source| OpenStoreError::Dir { dir: dir.clone(), source })?;
+    let keyring = Keyring::create(&dir, os_random).map_err(OpenStoreError::Keyring)?;
+    join_keyring(settings).map_err(OpenStoreError::Keyring)?;
+    Ok(keyring)
+}
+
+fn join_keyring(settings: &StoreSettings) -> Result<(), KeyError> {
+    let Some(second) = &settings.vault.second_dir else { return Ok(()) };
+    let (first, second) = (settings.dir.join(KEYRING), second.join(KEYRING));
+    match Keyring::join(&first, &second)? {
+        Joined::InStep => {}
+        Joined::Made => tracing::info!(folder = %second.display(), "the keyring has a second copy"),
+        Joined::First => {
+            tracing::warn!(folder = %first.display(), "the keyring was brought back from its second copy");
+        }
+        Joined::Second => {
+            tracing::warn!(folder = %second.display(), "the keyring's second copy was written anew");
+        }
+        Joined::Pending { why } => tracing::warn!(why, "the keyring's second copy is pending"),
+    }
+    Ok(())
+}
+
 /// Makes the vault's key at the very first start, where it is a file of its own.
 fn make_key(source: &KeySource) -> Result<(), OpenStoreError> {
     if let KeySource::File(file) = source
@@ -106,7 +144,15 @@ pub(super) fn look_after(settings: &StoreSettings, opened: &Opened, clock: &dyn 
     }
     let Ok(keys) = vault.key_file() else { return };
     if let Some(folder) = &settings.vault.second_dir {
-        match keys.attach(folder) {
+        let away = keys.second_copy() != SecondCopy::InStep;
+        let attached = keys.attach(folder);
+        if away
+            && keys.second_copy() == SecondCopy::InStep
+            && let Err(error) = join_keyring(settings)
+        {
+            tracing::error!(%error, "the keyring cannot be compared with its second copy");
+        }
+        match attached {
             Ok(Healed { first: 0, second: 0 }) => {}
             Ok(Healed { first, second }) => {
                 tracing::warn!(first, second, "slots of the key file's copies were brought in step");

@@ -297,7 +297,7 @@ impl Parts {
         let (sender, finished) = sync_channel(0);
         let thread = std::thread::spawn(move || {
             let _hangs_up_at_the_end: SyncSender<()> = sender;
-            match open::open(&settings, credentials.as_deref(), &clock) {
+            match open::open(&settings, credentials.as_deref(), &clock, states.building()) {
                 Ok((opened, report)) => {
                     open::report(&report);
                     let (locked, ours) = (opened.vault.is_locked(), opened.clone());
@@ -358,6 +358,7 @@ impl Parts {
     /// Notices a store that takes no writes any more, and forgets readings of a while ago.
     fn look_after(&self) {
         self.shared.recordings.forget_old(self.clock.uptime());
+        self.states.tell_building(self.clock.uptime());
         let Some(opened) = self.shared.desk.opened() else { return };
         self.states.store_health(&opened.log.health(), self.clock.utc());
         let (opened, states) = (opened.clone(), Arc::clone(&self.states));

@@ -6,7 +6,7 @@
 use super::keys::{KEY_FILE, KEYRING};
 use crate::config::StoreSettings;
 use crate::vault::kek::{KEY_BYTES, Kek, KeySource, create_key_file};
-use crate::vault::keyring::Keyring;
+use crate::vault::keyring::{Joined, Keyring};
 use crate::vault::keys::second::{SecondCopy, restore_first};
 use crate::vault::keys::{KeyError, KeyFile, os_random};
 use crate::vault::phrase::Phrase;
@@ -193,9 +193,19 @@ impl Offline {
     /// shown. Gives its number.
     ///
     /// # Errors
-    /// [`KeyError::Full`] when there are too many versions.
+    /// [`KeyError::Full`] when there are too many versions; [`KeyError::NotInStep`] where the second copy is away.
     pub fn rotate_keyring(&self) -> Result<u32, OfflineError> {
-        Ok(Keyring::rotate(&self.settings.dir.join(KEYRING), os_random)?)
+        let folder = self.settings.dir.join(KEYRING);
+        let second = self.settings.vault.second_dir.as_ref().map(|second| second.join(KEYRING));
+        let join = || match second.as_ref().map(|second| Keyring::join(&folder, second)).transpose()? {
+            Some(Joined::Pending { why }) => Err(KeyError::NotInStep { why }),
+            _ => Ok(()),
+        };
+        join()?;
+        let number = Keyring::rotate(&folder, os_random)?;
+        // What is cut off here, the next start does.
+        join()?;
+        Ok(number)
     }
 
     fn key_file(&self) -> PathBuf {

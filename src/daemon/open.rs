@@ -5,11 +5,11 @@ use crate::config::StoreSettings;
 use crate::desk::Opened;
 use crate::domain::time::Clock;
 use crate::log::{
-    self, Folds, Leftover, Log, OpenError, OpenReport, Settings, UtcUs, Verified, is_store, settle_restore,
+    self, Folds, Leftover, Log, OpenError, OpenReport, Progress, Settings, UtcUs, Verified, is_store,
+    settle_restore,
 };
 use crate::store::StoreFold;
-use crate::vault::keyring::Keyring;
-use crate::vault::keys::{KeyError, os_random};
+use crate::vault::keys::KeyError;
 use crate::vault::lists::Lists;
 use crate::vault::{Vault, VaultError, VaultFold};
 use std::fs::{self, DirBuilder, File};
@@ -67,7 +67,7 @@ pub enum OpenStoreError {
     Views(#[source] VaultError),
 }
 
-/// Opens the store, making what a first start lacks.
+/// Opens the store, making what a first start lacks; `building` is told how far views are that are built, then and after.
 ///
 /// # Errors
 /// [`OpenStoreError`]; nothing was changed that could not be opened.
@@ -75,6 +75,7 @@ pub(super) fn open(
     settings: &StoreSettings,
     credentials: Option<&Path>,
     clock: &Arc<dyn Clock>,
+    building: &Arc<Progress>,
 ) -> Result<(Opened, OpenReport), OpenStoreError> {
     let dir = &settings.dir;
     let unmade = |source| OpenStoreError::Dir { dir: dir.clone(), source };
@@ -90,8 +91,9 @@ pub(super) fn open(
         return Err(OpenStoreError::Log(gone));
     }
     let vault = vault(settings, credentials, first_start)?;
+    let (log_settings, folds, utc_us) = (log_settings(settings), folds(&vault), utc_us(clock));
     let (log, report) =
-        Log::open(log_settings(settings), folds(&vault), utc_us(clock)).map_err(OpenStoreError::Log)?;
+        Log::open_telling(log_settings, folds, utc_us, Arc::clone(building)).map_err(OpenStoreError::Log)?;
     sync_names(dir).map_err(unmade)?;
     vault.skip_used(&log.views()).map_err(OpenStoreError::Views)?;
     let again = vault.settle_erasures(&log).map_err(OpenStoreError::Erasure)?;
@@ -122,7 +124,7 @@ pub(super) fn vault(
     first_start: bool,
 ) -> Result<Arc<Vault>, OpenStoreError> {
     let dir = &settings.dir;
-    let keyring = open_keyring(&dir.join(keys::KEYRING), first_start)?;
+    let keyring = keys::open_keyring(settings, first_start)?;
     let keys = keys::open(settings, credentials, first_start)?;
     let lists = Lists::open(dir, settings.vault.second_dir.as_deref()).map_err(OpenStoreError::Lists)?;
     let vault = Arc::new(Vault::new(keys, keyring, lists));
@@ -142,21 +144,26 @@ pub(super) fn utc_us(clock: &Arc<dyn Clock>) -> UtcUs {
 }
 
 pub(super) fn log_settings(settings: &StoreSettings) -> Settings {
-    Settings { second_dir: settings.second_dir.clone(), ..Settings::new(&settings.dir) }
+    let usual = Settings { second_dir: settings.second_dir.clone(), ..Settings::new(&settings.dir) };
+    usual.with_segments(settings.segment_bytes)
 }
 
 /// Opens a store whose daemon is stopped, for the command line; never makes one.
 ///
 /// # Errors
 /// [`OpenStoreError`].
-pub fn open_stopped(settings: &StoreSettings, credentials: Option<&Path>) -> Result<Opened, OpenStoreError> {
+pub fn open_stopped(
+    settings: &StoreSettings,
+    credentials: Option<&Path>,
+    building: &Arc<Progress>,
+) -> Result<Opened, OpenStoreError> {
     tidy(&settings.dir)?;
     if !settings.dir.join("store").exists() {
         let source = io::Error::from(io::ErrorKind::NotFound);
         return Err(OpenStoreError::Dir { dir: settings.dir.join("store"), source });
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    open(settings, credentials, &clock).map(|(opened, _)| opened)
+    open(settings, credentials, &clock, building).map(|(opened, _)| opened)
 }
 
 /// Reads a stopped store whole and puts nothing right, as [`crate::log::verify`]; with `rebuild` the views are compared with
@@ -168,10 +175,11 @@ pub fn verify_stopped(
     settings: &StoreSettings,
     credentials: Option<&Path>,
     rebuild: bool,
+    building: &Progress,
     progress: &dyn Fn(&Path, u64),
 ) -> Result<Verified, OpenStoreError> {
     let folds = rebuild.then(|| vault(settings, credentials, false)).transpose()?.map(|vault| folds(&vault));
-    log::verify(&log_settings(settings), folds.as_ref(), progress).map_err(OpenStoreError::Log)
+    log::verify(&log_settings(settings), folds.as_ref(), building, progress).map_err(OpenStoreError::Log)
 }
 
 /// Syncs the names of the state folder, of the folders above it that it may have been made with, and of all in it: before
@@ -233,17 +241,4 @@ pub(super) fn report(report: &OpenReport) {
             "personal records of an interrupted write are set aside"
         );
     }
-}
-
-fn open_keyring(dir: &Path, first_start: bool) -> Result<Keyring, OpenStoreError> {
-    // A first start may have been cut off between the folder and its files.
-    if dir.join("keyring").exists() || (dir.exists() && !first_start) {
-        return Keyring::open(dir).map_err(OpenStoreError::Keyring);
-    }
-    if !first_start {
-        return Err(OpenStoreError::KeyringGone { dir: dir.to_owned() });
-    }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|source| OpenStoreError::Dir { dir: dir.to_owned(), source })?;
-    Keyring::create(dir, os_random).map_err(OpenStoreError::Keyring)
 }

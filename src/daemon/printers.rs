@@ -121,15 +121,20 @@ impl Reporter {
     fn take(&mut self, report: Report) {
         match report {
             Report::Job { id, state, omitted } => {
-                if state.has_ended() && (omitted.name || omitted.title) {
+                let texts = omitted.texts();
+                if state.has_ended() && !texts.is_empty() {
                     let printer = &self.printer.settings.name;
-                    tracing::warn!(job = %id, %printer, "a card lacks a name that `code_page` of the printer cannot write");
+                    tracing::warn!(
+                        job = %id, %printer, omitted = texts.join(", "),
+                        "a card lacks a text that is not in `code_page` of the printer nor in a font of this host; `ficha doctor` \
+                         names the packages with fonts"
+                    );
                 }
-                self.job(id, state.word(), reason(state), state.has_ended());
+                self.job(id, (state.word(), reason(state)), texts, state.has_ended());
             }
             Report::Refused { id, error } => {
                 tracing::warn!(job = %id, %error, "a card is not printed");
-                self.job(id, "failed", Some("refused"), true);
+                self.job(id, ("failed", Some("refused")), Vec::new(), true);
             }
             Report::NotCancelled { id, error } => tracing::info!(job = %id, %error, "a job is not cancelled"),
             Report::Condition { condition, why } => {
@@ -142,7 +147,13 @@ impl Reporter {
         }
     }
 
-    fn job(&mut self, job: JobId, state: &'static str, reason: Option<&'static str>, ended: bool) {
+    fn job(
+        &mut self,
+        job: JobId,
+        (state, reason): (&'static str, Option<&'static str>),
+        omitted: Vec<&'static str>,
+        ended: bool,
+    ) {
         let before = self.last.insert(job, state);
         if before == Some(state) {
             return;
@@ -154,10 +165,10 @@ impl Reporter {
             self.last.remove(&job);
         }
         let desk = self.desk.get().and_then(Weak::upgrade).filter(|_| !known);
-        let noted = desk.and_then(|desk| desk.record_job(job, state, reason));
+        let noted = desk.and_then(|desk| desk.record_job(job, state, reason, &omitted));
         let Some(register) = register else { return };
         let printer = self.printer.settings.name.clone();
-        if self.news.try_send(News { noted, register, job, printer, state, reason }).is_err() {
+        if self.news.try_send(News { noted, register, job, printer, state, reason, omitted }).is_err() {
             tracing::warn!(%job, state, "a register is not told of a job: the store is too far behind");
         }
     }
@@ -171,16 +182,17 @@ struct News {
     printer: PrinterName,
     state: &'static str,
     reason: Option<&'static str>,
+    omitted: Vec<&'static str>,
 }
 
 /// Tells registers how their jobs go on, in order, and never before `job.show` would say the same.
 async fn tell(hub: Arc<Hub>, mut to_tell: Receiver<News>) {
-    while let Some(News { noted, register, job, printer, state, reason }) = to_tell.recv().await {
+    while let Some(News { noted, register, job, printer, state, reason, omitted }) = to_tell.recv().await {
         if let Some(noted) = noted {
             // Where it could not be noted, the register is told all the same: the paper is what counts.
             drop(noted.await);
         }
-        let event = Event::Job { job, printer: &printer, state, reason };
+        let event = Event::Job { job, printer: &printer, state, reason, omitted: &omitted };
         hub.publish(&register, &event, Context { reader: None, lifetime: JOB_LIFETIME });
     }
 }

@@ -9,6 +9,7 @@ use super::tally::{Outcome, ReaderTally, Stage, Tally};
 use crate::decode::{classify, symbology};
 use crate::desk::Desk;
 use crate::desk::visit::{Shown, VisitSeed};
+use crate::domain::card::CardAlert;
 use crate::domain::id::{ReaderName, RegisterName, VisitId};
 use crate::domain::refusal::Refusal;
 use crate::domain::scan::{Decoded, RawScan, Reading, Rejection};
@@ -116,18 +117,40 @@ impl ScanPath {
                 let (status, reason) = (found.status.word(), found.reason.map_or("", |reason| reason.word()));
                 let (customer, card) = (found.customer.customer, found.card);
                 tracing::warn!(%card, status, "a card that is not honoured was shown");
-                self.noted(register, reading, now, |repeat_of| Event::Blocked {
+                let again = self.repeats.earlier(&reading.data, now).is_some();
+                let taken = self.noted(register, reading, now, |repeat_of| Event::Blocked {
                     customer,
                     card,
                     status,
                     reason,
                     repeat_of,
-                })
+                });
+                // A card that is read twice in a moment was shown once.
+                if !again {
+                    self.alert(register, &found);
+                }
+                taken
             }
             Identity::Unknown => self.unknown(register, reading, now),
             Identity::Unavailable => self.unavailable(register, reading, now),
             Identity::Rejected(rejection) => self.reject(register, rejection),
             Identity::PassedOn => self.pass_on(register, reading, now),
+        }
+    }
+
+    /// Has it kept, once the frame is out, that a card was shown that is not honoured.
+    fn alert(&self, register: &RegisterName, found: &Found) {
+        let Found { customer, card, status, reason } = found;
+        let alert = CardAlert {
+            customer: customer.customer,
+            card: *card,
+            status: *status,
+            reason: *reason,
+            register: register.clone(),
+            reader: self.reader.clone(),
+        };
+        if let Err(refusal) = self.shared.desk.record_alert(alert) {
+            tracing::warn!(%card, why = %refusal, "that a stopped card was shown cannot be kept");
         }
     }
 

@@ -1,11 +1,14 @@
 //! How store, vault, readers and printers are: told to registers when it changes, and to whoever asks.
 
+mod health;
+
 use crate::domain::id::ReaderName;
-use crate::domain::time::Timestamp;
-use crate::log::{self, Health, HealthState};
+use crate::domain::time::{Timestamp, Uptime};
+use crate::log::{Building, Health, Progress};
 use crate::push::Hub;
 use crate::vault::Unfinished;
 use crate::vault::keys::second::SecondCopy;
+use health::{Found, VIEWS_OK};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -16,11 +19,8 @@ use std::time::Duration;
 /// A state is news for this long; who connects later reads it in the answer to `hello`.
 const NEWS_LIFETIME: Duration = Duration::from_secs(5);
 
-/// A clock that is so far behind the last write was set back; less is how clocks are kept right.
-const CLOCK_BEHIND_US: i64 = 60_000_000;
-
-/// No second folder is set.
-const ONE_DISK: (&str, Option<String>) = ("one_disk_only", None);
+/// How often the log says how far the building of views is.
+const TELL_BUILDING_EVERY: Duration = Duration::from_secs(10);
 
 /// How a reader is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,8 @@ struct Now {
     /// Readers that the config names, seen or not.
     named: Vec<ReaderName>,
     unfinished: Unfinished,
+    /// When the log was last told how far the building of views is.
+    told_building: Option<Uptime>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -69,11 +71,7 @@ enum Store {
     Opening,
     Open {
         locked: bool,
-        read_only: Option<String>,
-        /// How the journals' second copy is: a word, and why.
-        second: (&'static str, Option<String>),
-        /// Since when the clock is behind the last write, as the last write's time in microseconds.
-        clock_behind: Option<i64>,
+        found: Found,
     },
     Failed(String),
 }
@@ -82,6 +80,8 @@ enum Store {
 #[derive(Debug)]
 pub(super) struct States {
     hub: Arc<Hub>,
+    /// Told by the store how far views are that it builds.
+    building: Arc<Progress>,
     now: Mutex<Now>,
     /// Held from a change until it is told, so that what is told last is what happened last.
     telling: Mutex<()>,
@@ -89,58 +89,40 @@ pub(super) struct States {
 
 impl States {
     pub(super) fn new(hub: Arc<Hub>) -> Self {
-        Self { hub, now: Mutex::default(), telling: Mutex::default() }
+        Self { hub, building: Arc::default(), now: Mutex::default(), telling: Mutex::default() }
     }
 
     pub(super) fn store_opened(&self, locked: bool) {
         self.change(|now| {
-            now.store = Store::Open { locked, read_only: None, second: ONE_DISK, clock_behind: None };
+            now.store = Store::Open { locked, found: Found::default() };
             true
         });
     }
 
-    /// Notes why an open store takes no writes any more, if so, how its second copy is, and whether the clock was set back;
-    /// says so only when it changed.
+    /// Where the store tells how far views are that it builds.
+    pub(super) fn building(&self) -> &Arc<Progress> {
+        &self.building
+    }
+
+    /// Says in the log every so often how far the building of views is.
+    pub(super) fn tell_building(&self, now: Uptime) {
+        let Some(Building { half, done, of }) = self.building.now() else { return };
+        let told = &mut self.lock().told_building;
+        if told.is_none_or(|told| now.saturating_sub(told) >= TELL_BUILDING_EVERY) {
+            *told = Some(now);
+            tracing::info!(half = half.name(), records = done, of, "views are being built");
+        }
+    }
+
+    /// Notes why an open store takes no writes any more, if so, how its second copy and its views are, and whether the clock was
+    /// set back; says so only when it changed.
     pub(super) fn store_health(&self, health: &Health, at: Timestamp) {
-        let why = match &health.state {
-            HealthState::Ok => None,
-            HealthState::ReadOnly { why } => Some(why.clone()),
-        };
-        let copy = match &health.second {
-            log::SecondCopy::OneDiskOnly => ONE_DISK,
-            log::SecondCopy::Ok => ("ok", None),
-            log::SecondCopy::Behind { .. } => ("behind", None),
-            log::SecondCopy::Absent { why } => ("absent", Some(why.clone())),
-        };
-        let behind = health.last_at_us.saturating_sub(at.0) > CLOCK_BEHIND_US;
-        let behind = behind.then_some(health.last_at_us);
+        let new = Found::of(health, at);
         self.change(|now| {
-            let Store::Open { read_only, second, clock_behind, .. } = &mut now.store else { return false };
-            let (stopped, moved) = (*read_only != why, *second != copy);
-            let clock = clock_behind.is_some() != behind.is_some();
-            if clock {
-                let last = behind.map(|last| Timestamp(last).rfc3339());
-                match &last {
-                    Some(last) => tracing::warn!(
-                        last,
-                        "the clock is behind the last write: what is written is dated by that; set the clock"
-                    ),
-                    None => tracing::info!("the clock has come to the last write"),
-                }
-            }
-            *clock_behind = behind;
-            if let (true, Some(why)) = (stopped, &why) {
-                tracing::error!(why, "the store takes no writes any more; cards are known, products pass");
-            }
-            match &copy {
-                _ if !moved => {}
-                (state @ ("absent" | "behind"), why) => {
-                    tracing::warn!(state, why, "the journals' second copy")
-                }
-                (state, _) => tracing::info!(state, "the journals' second copy"),
-            }
-            (*read_only, *second) = (why, copy);
-            stopped || moved || clock
+            let Store::Open { found, .. } = &mut now.store else { return false };
+            let news = found.log_changes(&new, health);
+            *found = new;
+            news
         });
     }
 
@@ -261,20 +243,31 @@ impl States {
 
     /// How the store is.
     pub(super) fn store(&self) -> Map<String, Value> {
-        let (state, why) = match &self.lock().store {
+        let store = self.lock().store.clone();
+        let (state, why) = match &store {
             Store::Opening => ("opening", None),
-            Store::Open { read_only: None, .. } => ("open", None),
-            Store::Open { read_only: Some(why), .. } => ("read_only", Some(why.clone())),
-            Store::Failed(why) => ("failed", Some(why.clone())),
+            Store::Open { found: Found { read_only: None, .. }, .. } => ("open", None),
+            Store::Open { found: Found { read_only: Some(why), .. }, .. } => ("read_only", Some(why)),
+            Store::Failed(why) => ("failed", Some(why)),
         };
         let mut row = Map::from_iter([("state".to_owned(), json!(state))]);
         row.extend(why.map(|why| ("why".to_owned(), json!(why))));
-        if let Store::Open { second: (word, why), clock_behind, .. } = &self.lock().store {
+        let mut is_building = matches!(store, Store::Opening);
+        if let Store::Open { found: Found { second, views, vault_behind, clock_behind, .. }, .. } = &store {
+            row.extend(vault_behind.then(|| ("vault_behind".to_owned(), json!(true))));
             row.extend(
                 clock_behind.map(|last| ("clock_behind".to_owned(), json!(Timestamp(last).rfc3339()))),
             );
-            row.insert("second_copy".to_owned(), json!(word));
-            row.extend(why.iter().map(|why| ("second_copy_why".to_owned(), json!(why))));
+            row.insert("second_copy".to_owned(), json!(second.0));
+            row.extend(second.1.iter().map(|why| ("second_copy_why".to_owned(), json!(why))));
+            if *views != VIEWS_OK {
+                row.insert("views".to_owned(), json!(views.0));
+                row.extend(views.1.iter().map(|why| ("views_why".to_owned(), json!(why))));
+            }
+            is_building = views.0 == "rebuilding";
+        }
+        if let Some(Building { half, done, of }) = self.building.now().filter(|_| is_building) {
+            row.insert("progress".to_owned(), json!({ "half": half.name(), "records": done, "of": of }));
         }
         row
     }
@@ -348,49 +341,4 @@ fn row(name: &ReaderName, state: &ReaderState) -> Map<String, Value> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::daemon::SystemClock;
-    use crate::desk::access::Policy;
-    use crate::domain::id::{RegisterName, StreamId};
-    use crate::domain::refusal::RefusalCode;
-    use crate::push::wire::{Context, Event};
-    use crate::push::{Hub, Settings};
-
-    /// How many events the register has had, this one included.
-    fn count(hub: &Hub, till: &RegisterName) -> u64 {
-        let unknown = Event::Unknown { repeat_of: None };
-        hub.publish(till, &unknown, Context { reader: None, lifetime: NEWS_LIFETIME }).seq
-    }
-
-    #[test]
-    fn a_store_that_takes_no_writes_any_more_is_told_once() {
-        let till = RegisterName::new("till-1").unwrap();
-        let policy = Policy { registers: vec![(till.clone(), vec![])], ..Policy::default() };
-        let stream = StreamId(uuid::Uuid::nil());
-        let hub = Hub::new(Settings::default(), stream, Arc::new(SystemClock::start()), policy);
-        let states = States::new(Arc::clone(&hub));
-        let health = |state, second| Health { state, last_seq: 0, last_at_us: 0, behind: vec![], second };
-        let fine = health(HealthState::Ok, log::SecondCopy::OneDiskOnly);
-        let no_space = HealthState::ReadOnly { why: "no space".to_owned() };
-        let full = health(no_space.clone(), log::SecondCopy::OneDiskOnly);
-        states.store_health(&full, Timestamp(0));
-        assert_eq!(count(&hub, &till), 1, "a store that is not open yet has no health");
-        states.store_opened(false);
-        states.store_health(&fine, Timestamp(0));
-        assert_eq!(count(&hub, &till), 3, "healthy is no news");
-        states.store_health(&full, Timestamp(0));
-        states.store_health(&full, Timestamp(0));
-        assert_eq!(count(&hub, &till), 5, "told once");
-        assert_eq!(
-            Value::Object(states.store()),
-            json!({ "state": RefusalCode::ReadOnly.word(), "why": "no space", "second_copy": "one_disk_only" })
-        );
-        let away = log::SecondCopy::Absent { why: "not mounted".to_owned() };
-        states.store_health(&health(no_space.clone(), away.clone()), Timestamp(0));
-        states.store_health(&health(no_space, away), Timestamp(0));
-        assert_eq!(count(&hub, &till), 7, "a copy that went away is told once");
-        assert_eq!(states.store().get("second_copy_why"), Some(&json!("not mounted")));
-        assert_eq!(states.vault(), "open");
-    }
-}
+mod tests;

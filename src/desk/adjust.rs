@@ -14,6 +14,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+/// Rows of one answer of `points.adjustments`, and how many of the oldest are gone through for one customer.
+const LIST_MAX: usize = 200;
+const SEARCHED_MAX: usize = 10_000;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Propose {
@@ -21,6 +25,13 @@ struct Propose {
     customer: CustomerNumber,
     points: i64,
     reason: AdjustReason,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    #[serde(default)]
+    customer: Option<CustomerNumber>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +63,32 @@ impl Desk {
         Ok(json!({ "adjustment": done.outcome.points, "repeated": done.repeated }))
     }
 
+    /// `points.adjustments`: what was proposed and nobody has decided, the oldest first.
+    pub(super) fn list_adjustments(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let List { customer } = ask.fields()?;
+        let views = self.store()?.log.views();
+        let numbers = customer.map(|customer| store::numbers_of(&views, customer)).transpose()?;
+        let mut open = store::adjustments_open(&views, SEARCHED_MAX)?;
+        open.retain(|(_, kept)| numbers.as_ref().is_none_or(|numbers| numbers.contains(&kept.customer)));
+        let more = open.len() > LIST_MAX;
+        open.truncate(LIST_MAX);
+        let asks = ask.by();
+        let rows = open.into_iter().map(
+            |(at, Adjustment { adjustment, customer, points, reason, by, operator, .. })| {
+                let proposed_by = By { uid: by, operator };
+                // Approved, the points move at whoever the customer was merged into.
+                let customer = store::survivor(&views, customer)?;
+                Ok(json!({
+                    "adjustment": adjustment, "customer": customer, "points": points, "reason": reason,
+                    "by": by, "operator": proposed_by.operator, "at": at.rfc3339(),
+                    "own": !asks.is_another_than(&proposed_by),
+                }))
+            },
+        );
+        let rows = rows.collect::<Result<Vec<_>, Refusal>>()?;
+        Ok(json!({ "adjustments": rows, "more": more }))
+    }
+
     /// `points.decide`: another person approves, and the points move, or refuses.
     pub(super) async fn decide_points(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Decide { key, adjustment, approve } = ask.fields()?;
@@ -61,7 +98,7 @@ impl Desk {
             .write(ask, key, move |tx| {
                 let kept = store::adjustment(tx, adjustment)?.ok_or_else(no_such_adjustment)?;
                 if kept.decided.is_some() {
-                    return Err(Refusal::new(RefusalCode::Conflict, "this correction is decided already"));
+                    return Err(Refusal::conflict("adjustment", "this correction is decided already"));
                 }
                 let proposed_by = By { uid: kept.by, operator: kept.operator };
                 if approve && !by.is_another_than(&proposed_by) {
@@ -90,5 +127,8 @@ impl Desk {
 }
 
 fn no_such_adjustment() -> Refusal {
-    Refusal::new(RefusalCode::NotFound, "no correction has this id; `points.adjust` answers it")
+    Refusal::new(
+        RefusalCode::NotFound,
+        "no correction has this id; `points.adjustments` lists those to decide",
+    )
 }

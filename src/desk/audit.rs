@@ -1,5 +1,5 @@
 //! The audit trail: every answer that tells something personal is noted in the neutral journal with who asked, for what, of
-//! whom and which fields, and the auditor reads it back.
+//! whom and which fields, and the auditor reads it back. What it was read for is the method: each serves one purpose.
 //!
 //! The note is queued for the committer and nobody waits for it: a reader's answer is not held up by a disk. What the
 //! journal does not take is counted, said in the log and told in `audit.list`. A scan is noted by its visit, which is in the
@@ -12,18 +12,19 @@ use crate::domain::audit::PersonalRead;
 use crate::domain::event::StoreEvent;
 use crate::domain::id::{CustomerNumber, RegisterName};
 use crate::domain::operator::Operator;
+use crate::domain::person::fields::{FIELDS, Field, Kind, named};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::log::{Half, Meta, Tx};
 use crate::store;
 use crate::vault::VaultError;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 
 /// Requests whose answers tell something personal.
-pub const READS: &[&str] = &[
+const READS: &[&str] = &[
     "customer.find",
     "customer.show",
     "customer.duplicates",
@@ -32,13 +33,19 @@ pub const READS: &[&str] = &[
     "customer.list",
     "file.open",
     "file.explain",
+    "card.list",
     "issue.list",
     "issue.due",
     "consent.list",
     "contact.list",
     "contact.may",
     "plan.list",
+    "survey.due",
+    "survey.answers",
 ];
+
+/// The request that is asked by what is known of a person; which of its fields were given is noted.
+const SEARCH: &str = "customer.find";
 
 /// Requests that write, and the part of their answers that tells something of others.
 const TOLD_BESIDE: [(&str, &str); 2] = [("customer.enrol", "duplicates"), ("customer.change", "duplicates")];
@@ -55,6 +62,26 @@ const FIELDS_MAX: usize = 64;
 
 /// So deep an answer is searched for customers: rows, and a file in a row.
 const DEPTH_MAX: usize = 4;
+
+/// So many layers of an answer have the names of all that they tell noted; those of the registry are noted at any depth.
+const OUTER_LAYERS: usize = 3;
+
+/// What fields of the registry are called where answers and sections have many of them, or say what follows from them.
+const TOLD_AS: [(&str, &str); 13] = [
+    ("answers", "surveyAnswer"),
+    ("consents", "consent"),
+    ("consents_due", "consent"),
+    ("contacts", "contact"),
+    ("hints", "hint"),
+    ("holder", "cardHolder"),
+    ("holders", "cardHolder"),
+    ("may", "consent"),
+    ("notes", "note"),
+    ("plans", "plan"),
+    ("preferences", "preference"),
+    ("standing", "consent"),
+    ("why_not", "surveyAnswer"),
+];
 
 /// Fields of an answer that hold what is personal one level further down.
 const HOLDERS: [&str; 5] = ["person", "file", "rows", "entries", "duplicates"];
@@ -90,6 +117,12 @@ struct Wanted {
     before: Option<u64>,
 }
 
+/// Whether the answers of a request are noted when they tell something of somebody.
+#[must_use]
+pub fn is_noted(method: &str) -> bool {
+    READS.contains(&method) || TOLD_BESIDE.iter().any(|(other, _)| *other == method)
+}
+
 impl Desk {
     /// Notes that `who` was told `answer`, if that is a request that tells something personal.
     pub(super) fn note_read(&self, ask: &Ask<'_>, answer: &Value) {
@@ -107,8 +140,9 @@ impl Desk {
         };
         customers_in(answer, DEPTH_MAX, &mut customers);
         let mut fields = BTreeSet::new();
-        fields_in(answer, 2, &mut fields);
+        fields_in(answer, OUTER_LAYERS, &mut fields);
         let fields: Vec<String> = fields.into_iter().take(FIELDS_MAX).collect();
+        let searched_by = if ask.method == SEARCH { given(ask) } else { Vec::new() };
         let customers: Vec<CustomerNumber> = customers.into_iter().collect();
         for customers in customers.chunks(CUSTOMERS_MAX) {
             let read = PersonalRead {
@@ -119,6 +153,7 @@ impl Desk {
                 register: ask.register.cloned(),
                 customers: customers.to_vec(),
                 fields: fields.clone(),
+                searched_by: searched_by.clone(),
             };
             self.journal_read(read);
         }
@@ -190,7 +225,8 @@ impl Wanted {
         };
         Some(json!({
             "seq": meta.seq, "at": Timestamp(at).rfc3339(), "method": read.method, "by": by, "operator": read.operator,
-            "roles": read.roles, "register": read.register, "fields": read.fields, "customers": told, "count": read.customers.len(),
+            "roles": read.roles, "register": read.register, "fields": read.fields, "searched_by": read.searched_by,
+            "customers": told, "count": read.customers.len(),
         }))
     }
 }
@@ -215,6 +251,7 @@ pub(super) fn reading(event: &[u8]) -> Option<(PersonalRead, Option<u32>)> {
         register: Some(register),
         customers: vec![customer],
         fields: vec!["file".to_owned()],
+        searched_by: Vec::new(),
     };
     Some((read, None))
 }
@@ -251,24 +288,53 @@ fn customers_in(value: &Value, depth: usize, found: &mut BTreeSet<CustomerNumber
     }
 }
 
-fn fields_in(value: &Value, depth: usize, found: &mut BTreeSet<String>) {
+/// Names of what an answer tells, in its `outer` layers whatever they are, and those of the registry further down.
+fn fields_in(value: &Value, outer: usize, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
+            found.extend(sealed_in(fields));
+            found.extend(fields.get("part").and_then(Value::as_str).map(str::to_owned));
             for (name, value) in fields {
                 let empty = value.is_null() || value == &json!([]) || value == &json!({});
                 if empty || ABOUT_NOBODY.contains(&name.as_str()) {
                     continue;
                 }
-                match depth.checked_sub(1) {
-                    Some(deeper) if HOLDERS.contains(&name.as_str()) => fields_in(value, deeper, found),
-                    Some(_) | None => {
+                if let Some(field) = registered(name) {
+                    found.insert(field.to_owned());
+                } else if outer > 0 && HOLDERS.contains(&name.as_str()) {
+                    fields_in(value, outer.saturating_sub(1), found);
+                } else {
+                    if outer > 0 {
                         found.insert(name.clone());
                     }
+                    fields_in(value, 0, found);
                 }
             }
-            found.extend(fields.get("part").and_then(Value::as_str).map(str::to_owned));
         }
-        Value::Array(values) => values.iter().for_each(|value| fields_in(value, depth, found)),
+        Value::Array(values) => values.iter().for_each(|value| fields_in(value, outer, found)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// The registry's name of a field of an answer.
+fn registered(name: &str) -> Option<&'static str> {
+    let other = TOLD_AS.iter().find(|(told, _)| *told == name).map(|(_, field)| *field);
+    other.or_else(|| named(name).map(|field| field.name))
+}
+
+/// What an exported section is that has no fields of its own: a note, a contact.
+fn sealed_in(fields: &Map<String, Value>) -> Option<String> {
+    fields.get("holds")?;
+    let section = fields.get("section")?.as_str()?;
+    // `notes`, or as it is sealed: `consent:` and a UUID.
+    let kind = section.split(':').next().unwrap_or_default();
+    let is =
+        |field: &&Field| field.kind == Kind::Free && (field.section.word() == kind || field.name == kind);
+    FIELDS.iter().find(is).map(|field| field.name.to_owned())
+}
+
+/// Which fields of a request were given.
+fn given(ask: &Ask<'_>) -> Vec<String> {
+    let given = ask.fields::<Map<String, Value>>().unwrap_or_default().into_iter();
+    given.filter(|(_, value)| !value.is_null()).map(|(name, _)| name).collect()
 }

@@ -48,12 +48,20 @@ struct AliasFields {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SetStatus {
+struct Block {
     key: Uuid,
     customer: CustomerNumber,
     card: CardId,
     #[serde(default)]
     reason: Option<CardReason>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unblock {
+    key: Uuid,
+    customer: CustomerNumber,
+    card: CardId,
 }
 
 #[derive(Deserialize)]
@@ -171,36 +179,37 @@ impl Desk {
 
     /// `card.block`.
     pub(super) async fn block_card(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let fields: SetStatus = ask.fields()?;
-        let Some(reason) = fields.reason else {
+        let Block { key, customer, card, reason } = ask.fields()?;
+        // A card ends by its own day, which nobody has to say.
+        let Some(reason) = reason.filter(|reason| *reason != CardReason::Expired) else {
             let message = "say why: `LOST`, `STOLEN`, `DAMAGED`, `REQUESTED`, `MISUSE` or `NOT_PRINTED`";
             return Err(Refusal::field("reason", message));
         };
-        self.set_card_status(ask, fields, CardStatus::Active, CardStatus::Blocked, Some(reason)).await
+        let (from, to) = (CardStatus::Active, CardStatus::Blocked);
+        self.set_card_status(ask, key, (customer, card), (from, to, Some(reason))).await
     }
 
     /// `card.unblock`: the card was found again.
     pub(super) async fn unblock_card(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let fields: SetStatus = ask.fields()?;
-        self.set_card_status(ask, fields, CardStatus::Blocked, CardStatus::Active, None).await
+        let Unblock { key, customer, card } = ask.fields()?;
+        let (from, to) = (CardStatus::Blocked, CardStatus::Active);
+        self.set_card_status(ask, key, (customer, card), (from, to, None)).await
     }
 
     async fn set_card_status(
         &self,
         ask: &Ask<'_>,
-        fields: SetStatus,
-        from: CardStatus,
-        status: CardStatus,
-        reason: Option<CardReason>,
+        key: Uuid,
+        (customer, card): (CustomerNumber, CardId),
+        (from, status, reason): (CardStatus, CardStatus, Option<CardReason>),
     ) -> Result<Value, Refusal> {
-        let SetStatus { key, customer, card, .. } = fields;
         let done = self
             .write(ask, key, move |tx| {
                 let kept = store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
                 let now = kept.card(card).ok_or_else(no_such_card)?.status;
                 if now != from {
                     let message = format!("the card is {}, not {}", now.word(), from.word());
-                    return Err(Refusal::new(RefusalCode::Conflict, message));
+                    return Err(Refusal::conflict("card", message));
                 }
                 store::emit(tx, &StoreEvent::CardStatusSet { customer, card, status, reason })?;
                 Ok(Outcome { customer: Some(customer), card: Some(card), ..Outcome::default() })
@@ -306,14 +315,14 @@ fn decide(
     }
     if !kept.has_room_for_card(Timestamp(tx.meta().at_us)) {
         let message = format!("the customer has {CARDS_MAX} cards; block one that is not used any more");
-        return Err(Refusal::new(RefusalCode::Conflict, message));
+        return Err(Refusal::conflict("customer", message));
     }
     let (taken, hash) = match code {
         Code::Ours(secret) => (vault.link(tx, secret)?, vault.keyring().card_hash(secret)),
         Code::Alias(alias) => (vault.alias_link(tx, alias)?, vault.keyring().alias_hash(alias)),
     };
     if taken.is_some() {
-        return Err(Refusal::new(RefusalCode::Conflict, "this code leads to a customer already"));
+        return Err(Refusal::conflict("alias.code", "this code leads to a customer already"));
     }
     let data_key = vault.key_of(tx, customer)?.ok_or_else(no_such_customer)?;
     vault.link_card(tx, &data_key, card, hash, nonce)?;
@@ -362,7 +371,7 @@ fn not_over(valid_until: Option<Day>, now: Timestamp) -> Result<(), Refusal> {
 fn not_replaced(card: &Card) -> Result<(), Refusal> {
     if card.status == CardStatus::Replaced {
         let message = "the card was replaced before; name the newer one";
-        return Err(Refusal::new(RefusalCode::Conflict, message));
+        return Err(Refusal::conflict("card", message));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::domain::plan::{OpenPlan, Wanted};
 use crate::domain::points::Account;
 use crate::domain::time::Timestamp;
 use crate::identify::{Directory, Found, Unavailable};
-use crate::log::Read;
+use crate::log::{Half, Read, Standing, ViewError};
 use crate::store;
 use crate::vault::{Link, Till, Vault, VaultError};
 use serde_json::value::RawValue;
@@ -74,7 +74,7 @@ fn whole(
     });
     let level = level.map(|level| level.name.clone());
     let line = |issue: &Issue| issue_line(issue, now, till.hints.remove(&issue.issue));
-    let issues = customer.issues_open.iter().rev().take(ISSUES_MAX).map(line).collect();
+    let issues = pressing(&customer.issues_open).into_iter().take(ISSUES_MAX).map(line).collect();
     CustomerFile {
         customer: customer.customer,
         name: till.name.take(),
@@ -129,6 +129,14 @@ fn plans(till: &Till, now: Timestamp) -> Vec<PlanLine> {
     plans.into_iter().take(PLANS_MAX).map(line).collect()
 }
 
+/// Issues as they press: what is due first, which is what is overdue, then what waits for no deadline; of these the oldest first.
+fn pressing(issues: &[Issue]) -> Vec<&Issue> {
+    let due = |issue: &Issue| issue.clock.next(issue.state).and_then(|next| next.due).map(|due| due.at);
+    let mut issues: Vec<&Issue> = issues.iter().collect();
+    issues.sort_by_key(|issue| (due(issue).unwrap_or(Timestamp(i64::MAX)), issue.opened_at));
+    issues
+}
+
 fn issue_line(issue: &Issue, now: Timestamp, hint: Option<String>) -> IssueLine {
     let next = issue.clock.next(issue.state);
     IssueLine {
@@ -170,22 +178,31 @@ pub(super) fn tills(
 
 impl Directory for Desk {
     fn card(&self, key: &CardKey) -> Result<Option<Found>, Unavailable> {
-        self.look_up(|opened, views| opened.vault.link(views, key))
+        self.look_up(|opened, views| opened.vault.link(&views, key))
     }
 
     fn alias(&self, alias: &Alias) -> Result<Option<Found>, Unavailable> {
-        self.look_up(|opened, views| opened.vault.alias_link(views, alias))
+        self.look_up(|opened, views| opened.vault.alias_link(&views, alias))
     }
 }
 
 impl Desk {
     fn look_up(
         &self,
-        link: impl FnOnce(&Opened, &crate::log::Views) -> Result<Option<Link>, VaultError>,
+        link: impl FnOnce(&Opened, Standing<'_>) -> Result<Option<Link>, VaultError>,
     ) -> Result<Option<Found>, Unavailable> {
         let opened = self.opened().ok_or(Unavailable)?;
         let views = opened.log.views();
-        let Some(link) = link(opened, &views).map_err(unavailable)? else { return Ok(None) };
+        let Some(link) = link(opened, views.standing()).map_err(unavailable)? else { return Ok(None) };
+        // After a crash a card may still lead where it led before an erasure: to what a locked vault holds that is behind, or by a hash
+        // that could not be told from others any more and stays until the views are made anew.
+        if views.is_behind(Half::Personal) {
+            if opened.vault.may_be_erased(link.customer) {
+                return Err(unavailable(ViewError::Behind { half: Half::Personal }));
+            }
+        } else if opened.vault.is_erased(&views, link.customer).map_err(unavailable)? {
+            return Ok(None);
+        }
         let kept = store::customer_of(&views, link.customer).map_err(unavailable)?;
         Ok(kept.map(|customer| {
             // Only cards that are no longer honoured are ever forgotten (see `Customer::add_card`).

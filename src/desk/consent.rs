@@ -124,14 +124,15 @@ impl Desk {
         let done = self
             .write(ask, key, move |tx| {
                 store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
-                let data_key = vault.key_of(tx, customer)?.ok_or_else(no_such_customer)?;
+                let keys = keys_of(tx, &vault, customer)?;
+                let own = keys.first().ok_or_else(no_such_customer)?;
                 keep_text(tx, &settings, &new.consent)?;
                 let mut new = new;
                 new.consent.at = at.unwrap_or(Timestamp(tx.meta().at_us));
                 if state != ConsentState::Withdrawn {
                     new.consent.review_at = consent::review_at(new.consent.at, months);
                 }
-                let record = new.keep(tx, &vault, &settings, (customer, &data_key))?;
+                let record = new.keep(tx, &vault, &settings, (own, &keys))?;
                 Ok(Outcome { customer: Some(customer), record: Some(record), ..Outcome::default() })
             })
             .await?;
@@ -171,29 +172,31 @@ impl Desk {
 }
 
 impl New {
-    /// Adds a record, within a transaction; gives the one that stands for it, which is an earlier one if that says the same.
+    /// Adds a record under one of a customer's numbers, within a transaction; gives the one that stands for it, which is an earlier
+    /// one of that number if that says the same, and nothing was said since under any of them (`keys`).
     pub(super) fn keep(
         mut self,
         tx: &mut Tx<'_>,
         vault: &Vault,
         settings: &Settings,
-        (customer, data_key): (CustomerNumber, &CustomerKey),
+        (data_key, keys): (&CustomerKey, &[CustomerKey]),
     ) -> Result<Uuid, Refusal> {
         self.consent.seq = tx.meta().seq;
         let Self { consent, id, nonces } = self;
         let is_withdrawal = consent.state == ConsentState::Withdrawn;
-        let (ids, mut records): (Vec<Uuid>, Vec<Consent>) =
-            vault.records::<Consent>(tx, std::slice::from_ref(data_key), CONSENTS)?.into_iter().unzip();
+        let own = vault.records::<Consent>(tx, std::slice::from_ref(data_key), CONSENTS)?;
+        let mut records: Vec<Consent> = own.iter().map(|(_, record)| record.clone()).collect();
         if is_withdrawal {
-            let stands = consent::withdrawn(&records, (consent.purpose.as_ref(), consent.channel));
-            let stands = stands.and_then(|stands| records.iter().position(|record| record == stands));
-            if let Some(stands) = stands.and_then(|at| ids.get(at)) {
+            let all = vault.records::<Consent>(tx, keys, CONSENTS)?;
+            let all: Vec<Consent> = all.into_iter().map(|(_, record)| record).collect();
+            let stands = consent::withdrawn(&all, (consent.purpose.as_ref(), consent.channel));
+            if let Some((stands, _)) = own.iter().find(|(_, record)| Some(record) == stands) {
                 return Ok(*stands);
             }
         } else if records.len() >= CONSENTS_MAX {
             let message =
                 format!("{CONSENTS_MAX} answers are kept of this customer; only a withdrawal is still taken");
-            return Err(Refusal::new(RefusalCode::Conflict, message));
+            return Err(Refusal::conflict("customer", message));
         }
         let plaintext = serde_json::to_vec(&consent);
         let plaintext =
@@ -202,7 +205,7 @@ impl New {
         vault.write_section(tx, data_key, &format!("{CONSENTS}{id}"), &plaintext, first)?;
         records.push(consent);
         let asked = settings.asked(&records);
-        match change_till(tx, vault, customer, second, |till| till.asked = asked) {
+        match change_till(tx, vault, data_key.customer(), second, |till| till.asked = asked) {
             // What the till is shown is full: it may ask again then, but nobody is contacted against their will.
             Err(refusal) if is_withdrawal && refusal.code == RefusalCode::Conflict => {}
             changed => changed?,

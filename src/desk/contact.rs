@@ -187,12 +187,12 @@ impl Desk {
         let done = self
             .write(ask, key, move |tx| {
                 store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
-                let data_key = vault.key_of(tx, customer)?.ok_or_else(no_such_customer)?;
-                let kept = vault.record::<Contact>(tx, &data_key, CONTACTS, id)?;
-                let mut kept = kept.ok_or_else(no_such_contact)?;
+                let keys = keys_of(tx, &vault, customer)?;
+                let kept = vault.record_of::<Contact>(tx, &keys, CONTACTS, id)?;
+                let (data_key, mut kept) = kept.ok_or_else(no_such_contact)?;
                 let at = at.unwrap_or(Timestamp(tx.meta().at_us));
                 if kept.respond(Response { kind: response, at }) {
-                    write(tx, &vault, &data_key, (id, &kept), nonce)?;
+                    write(tx, &vault, data_key, (id, &kept), nonce)?;
                 }
                 if response == ResponseKind::OptedOut {
                     let basis =
@@ -210,12 +210,9 @@ impl Desk {
                         register,
                         evidence: None,
                     };
-                    New { consent, id: consent_id, nonces }.keep(
-                        tx,
-                        &vault,
-                        &settings,
-                        (customer, &data_key),
-                    )?;
+                    // Beside the contact that it answers: an undone merge takes both along.
+                    let new = New { consent, id: consent_id, nonces };
+                    new.keep(tx, &vault, &settings, (data_key, &keys))?;
                 }
                 Ok(Outcome { customer: Some(customer), record: Some(id), ..Outcome::default() })
             })

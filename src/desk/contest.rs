@@ -165,22 +165,24 @@ impl Desk {
         let Entries { contest, customer, after } = ask.fields()?;
         let views = self.store()?.log.views();
         let row = |entry: &Entry| {
-            json!({
-                "entry": entry.entry, "customer": entry.customer, "sale": entry.sale, "at": entry.at.rfc3339(),
+            let customer = store::survivor(&views, entry.customer)?;
+            Ok(json!({
+                "entry": entry.entry, "customer": customer, "sale": entry.sale, "at": entry.at.rfc3339(),
                 "by": entry.by,
-            })
+            }))
         };
+        let rows = |found: &[Entry]| found.iter().map(row).collect::<Result<Vec<Value>, Refusal>>();
         let Some(customer) = customer else {
             let found = store::entries(&views, &contest, after, ENTRIES_AT_ONCE)?;
             let next = found.last().filter(|_| found.len() >= ENTRIES_AT_ONCE).map(|last| last.entry);
-            return Ok(json!({ "entries": found.iter().map(row).collect::<Vec<_>>(), "next": next }));
+            return Ok(json!({ "entries": rows(&found)?, "next": next }));
         };
         store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
         let mut found = Vec::new();
         for number in store::numbers_of(&views, customer)? {
             found.extend(store::entries_of(&views, number, &contest, ENTRIES_AT_ONCE)?);
         }
-        Ok(json!({ "entries": found.iter().map(row).collect::<Vec<_>>(), "next": null }))
+        Ok(json!({ "entries": rows(&found)?, "next": null }))
     }
 
     /// `contest.draw`: once, after the last day.
@@ -290,7 +292,7 @@ fn draw_among(opened: &Opened, named: &Contest, seed: [u8; 32]) -> Result<Drawn,
         }
         if entries > ENTRIES_MAX {
             let message = format!("more than {ENTRIES_MAX} entries cannot be drawn among");
-            return Err(Refusal::new(RefusalCode::Conflict, message));
+            return Err(conflict("contest", message));
         }
     }
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);

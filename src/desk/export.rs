@@ -13,7 +13,7 @@ use crate::domain::customer::Customer;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::CustomerNumber;
 use crate::domain::months::{Month, Months};
-use crate::domain::person::fields::{Basis, FIELDS, Section};
+use crate::domain::person::fields::{self, Basis, FIELDS, Field, Section};
 use crate::domain::purchase::Turnover;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Day, Timestamp};
@@ -108,7 +108,8 @@ impl Desk {
         .await
     }
 
-    /// `customer.object`: the customer does not want to be profiled (GDPR article 21), or no longer minds.
+    /// `customer.object`: the customer does not want to be profiled (GDPR article 21), or no longer minds. What was said under a number
+    /// that was merged holds for the customer until it is taken back there: another's word does not end it.
     pub(super) async fn object(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Object { key, customer, objects } = ask.fields()?;
         let (vault, nonce) = (Arc::clone(&self.store()?.vault), random()?);
@@ -119,7 +120,15 @@ impl Desk {
                 Ok(Outcome { customer: Some(customer), ..Outcome::default() })
             })
             .await?;
-        Ok(json!({ "customer": customer, "objects": objects, "repeated": done.repeated }))
+        let Opened { log, vault } = self.store()?;
+        let views = log.views();
+        let mut under = Vec::new();
+        for key in keys_of(&views, vault, customer)? {
+            under.extend(vault.till(&views, &key)?.objects.then_some(key.customer()));
+        }
+        Ok(json!({
+            "customer": customer, "objects": !under.is_empty(), "objects_under": under, "repeated": done.repeated,
+        }))
     }
 }
 
@@ -179,11 +188,10 @@ impl Work {
 
     /// What is kept, what for, on which ground, how long: the registry of fields, then the places beside it.
     fn about(&self) -> Vec<Value> {
-        let field = |field: &crate::domain::person::fields::Field| {
-            let keep = self.settings.keep(field.section).to_string();
+        let field = |field: &Field| {
             json!({
                 "what": field.name, "section": field.section.word(), "purpose": field.purpose,
-                "basis": basis(field.basis), "kept": keep,
+                "basis": basis(field.basis), "kept": self.kept(field),
             })
         };
         let place = |place: &super::held::Place| {
@@ -196,6 +204,11 @@ impl Work {
             Some(json!({ "what": place.holds, "part": part, "kept": kept }))
         };
         FIELDS.iter().map(field).chain(PLACES.iter().filter_map(place)).collect()
+    }
+
+    /// How long a field is kept.
+    fn kept(&self, field: &Field) -> String {
+        field.stays.map_or_else(|| self.settings.keep(field.section).to_string(), str::to_owned)
     }
 
     fn file(&self, views: &Views) -> Result<Vec<Value>, Refusal> {
@@ -241,7 +254,7 @@ impl Work {
             let kept = json!({
                 "hints": self.settings.keep(Section::Hints).to_string(),
                 "preferences": self.settings.keep(Section::Preferences).to_string(),
-                "objects": "until it is taken back",
+                "objects": fields::named("objection").map(|field| self.kept(field)),
             });
             return json!({ "section": section, "holds": holds, "kept": kept });
         }
@@ -260,7 +273,8 @@ impl Work {
         Ok(entries)
     }
 
-    /// What only the journal knows: when the customer came, which cards were printed, how points were corrected.
+    /// What only the journal knows: when the customer came, which cards were printed, how points were corrected, what was parked, which
+    /// numbers were merged.
     fn events(&self) -> Result<Vec<Value>, Refusal> {
         let numbers = store::numbers_of(&self.opened.log.views(), self.kept.customer)?;
         let texts: Vec<String> = numbers.iter().map(ToString::to_string).collect();
@@ -270,36 +284,7 @@ impl Work {
             {
                 return;
             }
-            let told = match serde_json::from_slice(event) {
-                Ok(
-                    StoreEvent::VisitOpened { .. }
-                    | StoreEvent::JobQueued { .. }
-                    | StoreEvent::PointsAdjustmentProposed(_)
-                    | StoreEvent::CardIssued { .. }
-                    | StoreEvent::CardStatusSet { .. }
-                    | StoreEvent::CardValiditySet { .. }
-                    | StoreEvent::ContestEntered(_),
-                ) => serde_json::from_slice::<Map<String, Value>>(event).ok(),
-                Ok(StoreEvent::ContestDrawn(drawn)) => {
-                    // Who else won is nobody's business here.
-                    let mut told = Map::new();
-                    told.insert("event".to_owned(), "contest_won".into());
-                    told.insert("contest".to_owned(), drawn.contest.into());
-                    Some(told)
-                }
-                // The others that were read with them are nobody's business here.
-                Ok(StoreEvent::PersonalRead(read)) => {
-                    let mut told = Map::new();
-                    told.insert("event".to_owned(), "personal_read".into());
-                    told.insert("method".to_owned(), read.method.into());
-                    told.insert("by".to_owned(), read.by.into());
-                    told.insert("register".to_owned(), json!(read.register));
-                    told.insert("fields".to_owned(), read.fields.into());
-                    Some(told)
-                }
-                // Told in the other parts.
-                Ok(_) | Err(_) => None,
-            };
+            let told = serde_json::from_slice(event).ok().and_then(|read| told_of(read, event, &numbers));
             if let Some(mut told) = told {
                 told.insert("at".to_owned(), Timestamp(meta.at_us).rfc3339().into());
                 entries.push(told.into());
@@ -308,6 +293,61 @@ impl Work {
         read.map_err(|error| VaultError::Journal { why: error.to_string() })?;
         Ok(entries)
     }
+}
+
+/// An event as the person whose numbers these are is told it; `None`: it is told in the other parts, or is nobody's.
+fn told_of(read: StoreEvent, event: &[u8], numbers: &[CustomerNumber]) -> Option<Map<String, Value>> {
+    // Who else an event names is nobody's business here: who won, whose file was read, whom another number stands for.
+    let own = |number: CustomerNumber| json!(Some(number).filter(|number| numbers.contains(number)));
+    let told = match read {
+        StoreEvent::VisitOpened { .. }
+        | StoreEvent::JobQueued { .. }
+        | StoreEvent::PointsAdjustmentProposed(_)
+        | StoreEvent::CardIssued { .. }
+        | StoreEvent::CardStatusSet { .. }
+        | StoreEvent::CardValiditySet { .. }
+        | StoreEvent::SaleParked(_)
+        | StoreEvent::BlockedCardShown(_)
+        | StoreEvent::ContestEntered(_) => return serde_json::from_slice(event).ok(),
+        StoreEvent::ContestDrawn(drawn) => json!({ "event": "contest_won", "contest": drawn.contest }),
+        StoreEvent::CustomersMerged { merge, from, into, .. } => {
+            json!({ "event": "customers_merged", "merge": merge, "from": own(from), "into": own(into) })
+        }
+        StoreEvent::CustomersUnmerged { merge, from, into } => {
+            json!({ "event": "customers_unmerged", "merge": merge, "from": own(from), "into": own(into) })
+        }
+        StoreEvent::PersonalRead(read) => json!({
+            "event": "personal_read", "method": read.method, "by": read.by, "register": read.register,
+            "fields": read.fields,
+        }),
+        // Told in the other parts.
+        StoreEvent::CustomerEnrolled { .. }
+        | StoreEvent::SaleRecorded(_)
+        | StoreEvent::SaleAttached { .. }
+        | StoreEvent::SaleReturned(_)
+        | StoreEvent::SaleVoided { .. }
+        | StoreEvent::SaleLost(_)
+        | StoreEvent::LostRecovered { .. }
+        | StoreEvent::IssueOpened { .. }
+        | StoreEvent::IssueMoved { .. }
+        | StoreEvent::IssueRescheduled { .. }
+        | StoreEvent::IssueAnswered { .. }
+        | StoreEvent::PointsMoved { .. }
+        | StoreEvent::RewardHeld(_)
+        | StoreEvent::CreditGiven(_)
+        | StoreEvent::CreditPaid { .. }
+        // Names no customer, or says no more than what it belongs to.
+        | StoreEvent::RequestDone(_)
+        | StoreEvent::VisitEnded { .. }
+        | StoreEvent::ParkedTakenUp { .. }
+        | StoreEvent::ParkedLapsed { .. }
+        | StoreEvent::PointsAdjustmentDecided { .. }
+        | StoreEvent::JobMoved { .. }
+        | StoreEvent::OperatorSet { .. }
+        | StoreEvent::ConsentTextKept { .. }
+        | StoreEvent::BreachAssessed(_) => return None,
+    };
+    told.as_object().cloned()
 }
 
 fn month((month, points, turnover): (Month, i64, &[Turnover])) -> Value {

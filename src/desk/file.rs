@@ -53,7 +53,7 @@ pub struct CustomerFile {
     pub points_expiring: Option<PointsExpiring>,
     /// How many issues are open in all.
     pub issues_open: u32,
-    /// The newest of them first, at most [`ISSUES_MAX`].
+    /// The most pressing of them first, at most [`ISSUES_MAX`]: by when each is due, then the oldest.
     pub issues: Vec<IssueLine>,
     /// What the customer prefers, that matters now.
     pub preferences: Vec<String>,

@@ -10,6 +10,7 @@ use crate::domain::contact::{CallingCode, E164, Email};
 use crate::domain::customer::Customer;
 use crate::domain::id::CustomerNumber;
 use crate::domain::person::fields::Section;
+use crate::domain::person::{NameOrder, Person};
 use crate::domain::refusal::Refusal;
 use crate::log::Views;
 use crate::store;
@@ -57,8 +58,11 @@ enum Wanted {
     Name(Query, Narrowing),
 }
 
-/// Who was found, each with their score, and whether there may be others.
-type Found = (BTreeMap<CustomerNumber, u32>, bool);
+/// Where a row stands: the likeliest first, those that are as likely in the order of their names.
+type Place = (Reverse<u32>, NameOrder);
+
+/// Who was found, each with their place, and whether there may be others.
+type Found = (BTreeMap<CustomerNumber, Place>, bool);
 
 impl Desk {
     /// `customer.find`: by code, phone, e-mail or name; at most [`ROWS_MAX`] masked rows.
@@ -71,11 +75,12 @@ impl Desk {
         waiting(move || {
             let (found, more) = search(&vault, &views, &wanted)?;
             let more = more || found.len() > ROWS_MAX;
-            let mut found: Vec<(CustomerNumber, u32)> = found.into_iter().collect();
-            found.sort_by_key(|(_, score)| Reverse(*score));
-            let mut rows = Vec::new();
+            let mut found: Vec<(Place, CustomerNumber)> =
+                found.into_iter().map(|(number, place)| (place, number)).collect();
+            found.sort();
+            let mut rows: Vec<(Place, Value)> = Vec::new();
             let mut told = BTreeSet::new();
-            for (number, score) in found {
+            for ((score, _), number) in found {
                 let kept = store::customer_of(&views, number)?;
                 // Whoever was merged is found by what they said of themselves too, and is one row.
                 if let Some(customer) =
@@ -84,6 +89,9 @@ impl Desk {
                     rows.extend(row(&vault, &views, &customer, score)?);
                 }
             }
+            // Whoever was merged is shown with the name of whom they were merged into.
+            rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+            let rows: Vec<Value> = rows.into_iter().map(|(_, row)| row).collect();
             Ok(json!({ "rows": rows, "more": more }))
         })
         .await
@@ -128,18 +136,23 @@ fn search(vault: &Vault, views: &Views, wanted: &Wanted) -> Result<Found, Refusa
     match wanted {
         Wanted::Card(key) => {
             let link = vault.link(views, key)?;
-            Ok((link.map(|link| (link.customer, SURE)).into_iter().collect(), false))
+            Ok((link.map(|link| (link.customer, sure())).into_iter().collect(), false))
         }
         Wanted::Term(term) => {
             let (found, more) = vault.find(views, &[vec![term.clone()]])?;
-            Ok((found.into_iter().map(|customer| (customer, SURE)).collect(), more))
+            Ok((found.into_iter().map(|customer| (customer, sure())).collect(), more))
         }
         Wanted::Name(query, narrowing) => by_name(vault, views, query, narrowing),
     }
 }
 
+/// The place of whoever was found without being opened.
+fn sure() -> Place {
+    (Reverse(SURE), NameOrder::default())
+}
+
 fn by_name(vault: &Vault, views: &Views, query: &Query, narrowing: &Narrowing) -> Result<Found, Refusal> {
-    let mut looked_at: BTreeMap<CustomerNumber, Option<u32>> = BTreeMap::new();
+    let mut looked_at: BTreeMap<CustomerNumber, Option<Place>> = BTreeMap::new();
     let mut more = false;
     for (index, way) in query.ways(narrowing).iter().enumerate() {
         let found = looked_at.values().flatten().count();
@@ -157,21 +170,21 @@ fn by_name(vault: &Vault, views: &Views, query: &Query, narrowing: &Narrowing) -
                 more = true;
                 break;
             }
-            looked_at.insert(customer, score(vault, views, customer, query, narrowing)?);
+            looked_at.insert(customer, place(vault, views, customer, query, narrowing)?);
         }
     }
-    let found = looked_at.into_iter().filter_map(|(customer, score)| Some((customer, score?)));
+    let found = looked_at.into_iter().filter_map(|(customer, place)| Some((customer, place?)));
     Ok((found.collect(), more))
 }
 
 /// How well a customer fits: what no index holds, the opened sections tell.
-fn score(
+fn place(
     vault: &Vault,
     views: &Views,
     customer: CustomerNumber,
     query: &Query,
     narrowing: &Narrowing,
-) -> Result<Option<u32>, Refusal> {
+) -> Result<Option<Place>, Refusal> {
     let data_key = match vault.key_of(views, customer) {
         Ok(Some(data_key)) => data_key,
         // The views forget an erased customer a moment after the key is gone.
@@ -179,29 +192,37 @@ fn score(
         Err(error) => return Err(error.into()),
     };
     let person = vault.person(views, &data_key)?;
-    let Some(score) = person.and_then(|person| query.score(&person)) else { return Ok(None) };
+    let scored = |person: Person| Some((Reverse(query.score(&person)?), person.order()));
+    let Some(place) = person.and_then(scored) else { return Ok(None) };
     if narrowing.asks_year() && !narrowing.fits_year(&vault.fields(views, &data_key, Section::Demographic)?) {
         return Ok(None);
     }
-    Ok(Some(score))
+    Ok(Some(place))
 }
 
 /// One row of a search: enough to ask the right question, not enough to copy a person. None of somebody who is just being
 /// erased.
-fn row(vault: &Vault, views: &Views, customer: &Customer, score: u32) -> Result<Option<Value>, Refusal> {
+fn row(
+    vault: &Vault,
+    views: &Views,
+    customer: &Customer,
+    score: Reverse<u32>,
+) -> Result<Option<(Place, Value)>, Refusal> {
     let masked = match masked_of(vault, views, customer.customer) {
         Ok(Some(masked)) => Some(masked),
         Ok(None) => return Ok(None),
         Err(VaultError::Locked) => None,
         Err(error) => return Err(error.into()),
     };
-    Ok(Some(json!({
+    let order = masked.as_ref().map(|masked| masked.order.clone()).unwrap_or_default();
+    let row = json!({
         "customer": customer.customer,
         "name": masked.as_ref().map(|masked| masked.name.as_str()),
         "phone": masked.as_ref().and_then(|masked| masked.telephone.as_deref()),
-        "score": score,
+        "score": score.0,
         "issues_open": customer.issues_open.len(),
-    })))
+    });
+    Ok(Some(((score, order), row)))
 }
 
 /// What a row may show of a customer; `None` of somebody who is just being erased, or of whom nothing is kept.

@@ -41,7 +41,7 @@ pub enum Part {
     Points,
     /// Receipts, what came back of them, and sales that did not come about.
     Sales,
-    /// Visits, printed cards, corrections of points.
+    /// Visits, printed cards, stopped cards that were shown, corrections of points.
     Events,
 }
 
@@ -79,6 +79,7 @@ const POINTER: Told = Told::Not("a number that leads to what is told elsewhere")
 const BOOKS: Erased = Erased::Stays("the books of the shop (law), and the sums they add up to");
 const CLAIMS: Erased = Erased::Stays("claims that may still be made (law)");
 const CHANCES: Erased = Erased::Stays("that a draw can be done again with the same entries");
+const TRIED: Erased = Erased::Stays("that a stopped card was shown, for a year");
 const PLACE: Erased = Erased::Stays("that there was a customer, and that the key is destroyed");
 
 /// Every view there is.
@@ -129,6 +130,8 @@ pub const PLACES: &[Place] = &[
     neutral(31, "entries of contests, and their draws", Told::In(Part::Events), CHANCES),
     neutral(30, "which numbers were merged", Told::In(Part::Events), BOOKS),
     neutral(29, "sales that are parked", Told::In(Part::Events), Erased::Passes),
+    neutral(32, "corrections of points that nobody has decided", POINTER, Erased::Passes),
+    neutral(33, "stopped cards that were shown", Told::In(Part::Events), TRIED),
 ];
 
 /// The sealed sections by their names in the vault; a name that ends with `:` is followed by an id.

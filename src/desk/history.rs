@@ -16,7 +16,7 @@ use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::Timestamp;
 use crate::log::Half;
 use crate::store;
-use crate::vault::{self, Held, History, TILL, VaultError};
+use crate::vault::{self, Held, History, TILL, VaultError, Writing};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,12 +60,14 @@ impl Desk {
             return Err(Refusal { field, ..Refusal::new(RefusalCode::Forbidden, message) });
         }
         let opened = self.store()?.clone();
-        store::customer(&opened.log.views(), customer)?.ok_or_else(no_such_customer)?;
+        let numbers = numbers(&opened, customer)?;
         tracing::info!(%customer, who = ask.who.uid, values, "a customer's history was read");
         let _one_at_a_time = self.one_history()?;
         waiting(move || {
-            let history = opened.vault.history(&opened.log, customer)?;
-            let by = who_asked(&opened, customer)?;
+            let mut history = opened.vault.history(&opened.log, &numbers)?;
+            // What one transaction wrote under two numbers are two versions, each of its own number.
+            history.writings.sort_by_key(|writing| (writing.meta.seq, writing.customer));
+            let by = who_asked(&opened, &history)?;
             Ok(told(&history, &by, values))
         })
         .await
@@ -78,12 +80,12 @@ impl Desk {
             return Ok(json!({ "customer": customer, "version": version, "repeated": true }));
         }
         let Opened { log, vault } = self.store()?.clone();
-        store::customer(&log.views(), customer)?.ok_or_else(no_such_customer)?;
-        let (reader, journal) = (Arc::clone(&vault), log.clone());
+        let numbers = numbers(self.store()?, customer)?;
+        let (reader, journal) = (Arc::clone(&vault), log);
         let one_at_a_time = self.one_history()?;
         let (sections, name) = waiting(move || {
-            let history = reader.history(&journal, customer)?;
-            sections_at(&history, version)
+            let history = reader.history(&journal, &numbers)?;
+            sections_at(&history, customer, version)
         })
         .await?;
         drop(one_at_a_time);
@@ -108,14 +110,21 @@ impl Desk {
     }
 }
 
-/// Who asked for each transaction about a customer.
-fn who_asked(opened: &Opened, customer: CustomerNumber) -> Result<BTreeMap<u64, By>, Refusal> {
+/// The numbers whose versions are a customer's.
+fn numbers(opened: &Opened, customer: CustomerNumber) -> Result<Vec<CustomerNumber>, Refusal> {
+    let views = opened.log.views();
+    store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
+    Ok(store::numbers_of(&views, customer)?)
+}
+
+/// Who asked for each of the transactions that wrote something.
+fn who_asked(opened: &Opened, history: &History) -> Result<BTreeMap<u64, By>, Refusal> {
+    let wrote: BTreeSet<u64> = history.writings.iter().map(|writing| writing.meta.seq).collect();
     let mut by = BTreeMap::new();
-    let number = customer.to_string();
     let read = opened.log.past(Half::Neutral, &mut |meta, event| {
-        if std::str::from_utf8(event).is_ok_and(|text| text.contains(&number))
+        if wrote.contains(&meta.seq)
             && let Ok(StoreEvent::RequestDone(done)) = serde_json::from_slice(event)
-            && let Some(uid) = done.by.filter(|_| done.outcome.customer == Some(customer))
+            && let Some(uid) = done.by
         {
             by.insert(meta.seq, By { uid, operator: done.operator });
         }
@@ -140,10 +149,12 @@ fn word(sealed: &str) -> &str {
 }
 
 fn told(history: &History, by: &BTreeMap<u64, By>, values: bool) -> Value {
-    let mut state = State::new();
+    let mut states: BTreeMap<CustomerNumber, State> = BTreeMap::new();
     let mut versions: Vec<Value> = Vec::new();
-    for writings in history.writings.chunk_by(|one, other| one.meta.seq == other.meta.seq) {
-        let Some(meta) = writings.first().map(|writing| writing.meta) else { continue };
+    let place = |writing: &Writing| (writing.meta.seq, writing.customer);
+    for writings in history.writings.chunk_by(|one, other| place(one) == place(other)) {
+        let Some((meta, customer)) = writings.first().map(|one| (one.meta, one.customer)) else { continue };
+        let state = states.entry(customer).or_default();
         let mut changes = Vec::new();
         let mut readable = true;
         for writing in writings {
@@ -164,11 +175,11 @@ fn told(history: &History, by: &BTreeMap<u64, By>, values: bool) -> Value {
         }
         let by = by.get(&meta.seq);
         let mut version = json!({
-            "version": meta.seq, "at": Timestamp(meta.at_us).rfc3339(), "by": by.map(|by| by.uid),
+            "version": meta.seq, "customer": customer, "at": Timestamp(meta.at_us).rfc3339(), "by": by.map(|by| by.uid),
             "operator": by.and_then(|by| by.operator.as_ref()), "readable": readable, "changes": changes,
         });
         if let Some(version) = version.as_object_mut().filter(|_| values) {
-            version.insert("person".to_owned(), json!(person_of(&state)));
+            version.insert("person".to_owned(), json!(person_of(state)));
         }
         versions.push(version);
     }
@@ -198,18 +209,26 @@ fn person_of(state: &State) -> Option<Map<String, Value>> {
     Some(person)
 }
 
-/// The sections of the person as a version left them, and how the till greeted.
-fn sections_at(history: &History, version: u64) -> Result<(Vec<Sealed>, Option<String>), Refusal> {
-    let known = history.writings.iter().any(|writing| writing.meta.seq == version);
+/// The sections of the person as a version left them, and how the till greeted. Of a version that wrote under two numbers it is
+/// the customer's own.
+fn sections_at(
+    history: &History,
+    customer: CustomerNumber,
+    version: u64,
+) -> Result<(Vec<Sealed>, Option<String>), Refusal> {
+    let wrote = history.writings.iter().filter(|writing| writing.meta.seq == version);
+    let numbers: BTreeSet<CustomerNumber> = wrote.map(|writing| writing.customer).collect();
+    let own = numbers.get(&customer).or_else(|| numbers.first());
     let field = || Some("version".to_owned());
-    if !known {
+    let Some(of) = own.copied() else {
         let message = "this customer has no such version; `customer.history` lists them";
         return Err(Refusal { field: field(), ..Refusal::new(RefusalCode::NotFound, message) });
-    }
+    };
     let (mut sections, mut name) = (Vec::new(), None);
     for section in Section::OF_FORM {
         let Some(sealed) = vault::section_of(section) else { continue };
-        let mut writings = history.writings.iter().filter(|writing| writing.meta.seq <= version);
+        let of_it = |writing: &&Writing| writing.customer == of && writing.meta.seq <= version;
+        let mut writings = history.writings.iter().filter(of_it);
         let last = writings.rfind(|writing| writing.section == sealed);
         let plaintext = match last.map(|last| &last.held) {
             Some(Held::Text(text)) => text.clone(),

@@ -113,7 +113,7 @@ impl Desk {
         let done = self
             .write(ask, key, move |tx| {
                 store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
-                room_for_issue(tx, customer)?;
+                room_for_issue(tx, customer, "customer")?;
                 let terms = &service.terms;
                 let (product, claim) =
                     said.settle(tx, customer, (&terms.calendar, service.warranty_months))?;
@@ -257,16 +257,19 @@ impl Desk {
     pub(super) fn due_issues(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let DueIssues {} = ask.fields()?;
         let now = self.clock.utc();
-        let issues = store::issues_due(&self.store()?.log.views(), DUE_MAX.saturating_add(1))?;
+        let views = self.store()?.log.views();
+        let issues = store::issues_due(&views, DUE_MAX.saturating_add(1))?;
         let row = |issue: &Issue| {
-            json!({
-                "issue": issue.issue, "customer": issue.customer, "kind": issue.kind, "state": issue.state,
+            let customer = store::survivor(&views, issue.customer)?;
+            Ok(json!({
+                "issue": issue.issue, "customer": customer, "kind": issue.kind, "state": issue.state,
                 "severity": issue.claim.severity, "model": issue.product.model,
                 "age_days": age_days(issue.opened_at, now), "deadline": told::deadline(issue, now),
-            })
+            }))
         };
         let more = issues.len() > DUE_MAX;
-        Ok(json!({ "issues": issues.iter().take(DUE_MAX).map(row).collect::<Vec<_>>(), "more": more }))
+        let rows = issues.iter().take(DUE_MAX).map(row).collect::<Result<Vec<Value>, Refusal>>()?;
+        Ok(json!({ "issues": rows, "more": more }))
     }
 
     fn issue_of(&self, done: &Done) -> Result<Issue, Refusal> {
@@ -285,7 +288,7 @@ impl Desk {
 
 /// What was asked for cannot be done as things are.
 fn in_the_way(field: &str, message: impl Into<String>) -> Refusal {
-    Refusal { field: Some(field.to_owned()), ..Refusal::new(RefusalCode::Conflict, message) }
+    Refusal::conflict(field, message)
 }
 
 /// Changes what the till is shown beside the name, within a transaction.

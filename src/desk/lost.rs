@@ -4,7 +4,7 @@ use super::person::no_such_customer;
 use super::request::Ask;
 use super::sale::{money, no_such_sale};
 use super::sale_return::still_good;
-use super::{Desk, Opened};
+use super::{Desk, Opened, screen};
 use crate::decode;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CustomerNumber, LostId, RegisterName, SaleId};
@@ -247,12 +247,10 @@ fn check(items: &[LostItem], estimated: Option<&Turnover>) -> Result<(), Refusal
             let message = "must be 8, 12, 13 or 14 digits with a right check digit";
             return Err(Refusal::field(format!("items[{at}].gtin"), message));
         }
-        for (field, text) in [("model", &item.model), ("category", &item.category)] {
-            if text.as_ref().is_some_and(|text| decode::payment::finds_card_number(text)) {
-                let message = "holds what looks like a payment card number; those are never kept";
-                return Err(Refusal::field(format!("items[{at}].{field}"), message));
-            }
-        }
+        screen::own_number("sku", item.sku.as_deref())
+            .and_then(|()| screen::free_text("model", item.model.as_deref()))
+            .and_then(|()| screen::free_text("category", item.category.as_deref()))
+            .map_err(|(field, message)| Refusal::field(format!("items[{at}].{field}"), message))?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod adjust;
 pub mod audit;
 mod breach;
 mod card;
+mod card_alert;
 pub mod compose;
 mod consent;
 pub mod contact;
@@ -43,6 +44,7 @@ mod sale_exchange;
 mod sale_parked;
 mod sale_receipt;
 mod sale_return;
+mod screen;
 mod settings;
 pub mod survey;
 mod twins;
@@ -268,7 +270,7 @@ impl Desk {
             "card.replace" => self.replace_card(ask).await,
             "card.validity" => self.set_validity(ask).await,
             "card.holder" => self.set_holder(ask).await,
-            "card.list" => self.list_cards(ask),
+            "card.list" | "card.alerts" => self.cards(ask),
             "issue.open" => self.open_issue(ask).await,
             "issue.update" => self.update_issue(ask).await,
             "issue.close" => self.close_issue(ask).await,

@@ -7,7 +7,7 @@ use super::{Desk, random};
 use crate::domain::event::Outcome;
 use crate::domain::id::CustomerNumber;
 use crate::domain::preference::Preference;
-use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::refusal::Refusal;
 use crate::domain::source::Source;
 use crate::domain::time::Timestamp;
 use crate::log::Tx;
@@ -95,7 +95,7 @@ impl Desk {
                 if full {
                     let message =
                         format!("a customer has at most {PREFERENCES_MAX} preferences; withdraw one first");
-                    return Err(Refusal::new(RefusalCode::Conflict, message));
+                    return Err(Refusal::conflict("name", message));
                 }
                 if value.is_none() {
                     withdraw_of_members(tx, &vault, &kept.members, &name)?;
@@ -128,5 +128,5 @@ fn full() -> Refusal {
         "{NOTES_MAX} notes are kept of this customer, and there is no room for more; what matters now can be the hint \
          of an issue, or a preference"
     );
-    Refusal::new(RefusalCode::Conflict, message)
+    Refusal::conflict("customer", message)
 }

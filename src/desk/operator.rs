@@ -218,7 +218,7 @@ impl Desk {
             let kept = store::operator(tx, &set)?;
             if kept.is_none() && store::operators(tx, OPERATORS_MAX)?.len() >= OPERATORS_MAX {
                 let message = format!("there are {OPERATORS_MAX} operators: give one that left another PIN");
-                return Err(Refusal::new(RefusalCode::Conflict, message));
+                return Err(Refusal::conflict("operator", message));
             }
             let active = active.or(kept.as_ref().map(|kept| kept.active)).unwrap_or(true);
             let pin = pin.or(kept.map(|kept| kept.pin));

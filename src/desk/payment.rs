@@ -186,14 +186,14 @@ fn pay(
     }
     let open = credit.open();
     if open == 0 {
-        return Err(Refusal::new(RefusalCode::Conflict, "everything of this sale is paid"));
+        return Err(Refusal::conflict("sale", "everything of this sale is paid"));
     }
     if !(1..=open).contains(&payment.amount) {
         return Err(Refusal::field("amount", format!("must be 1 to {open}: what is open of this sale")));
     }
     if credit.payments.len() >= PAYMENTS_MAX {
         let message = format!("at most {PAYMENTS_MAX} payments are kept of a sale");
-        return Err(Refusal::new(RefusalCode::Conflict, message));
+        return Err(Refusal::conflict("sale", message));
     }
     let customer = store::survivor(tx, credit.customer)?;
     store::emit(tx, &StoreEvent::CreditPaid { customer, sale, payment })?;
@@ -219,7 +219,7 @@ pub(super) fn check_void(tx: &Tx<'_>, sale: SaleId) -> Result<(), Refusal> {
         return Ok(());
     }
     let message = "payments were made for this sale; what comes back of it is a return";
-    Err(Refusal::new(RefusalCode::Conflict, message))
+    Err(Refusal::conflict("sale", message))
 }
 
 fn told(views: &(impl Read + ?Sized), credit: &Credit, today: Day) -> Result<Value, Refusal> {

@@ -10,7 +10,7 @@ use crate::domain::person::fields::Section;
 use crate::domain::person::{Form, Person};
 use crate::domain::preference::Preference;
 use crate::domain::refusal::{Refusal, RefusalCode};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Day, Timestamp};
 use crate::log::{Read, Tx, Views};
 use crate::vault::keyring::IndexField;
 use crate::vault::{self, CustomerKey, Till, Vault, VaultError, lookup};
@@ -143,7 +143,8 @@ impl Desk {
 
     /// See [`sealable`].
     fn sealable(&self, form: &Map<String, Value>) -> Result<Sealable, Refusal> {
-        sealable(form, self.settings.calling_code)
+        let today = Day::of(self.clock.utc(), &self.settings.points.time_zone);
+        sealable(form, self.settings.calling_code, today)
     }
 
     /// `customer.show`: everything that the desk may see of one customer.
@@ -215,13 +216,17 @@ pub(super) fn keys_of(
     Ok(keys)
 }
 
-/// The checked person as the sections that are sealed.
+/// The checked person as the sections that are sealed; nobody is born after `today`, the shop's.
 pub(super) fn sealable(
     form: &Map<String, Value>,
     calling_code: Option<CallingCode>,
+    today: Option<Day>,
 ) -> Result<Sealable, Refusal> {
     let form = Form::read(form, calling_code)
         .map_err(|error| Refusal::field(format!("person.{}", error.field), error.problem))?;
+    if let Some(field) = today.and_then(|today| form.born_after(today)) {
+        return Err(Refusal::field(format!("person.{field}"), "must not be in the future"));
+    }
     // Phones and e-mail addresses are judged by their own types; everything else is a free text.
     if let Some((field, _)) = form.texts().find(|(_, text)| decode::payment::finds_card_number(text)) {
         let message = "holds what looks like a payment card number; those are never kept";

@@ -91,10 +91,11 @@ impl Desk {
         let done = self
             .write(ask, key, move |tx| {
                 store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
-                let data_key = vault.key_of(tx, customer)?.ok_or_else(no_such_customer)?;
+                let keys = keys_of(tx, &vault, customer)?;
+                let own = keys.first().ok_or_else(no_such_customer)?;
                 let told_at = Timestamp(tx.meta().at_us);
                 let open = OpenPlan { wanted, from, to, budget, told_at };
-                room(tx, &vault, &data_key, now)?;
+                room(tx, &vault, &keys, now)?;
                 let plan = Plan {
                     open: open.clone(),
                     source,
@@ -104,7 +105,7 @@ impl Desk {
                     sale: None,
                 };
                 let [first, second] = nonces;
-                keep(tx, &vault, &data_key, (id, &plan), first)?;
+                keep(tx, &vault, own, (id, &plan), first)?;
                 change_till(tx, &vault, customer, second, |till| {
                     till.plans.retain(|_, plan| !plan.to.is_over(now));
                     till.plans.insert(id, open);
@@ -126,8 +127,9 @@ impl Desk {
         let done = self
             .write(ask, key, move |tx| {
                 store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
-                let data_key = vault.key_of(tx, customer)?.ok_or_else(no_such_customer)?;
-                let mut kept = vault.record::<Plan>(tx, &data_key, PLANS, id)?.ok_or_else(no_such_plan)?;
+                let keys = keys_of(tx, &vault, customer)?;
+                let kept = vault.record_of::<Plan>(tx, &keys, PLANS, id)?;
+                let (data_key, mut kept) = kept.ok_or_else(no_such_plan)?;
                 if kept.state != PlanState::Open {
                     let field = Some("plan".to_owned());
                     return Err(Refusal {
@@ -145,8 +147,9 @@ impl Desk {
                 kept.state = if fulfilled { PlanState::Fulfilled } else { PlanState::Withdrawn };
                 (kept.closed_at, kept.sale) = (Some(Timestamp(tx.meta().at_us)), sale);
                 let [first, second] = nonces;
-                keep(tx, &vault, &data_key, (id, &kept), first)?;
-                change_till(tx, &vault, customer, second, |till| drop(till.plans.remove(&id)))?;
+                keep(tx, &vault, data_key, (id, &kept), first)?;
+                let of = data_key.customer();
+                change_till(tx, &vault, of, second, |till| drop(till.plans.remove(&id)))?;
                 Ok(Outcome { customer: Some(customer), record: Some(id), ..Outcome::default() })
             })
             .await?;
@@ -206,14 +209,13 @@ fn fulfil_of(
     customer: CustomerNumber,
     (sale, receipt, sold_at): (SaleId, &Receipt, Timestamp),
 ) -> Result<(), Refusal> {
-    let key = match vault.key_of(tx, customer) {
-        Ok(Some(key)) => key,
-        Ok(None) | Err(VaultError::Locked | VaultError::Erased) => return Ok(()),
-        Err(error) => return unread(customer, &error),
-    };
+    let Some(key) = key_for(tx, vault, customer) else { return Ok(()) };
     let till = match vault.till(tx, &key) {
         Ok(till) => till,
-        Err(error) => return unread(customer, &error),
+        Err(error) => {
+            unread(customer, &error);
+            return Ok(());
+        }
     };
     let found = plan::fulfilled(&till.plans, &receipt.lines, receipt.day, sold_at);
     for id in &found {
@@ -228,9 +230,61 @@ fn fulfil_of(
     Ok(())
 }
 
-fn unread(customer: CustomerNumber, error: &VaultError) -> Result<(), Refusal> {
-    tracing::error!(%customer, %error, "a customer's plans cannot be read, a sale is not compared with them");
+/// Opens again what a sale had fulfilled that is this customer's no more: it was voided, or was another's. A plan for which there is
+/// no room by now, or no vault, stays fulfilled.
+pub(super) fn reopen(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    customer: CustomerNumber,
+    (sale, now): (SaleId, Timestamp),
+) -> Result<(), Refusal> {
+    let numbers = store::numbers_of(tx, customer)?;
+    let keys: Vec<CustomerKey> =
+        numbers.into_iter().filter_map(|number| key_for(tx, vault, number)).collect();
+    for key in &keys {
+        let plans = match vault.records::<Plan>(tx, std::slice::from_ref(key), PLANS) {
+            Ok(plans) => plans,
+            Err(error) => {
+                unread(key.customer(), &error);
+                continue;
+            }
+        };
+        let fulfilled =
+            |(_, plan): &(Uuid, Plan)| plan.state == PlanState::Fulfilled && plan.sale == Some(sale);
+        for (id, mut kept) in plans.into_iter().filter(fulfilled) {
+            let open = (!kept.open.to.is_over(now)).then(|| kept.open.clone());
+            if open.is_some() && open_plans(tx, vault, &keys, now)? >= PLANS_OPEN_MAX {
+                continue;
+            }
+            let shown = change_till(tx, vault, key.customer(), random()?, |till| {
+                till.plans.extend(open.map(|open| (id, open)));
+            });
+            match shown {
+                Err(refusal) if refusal.code == RefusalCode::Conflict => continue,
+                shown => shown?,
+            }
+            kept.state = PlanState::Open;
+            (kept.closed_at, kept.sale) = (None, None);
+            keep(tx, vault, key, (id, &kept), random()?)?;
+        }
+    }
     Ok(())
+}
+
+/// The key for plans that a sale is compared with; `None` where nothing can be compared.
+fn key_for(tx: &Tx<'_>, vault: &Vault, customer: CustomerNumber) -> Option<CustomerKey> {
+    match vault.key_of(tx, customer) {
+        Ok(key) => key,
+        Err(VaultError::Locked | VaultError::Erased) => None,
+        Err(error) => {
+            unread(customer, &error);
+            None
+        }
+    }
+}
+
+fn unread(customer: CustomerNumber, error: &VaultError) {
+    tracing::error!(%customer, %error, "a customer's plans cannot be read, a sale is not compared with them");
 }
 
 fn keep(
@@ -279,18 +333,30 @@ fn check_window(from: Day, to: Day, now: Timestamp) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// How many plans are open, under all numbers of a customer.
+fn open_plans(tx: &Tx<'_>, vault: &Vault, keys: &[CustomerKey], now: Timestamp) -> Result<usize, Refusal> {
+    let mut open = 0_usize;
+    for key in keys {
+        let plans = vault.till(tx, key)?.plans;
+        open = open.saturating_add(plans.values().filter(|plan| !plan.to.is_over(now)).count());
+    }
+    Ok(open)
+}
+
 /// Whether one more plan may be kept.
-fn room(tx: &Tx<'_>, vault: &Vault, key: &CustomerKey, now: Timestamp) -> Result<(), Refusal> {
-    let till = vault.till(tx, key)?;
-    let open = till.plans.values().filter(|plan| !plan.to.is_over(now)).count();
-    let message = if open >= PLANS_OPEN_MAX {
+fn room(tx: &Tx<'_>, vault: &Vault, keys: &[CustomerKey], now: Timestamp) -> Result<(), Refusal> {
+    let mut kept = 0_usize;
+    for key in keys {
+        kept = kept.saturating_add(vault.record_ids(tx, key, PLANS)?.len());
+    }
+    let message = if open_plans(tx, vault, keys, now)? >= PLANS_OPEN_MAX {
         format!("the customer has {PLANS_OPEN_MAX} open plans; close one first")
-    } else if vault.record_ids(tx, key, PLANS)?.len() >= PLANS_MAX {
+    } else if kept >= PLANS_MAX {
         format!("{PLANS_MAX} plans are kept of this customer, and there is no room for more")
     } else {
         return Ok(());
     };
-    Err(Refusal::new(RefusalCode::Conflict, message))
+    Err(Refusal::conflict("customer", message))
 }
 
 fn no_such_plan() -> Refusal {

@@ -80,6 +80,7 @@ impl Desk {
             "points.give_back" => self.give_points_back(ask).await,
             "points.take_back" => self.take_points_back(ask).await,
             "points.adjust" => self.adjust_points(ask).await,
+            "points.adjustments" => self.list_adjustments(ask),
             _ => self.decide_points(ask).await,
         }
     }
@@ -101,7 +102,7 @@ impl Desk {
         let lines = store::points_ledger(&views, customer, LIST_MAX)?;
         let row = |line: &store::LedgerLine| {
             json!({
-                "number": line.number, "kind": line.kind, "points": line.points, "at": line.at.rfc3339(),
+                "customer": line.customer, "number": line.number, "kind": line.kind, "points": line.points, "at": line.at.rfc3339(),
                 "expires_at": line.expires_at.map(Timestamp::rfc3339), "sale": line.sale, "hold": line.hold,
             })
         };
@@ -337,12 +338,12 @@ impl From<PointsError> for Refusal {
         let message = error.to_string();
         match error {
             PointsError::Amount | PointsError::TooMany => Self::field("points", message),
-            PointsError::NotEnough { .. } | PointsError::HeldLess { .. } => {
-                Self { field: Some("points".to_owned()), ..Self::new(RefusalCode::Conflict, message) }
+            PointsError::NotEnough { .. } | PointsError::HeldLess { .. } | PointsError::Full(_) => {
+                Self::conflict("points", message)
             }
-            PointsError::Full(_) | PointsError::NoHold | PointsError::Held => {
-                Self::new(RefusalCode::Conflict, message)
-            }
+            PointsError::NoHold => Self::conflict("hold", message),
+            // Nothing but a merge is held up by it.
+            PointsError::Held => Self::conflict("from", message),
             PointsError::Unfit(_) => Self::new(RefusalCode::Internal, message),
         }
     }

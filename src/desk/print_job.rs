@@ -106,7 +106,7 @@ impl Desk {
         if !done.repeated
             && let Err(refusal) = self.printers.submit(&printer, ask.register, job, face)
         {
-            drop(self.record_job(job, "failed", Some("not_queued")));
+            drop(self.record_job(job, "failed", Some("not_queued"), &[]));
             return Err(refusal);
         }
         self.printed(done.outcome, done.repeated)
@@ -179,8 +179,14 @@ impl Desk {
 
     /// Notes in the journal where a job stands. The paper decides, so the printer does not wait for this; whoever tells of
     /// the job does, so that `job.show` knows what was told. What cannot be queued or does not fit is logged.
-    pub fn record_job(&self, job: JobId, state: &str, reason: Option<&str>) -> Option<Noted> {
-        note_job(self.opened()?, job, state, reason)
+    pub fn record_job(
+        &self,
+        job: JobId,
+        state: &str,
+        reason: Option<&str>,
+        omitted: &[&str],
+    ) -> Option<Noted> {
+        note_job(self.opened()?, job, (state, reason), omitted)
     }
 
     /// `printer.list`.
@@ -193,9 +199,10 @@ impl Desk {
     /// `job.show`.
     pub(super) fn show_job(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let job = self.job(ask)?;
+        let customer = store::survivor(&self.store()?.log.views(), job.customer)?;
         Ok(json!({
-            "job": job.job, "customer": job.customer, "card": job.card, "printer": job.printer,
-            "state": job.state, "reason": job.reason,
+            "job": job.job, "customer": customer, "card": job.card, "printer": job.printer,
+            "state": job.state, "reason": job.reason, "omitted": job.omitted,
         }))
     }
 
@@ -205,7 +212,7 @@ impl Desk {
         let job = self.job(ask)?;
         if job.state != JobState::Queued.word() {
             let message = format!("the job is {}; only one that waits can be taken back", job.state);
-            return Err(Refusal::new(RefusalCode::Conflict, message));
+            return Err(Refusal::conflict("job", message));
         }
         self.printers.cancel(&job.printer, job.job)?;
         Ok(json!({ "job": job.job }))
@@ -228,7 +235,7 @@ pub fn settle_jobs(opened: &Opened) {
             for job in jobs {
                 let waited = job.state == JobState::Queued.word();
                 let state = if waited { "failed" } else { JobState::Unknown.word() };
-                drop(note_job(opened, job.job, state, Some("stopped")));
+                drop(note_job(opened, job.job, (state, Some("stopped")), &[]));
             }
         }
         Err(error) => tracing::error!(%error, "open print jobs cannot be read"),
@@ -238,8 +245,18 @@ pub fn settle_jobs(opened: &Opened) {
 /// Where a job stands, on its way into the store.
 pub type Noted = Pending<(), FoldError>;
 
-fn note_job(opened: &Opened, job: JobId, state: &str, reason: Option<&str>) -> Option<Noted> {
-    let event = StoreEvent::JobMoved { job, state: state.to_owned(), reason: reason.map(str::to_owned) };
+fn note_job(
+    opened: &Opened,
+    job: JobId,
+    (state, reason): (&str, Option<&str>),
+    omitted: &[&str],
+) -> Option<Noted> {
+    let event = StoreEvent::JobMoved {
+        job,
+        state: state.to_owned(),
+        reason: reason.map(str::to_owned),
+        omitted: omitted.iter().copied().map(str::to_owned).collect(),
+    };
     let noted = opened.log.submit(move |tx| {
         // The committer's thread is the last to know of it: whoever waits for what is returned only wants it over.
         store::emit(tx, &event).inspect_err(|error| {

@@ -1,9 +1,15 @@
 //! What the rooms below say, in the words of an answer.
 
 use crate::domain::refusal::{Refusal, RefusalCode};
-use crate::log::{FoldError, Refused, SubmitError};
+use crate::log::{FoldError, Refused, SubmitError, ViewError};
 use crate::store::StoreError;
 use crate::vault::VaultError;
+
+/// Views that are damaged are built anew meanwhile.
+fn rebuilding() -> Refusal {
+    let message = "views of the store are damaged and are built anew; try again in a moment, `ficha doctor` says how it is";
+    Refusal::new(RefusalCode::Busy, message)
+}
 
 fn internal(error: &(dyn std::error::Error + 'static)) -> Refusal {
     // Our own errors name no value of a person: the log may have the chain.
@@ -17,6 +23,9 @@ impl From<StoreError> for Refusal {
             let field = Some("customer".to_owned());
             let moved = Self::new(RefusalCode::Conflict, error.to_string());
             return Self { field, customer: Some(into), ..moved };
+        }
+        if matches!(error, StoreError::View(ViewError::Damaged { .. })) {
+            return rebuilding();
         }
         internal(&error)
     }
@@ -32,6 +41,9 @@ impl From<VaultError> for Refusal {
         }
         if matches!(error, VaultError::Unknown) {
             return super::person::no_such_customer();
+        }
+        if matches!(error, VaultError::View(ViewError::Damaged { .. })) {
+            return rebuilding();
         }
         if matches!(error, VaultError::Renew { .. }) {
             return Self::new(RefusalCode::ReadOnly, error.to_string());
@@ -49,7 +61,14 @@ impl From<VaultError> for Refusal {
 
 impl From<FoldError> for Refusal {
     fn from(error: FoldError) -> Self {
-        if matches!(error, FoldError::Locked) { VaultError::Locked.into() } else { internal(&error) }
+        match error {
+            FoldError::Locked => VaultError::Locked.into(),
+            FoldError::View(ViewError::Damaged { .. }) => rebuilding(),
+            FoldError::Event { .. }
+            | FoldError::View(_)
+            | FoldError::TooLarge { .. }
+            | FoldError::TooMuch { .. } => internal(&error),
+        }
     }
 }
 

@@ -258,8 +258,9 @@ fn attach(
     let attached =
         StoreEvent::SaleAttached { sale, customer, from, last_left, sold_at, day, currency, total };
     store::emit(tx, &attached)?;
-    if from.is_some() {
+    if let Some(from) = from {
         earning::carry_over(tx, now, sale, Some(customer))?;
+        plan::reopen(tx, vault, from, (sale, now))?;
     } else {
         earning::earn(tx, (points, now), (customer, level), (sale, &receipt))?;
         earning::shrink(tx, now, sale, (back, receipt.total))?;

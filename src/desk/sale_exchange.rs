@@ -8,7 +8,7 @@ use super::sale::{New, Rules, money, no_such_sale};
 use super::sale_receipt::{GivenReceipt, built, check_lines};
 use super::sale_return::{Back, GivenLine, bring_back, came_back, still_good};
 use super::whose::Whose;
-use super::{Desk, random};
+use super::{Desk, random, screen};
 use crate::domain::event::Outcome;
 use crate::domain::id::{RegisterName, SaleId, VisitId};
 use crate::domain::purchase::{self, LINES_MAX, TENDERS_MAX, Tender, TenderKind};
@@ -57,8 +57,7 @@ impl Desk {
         let GivenExchange { key, sale, lines, receipt, refund, visit, late, register } = ask.fields()?;
         let on_account = receipt.on_account()?;
         let receipt = built(receipt, ask.register(register)?)?;
-        purchase::check_word("number", &receipt.number)
-            .map_err(|(field, message)| Refusal::field(format!("receipt.{field}"), message))?;
+        screen::receipt_number(&receipt.number)?;
         check_lines(&receipt.lines, receipt.total, "receipt")?;
         let now = self.clock.utc();
         if !receipt.day.has_begun(now) {

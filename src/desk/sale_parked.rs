@@ -12,7 +12,7 @@ use crate::domain::money::Currency;
 use crate::domain::purchase::{Line, Parked, ParkedState, Turnover};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::Timestamp;
-use crate::log::Tx;
+use crate::log::{Read, Tx};
 use crate::store;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ impl Desk {
         let views = self.store()?.log.views();
         let (kept, _) = store::parked(&views, parked)?.ok_or_else(no_such_parked)?;
         Ok(json!({
-            "parked": parked, "customer": kept.customer, "until": kept.until.rfc3339(), "repeated": done.repeated,
+            "parked": parked, "customer": stands_for(&views, kept.customer)?, "until": kept.until.rfc3339(), "repeated": done.repeated,
         }))
     }
 
@@ -104,7 +104,7 @@ impl Desk {
                 let message = match state {
                     ParkedState::Open if !over => {
                         store::emit(tx, &StoreEvent::ParkedTakenUp { parked })?;
-                        let customer = kept.customer;
+                        let customer = stands_for(tx, kept.customer)?;
                         return Ok(Outcome { customer, sale: Some(parked), ..Outcome::default() });
                     }
                     ParkedState::TakenUp => "this sale was taken up already",
@@ -118,7 +118,7 @@ impl Desk {
         let (kept, _) = store::parked(&views, parked)?.ok_or_else(no_such_parked)?;
         let Parked { customer, currency, lines, total, .. } = kept;
         Ok(json!({
-            "parked": parked, "customer": customer, "repeated": done.repeated,
+            "parked": parked, "customer": stands_for(&views, customer)?, "repeated": done.repeated,
             "basket": { "currency": currency, "lines": lines, "total": total },
         }))
     }
@@ -135,7 +135,7 @@ impl Desk {
                 continue;
             }
             rows.push(json!({
-                "parked": parked, "customer": kept.customer, "register": kept.register,
+                "parked": parked, "customer": stands_for(&views, kept.customer)?, "register": kept.register,
                 "parked_at": kept.parked_at.rfc3339(), "until": kept.until.rfc3339(),
                 "total": money(kept.currency, kept.total), "line_count": kept.lines.len(),
             }));
@@ -206,6 +206,14 @@ fn lapse(
     };
     store::emit(tx, &StoreEvent::SaleLost(Box::new(kept)))?;
     Ok(())
+}
+
+/// Who is to be named for the customer that a sale was parked for.
+fn stands_for(
+    views: &(impl Read + ?Sized),
+    customer: Option<CustomerNumber>,
+) -> Result<Option<CustomerNumber>, Refusal> {
+    Ok(customer.map(|customer| store::survivor(views, customer)).transpose()?)
 }
 
 fn no_such_parked() -> Refusal {

@@ -1,6 +1,7 @@
 //! A receipt as a till gives it, and whether it may be kept.
 
 use super::payment::{self, GivenTerms, OnAccount};
+use super::screen;
 use crate::decode;
 use crate::domain::id::RegisterName;
 use crate::domain::money::Currency;
@@ -44,6 +45,7 @@ pub(super) fn checked(given: GivenReceipt, register: RegisterName) -> Result<Rec
     let receipt = built(given, register)?;
     let wrong = |(field, message): purchase::Wrong| Refusal::field(format!("receipt.{field}"), message);
     purchase::check(&receipt).map_err(wrong)?;
+    screen::receipt_number(&receipt.number)?;
     check_articles(&receipt.lines, "receipt")?;
     Ok(receipt)
 }
@@ -87,11 +89,7 @@ fn check_article(line: &Line) -> Result<(), purchase::Wrong> {
         let message = "must be 8, 12, 13 or 14 digits with a right check digit";
         return Err(("gtin".to_owned(), message.to_owned()));
     }
-    for (field, text) in [("model", &line.model), ("category", &line.category)] {
-        if text.as_ref().is_some_and(|text| decode::payment::finds_card_number(text)) {
-            let message = "holds what looks like a payment card number; those are never kept";
-            return Err((field.to_owned(), message.to_owned()));
-        }
-    }
-    Ok(())
+    screen::own_number("sku", line.sku.as_deref())?;
+    screen::free_text("model", line.model.as_deref())?;
+    screen::free_text("category", line.category.as_deref())
 }

@@ -2,18 +2,19 @@
 
 use super::request::Ask;
 use super::sale::{last_but, money, no_such_sale};
-use super::{Desk, earning, payment, random, reward};
+use super::{Desk, earning, payment, plan, random, reward, screen};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{RegisterName, SaleId};
 use crate::domain::purchase::{
     self, BackLine, LINES_MAX, Return, Returned, Sale, TENDERS_MAX, Tender, TenderKind,
 };
-use crate::domain::refusal::{Refusal, RefusalCode};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::{Day, Timestamp};
 use crate::log::Tx;
 use crate::store;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use uuid::Uuid;
 
 #[derive(Deserialize)]
@@ -69,8 +70,7 @@ impl Desk {
                 check_tenders(&receipt.tenders, total)?;
                 if store::has_receipt(tx, &register, receipt.day, &receipt.number)? {
                     let message = "this register has recorded a receipt of this number and day already";
-                    let field = Some("receipt.number".to_owned());
-                    return Err(Refusal { field, ..Refusal::new(RefusalCode::Conflict, message) });
+                    return Err(Refusal::conflict("receipt.number", message));
                 }
                 let GivenReceipt { number, day, tenders } = receipt;
                 let back = Back { register, number, day, tenders, random };
@@ -91,17 +91,17 @@ impl Desk {
     /// `sale.void`.
     pub(super) async fn void_sale(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Void { key, sale } = ask.fields()?;
-        let now = self.clock.utc();
+        let (now, vault) = (self.clock.utc(), Arc::clone(&self.store()?.vault));
         let done = self
             .write(ask, key, move |tx| {
                 let kept = store::sale(tx, sale)?.ok_or_else(no_such_sale)?;
                 if kept.exchange.is_some() {
                     let message = "goods came back for this sale; an exchange is undone by another return";
-                    return Err(Refusal::new(RefusalCode::Conflict, message));
+                    return Err(Refusal::conflict("sale", message));
                 }
                 if still_good(tx, sale)? != Returned::default() {
                     let message = "goods of this sale came back; the rest is a return too";
-                    return Err(Refusal::new(RefusalCode::Conflict, message));
+                    return Err(Refusal::conflict("sale", message));
                 }
                 payment::check_void(tx, sale)?;
                 let customer = kept.customer;
@@ -110,6 +110,7 @@ impl Desk {
                 store::emit(tx, &StoreEvent::SaleVoided { sale, customer, last_left, currency, total })?;
                 earning::carry_over(tx, now, sale, None)?;
                 reward::undo(tx, now, sale)?;
+                customer.map_or(Ok(()), |of| plan::reopen(tx, &vault, of, (sale, now)))?;
                 Ok(Outcome { customer, sale: Some(sale), ..Outcome::default() })
             })
             .await?;
@@ -135,6 +136,10 @@ pub(super) fn bring_back(
     back: Back,
 ) -> Result<SaleId, Refusal> {
     let Back { register, number, day, tenders, random } = back;
+    if day < kept.receipt.day {
+        let sold = String::from(kept.receipt.day);
+        return Err(Refusal::field("receipt.day", format!("must not be before the day of the sale, {sold}")));
+    }
     payment::check_back(tx, kept.sale, &tenders)?;
     let total = lines.iter().fold(0, |sum: i64, line| sum.saturating_add(line.amount));
     let (of, customer) = (kept.sale, kept.customer);
@@ -164,7 +169,7 @@ pub(super) fn bring_back(
 pub(super) fn still_good(tx: &Tx<'_>, sale: SaleId) -> Result<Returned, Refusal> {
     let returned = store::returned(tx, sale)?;
     if returned.voided {
-        return Err(Refusal::new(RefusalCode::Conflict, "this sale was voided"));
+        return Err(Refusal::conflict("sale", "this sale was voided"));
     }
     Ok(returned)
 }
@@ -177,7 +182,7 @@ pub(super) fn came_back(
     let Some(wanted) = wanted else {
         let rest = returned.rest(&sale.receipt);
         if rest.is_empty() {
-            return Err(Refusal::new(RefusalCode::Conflict, "everything of this sale has come back already"));
+            return Err(Refusal::conflict("sale", "everything of this sale has come back already"));
         }
         return Ok(rest);
     };
@@ -193,8 +198,7 @@ pub(super) fn came_back(
 }
 
 fn check_receipt(receipt: &GivenReceipt, lines: Option<&[GivenLine]>, now: Timestamp) -> Result<(), Refusal> {
-    let wrong = |(field, message): purchase::Wrong| Refusal::field(format!("receipt.{field}"), message);
-    purchase::check_word("number", &receipt.number).map_err(wrong)?;
+    screen::receipt_number(&receipt.number)?;
     if !receipt.day.has_begun(now) {
         return Err(Refusal::field("receipt.day", "must not be in the future"));
     }

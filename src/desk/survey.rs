@@ -131,7 +131,7 @@ impl Desk {
                     let message = format!(
                         "{ANSWERS_MAX} answers are kept of this customer, and there is no room for more"
                     );
-                    return Err(Refusal::new(RefusalCode::Conflict, message));
+                    return Err(Refusal::conflict("customer", message));
                 }
                 let data_key = vault.key_of(tx, customer)?.ok_or_else(no_such_customer)?;
                 let (at, channel) = (Timestamp(tx.meta().at_us), channel.unwrap_or(Channel::InStore));

@@ -13,6 +13,7 @@ use crate::store;
 use crate::vault::VaultError;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -63,7 +64,7 @@ impl Desk {
         let (views, vault) = (opened.log.views(), Arc::clone(&opened.vault));
         waiting(move || {
             let own = but.map(|but| store::numbers_of(&views, but)).transpose()?.unwrap_or_default();
-            let (mut rows, mut told) = (Vec::new(), BTreeSet::new());
+            let (mut rows, mut told) = (Vec::<(_, Value)>::new(), BTreeSet::new());
             for twin in vault.twins(&views, (&person, &demographic), &own)? {
                 let Some(kept) = store::customer_of(&views, twin.customer)? else { continue };
                 if own.contains(&kept.customer) || told.len() >= ROWS_MAX || !told.insert(kept.customer) {
@@ -71,14 +72,19 @@ impl Desk {
                 }
                 // Enough to ask whether it is the same person, as in a search.
                 if let Some(masked) = find::masked_of(&vault, &views, kept.customer)? {
-                    rows.push(json!({
-                        "customer": kept.customer, "name": masked.name, "phone": masked.telephone,
-                        "score": twin.likeness.score, "reasons": twin.likeness.reasons,
-                        "household": twin.likeness.household,
-                    }));
+                    let place = (Reverse(twin.likeness.score), masked.order);
+                    rows.push((
+                        place,
+                        json!({
+                            "customer": kept.customer, "name": masked.name, "phone": masked.telephone,
+                            "score": twin.likeness.score, "reasons": twin.likeness.reasons,
+                            "household": twin.likeness.household,
+                        }),
+                    ));
                 }
             }
-            Ok(rows)
+            rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Ok(rows.into_iter().map(|(_, row)| row).collect())
         })
         .await
     }

@@ -161,7 +161,7 @@ impl Desk {
                     return Err(elsewhere());
                 }
                 if kept.state != VisitState::Open {
-                    return Err(Refusal::new(RefusalCode::Conflict, "this visit is over already"));
+                    return Err(Refusal::conflict("visit", "this visit is over already"));
                 }
                 store::emit(tx, &StoreEvent::VisitEnded { visit })?;
                 Ok(Outcome { customer: Some(kept.customer), visit: Some(visit), ..Outcome::default() })

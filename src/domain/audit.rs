@@ -21,6 +21,9 @@ pub struct PersonalRead {
     pub register: Option<RegisterName>,
     /// Of whom.
     pub customers: Vec<CustomerNumber>,
-    /// Which fields and parts of an answer, by their names.
+    /// Which fields and parts of an answer, by their names: the registry's, where they are in it.
     pub fields: Vec<String>,
+    /// What a search went by: names of fields, never what was looked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub searched_by: Vec<String>,
 }

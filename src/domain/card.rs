@@ -1,6 +1,6 @@
 //! A card as a thing that is issued, blocked and replaced; its code is in [`code`](super::code).
 
-use super::id::CardId;
+use super::id::{CardId, CustomerNumber, ReaderName, RegisterName};
 use super::time::{Day, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ pub enum CardKind {
     Qr,
     /// A plastic card, printed or encoded elsewhere.
     Plastic,
-    /// On a phone.
+    /// On a phone. None is made; it holds its place among the kinds that the views keep by number.
     Wallet,
     /// A card of another programme, found by its alias.
     Alias,
@@ -98,6 +98,23 @@ pub struct Card {
     pub replaced_by: Option<CardId>,
     /// The last day on which it is honoured; none: for good.
     pub valid_until: Option<Day>,
+}
+
+/// A card that is not honoured was shown all the same: somebody should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardAlert {
+    /// Whose it is, or was.
+    pub customer: CustomerNumber,
+    /// Which.
+    pub card: CardId,
+    /// Whether it was blocked, replaced, or its time was over.
+    pub status: CardStatus,
+    /// Why.
+    pub reason: Option<CardReason>,
+    /// Where it was shown.
+    pub register: RegisterName,
+    /// To which reader.
+    pub reader: ReaderName,
 }
 
 impl Card {

@@ -7,7 +7,7 @@
 
 use super::audit::PersonalRead;
 use super::breach::Breach;
-use super::card::{CardKind, CardReason, CardStatus};
+use super::card::{CardAlert, CardKind, CardReason, CardStatus};
 use super::consent::{ConsentText, TextHash};
 use super::contact::Channel;
 use super::contest::{Drawn, Entry};
@@ -101,6 +101,8 @@ pub enum StoreEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<CardReason>,
     },
+    /// A card that is not honoured was shown at a register.
+    BlockedCardShown(CardAlert),
     /// A customer stands at a register, or is on the phone.
     VisitOpened {
         /// Names this showing.
@@ -304,6 +306,9 @@ pub enum StoreEvent {
         /// Why, if it failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// Texts that its paper lacks: `title`, `name`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        omitted: Vec<String>,
     },
     /// A reward is set aside for a sale; its [`PointsMoved`](Self::PointsMoved) follows, a hold of its points.
     RewardHeld(Box<Redemption>),

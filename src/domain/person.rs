@@ -4,11 +4,14 @@
 //! was in it. What is stored is read back by serde from a self-describing format (absent fields are left out).
 
 mod address;
+mod country;
 pub mod fields;
 mod form;
+mod order;
 
 pub use address::{Address, AddressKind, postcode_term};
 pub use form::{Form, day_and_year};
+pub use order::NameOrder;
 
 use super::contact::{CallingCode, E164, Email};
 use serde::{Deserialize, Serialize};
@@ -171,14 +174,30 @@ impl Person {
         if self.is_east_asian() {
             return joined(&[&self.family_name, &self.given_name], "");
         }
-        let family = joined(&[&self.family_name, &self.family_name2], " ");
-        let given = joined(&[&self.given_name, &self.additional_name], " ");
+        let (family, given) = self.sort_parts();
         match (family.is_empty(), given.is_empty()) {
             (false, false) => format!("{family}, {given}"),
             (false, true) => family,
-            (true, false) => given,
-            (true, true) => joined(&[&self.preferred_name.as_ref().or(self.org.as_ref()).cloned()], ""),
+            (true, _) => given,
         }
+    }
+
+    /// Where the person stands in a list of [`sort_name`](Self::sort_name)s.
+    #[must_use]
+    pub fn order(&self) -> NameOrder {
+        let (family, given) = self.sort_parts();
+        NameOrder::of(&family, &given)
+    }
+
+    /// Family names and given names; of whoever has neither what they are called instead.
+    fn sort_parts(&self) -> (String, String) {
+        let family = joined(&[&self.family_name, &self.family_name2], " ");
+        let given = joined(&[&self.given_name, &self.additional_name], " ");
+        if family.is_empty() && given.is_empty() {
+            let called = self.preferred_name.as_ref().or(self.org.as_ref());
+            return (String::new(), called.cloned().unwrap_or_default());
+        }
+        (family, given)
     }
 
     /// Whether family and given name are written one after the other, the family name first: in Chinese, Japanese and

@@ -92,6 +92,11 @@ impl Refusal {
         Self { code, message: message.into(), field: None, customer: None }
     }
 
+    /// What was asked for cannot be done as things are: `field` names what stands in the way.
+    pub fn conflict(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), ..Self::new(RefusalCode::Conflict, message) }
+    }
+
     /// A wrong field: `field` as a dotted path, `message` saying what would be right.
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: Some(field.into()), ..Self::new(RefusalCode::InvalidParams, message) }

@@ -4,6 +4,7 @@ use super::bulk::{Bulk, panicked};
 use super::files::{io_error, remove_dir, sync_dir};
 use super::layer::{Base, Changes, FoldView, Layer, Under, base};
 use super::marker::journal_dir;
+use super::progress::Progress;
 use super::record::{Record, events};
 use super::scan::{Part, Place, Scan, replay, scan};
 use super::snapshot::Snapshot;
@@ -116,6 +117,8 @@ pub(super) struct Bring<'o> {
     pub(super) scan: &'o Scan,
     /// Asked before each record; `false` stops with [`Stop::Closing`].
     pub(super) go_on: &'o dyn Fn() -> bool,
+    /// Told how far building from nothing is.
+    pub(super) progress: &'o Progress,
 }
 
 /// Brings a half that was left behind up to its journal, now that its fold may work again. Gives the records folded.
@@ -128,7 +131,8 @@ pub(super) fn catch_up(settings: &Settings, half: Half, fold: &dyn Fold, views: 
     let checkpoint = checkpoint::read(&settings.dir, half)?.unwrap_or_default();
     let known = if table.is_some() && checkpoint.holds(&dir) { checkpoint.place } else { Place::default() };
     let scan = scan(&dir, half, Part { from: known, to: None, want_seq: from.seq })?;
-    let bring = Bring { settings, half, fold, scan: &scan, go_on: &|| true };
+    let progress = Progress::default();
+    let bring = Bring { settings, half, fold, scan: &scan, go_on: &|| true, progress: &progress };
     let records = match table {
         Some(table) => bring.catch_up(&table, from)?,
         None => {
@@ -150,7 +154,7 @@ pub(super) fn follow(
 ) -> Result<u64, Stop> {
     let part = Part { from, to: Some(to), want_seq: 0 };
     let scan = scan(&journal_dir(&settings.dir, half), half, part)?;
-    let bring = Bring { settings, half, fold, scan: &scan, go_on };
+    let bring = Bring { settings, half, fold, scan: &scan, go_on, progress: &Progress::default() };
     bring.catch_up(table, Position { seq: from.seq, crc: from.seq_crc, fold: fold.version() })
 }
 
@@ -241,17 +245,22 @@ impl Bring<'_> {
             return Ok((self.empty(&dir)?, 0));
         }
         let new = new_dir(self.settings, self.half);
-        let snapshot = snapshots::newest(self.settings, self.half, self.fold, &self.scan.end);
-        let built = match self.aside(&new, snapshot.as_ref()) {
-            // What is wrong with a snapshot is not wrong with the journal.
-            Err(Stop::Views(_) | Stop::Open(OpenError::Fold { .. })) if snapshot.is_some() => {
-                self.aside(&new, None)?
-            }
-            built => built?,
-        };
+        let built = self.shortly(&new)?;
         swap_in(self.settings, self.half, &new)?;
         remove_old(self.settings, self.half)?;
         Ok(built)
+    }
+
+    /// As [`Self::aside`], out of the newest snapshot where there is one that holds.
+    pub(super) fn shortly(&self, new: &Path) -> Result<(Table, u64), Stop> {
+        let snapshot = snapshots::newest(self.settings, self.half, self.fold, &self.scan.end);
+        match self.aside(new, snapshot.as_ref()) {
+            // What is wrong with a snapshot is not wrong with the journal.
+            Err(Stop::Views(_) | Stop::Open(OpenError::Fold { .. })) if snapshot.is_some() => {
+                self.aside(new, None)
+            }
+            built => built,
+        }
     }
 
     /// Builds a table in the folder `new`, down to the disk, out of the whole journal; with `snapshot`, out of that and what
@@ -272,10 +281,12 @@ impl Bring<'_> {
         if let Some(snapshot) = snapshot {
             bulk.derive_all(self, snapshot)?;
         }
-        let from = snapshot.map_or(0, |snapshot| snapshot.at.place.seq);
+        let from = snapshot.map_or_else(Place::default, |snapshot| snapshot.at.place);
+        let under_way = self.progress.begin(self.half, all.end.live.saturating_sub(from.live));
         let mut records: u64 = 0;
-        self.each(all, from, &mut |record| {
+        self.each(all, from.seq, &mut |record| {
             records = records.saturating_add(1);
+            under_way.folded();
             bulk.fold(self, record)
         })?;
         let mut closing = false;

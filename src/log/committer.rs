@@ -10,7 +10,7 @@ use super::pending::{Answer, Committed};
 use super::renew::{self, Switch};
 use super::scan::{Place, Seen};
 use super::second::{Second, Tips};
-use super::table::{Position, Table};
+use super::table::{Position, Table, Unwritten};
 use super::tx::{Decided, Tx};
 use super::writer::{Ends, Writer, Written};
 use super::{FoldError, Folds, GROUP_MAX, Half, Halves, Meta, OpenError, Refused, Settings, UtcUs, Views};
@@ -267,9 +267,9 @@ impl Committer {
             return Err(Stop::Closing);
         }
         let (half, end) = (switch.half, *self.ends.tips.places.get(switch.half));
-        // Its checkpoint must not come after, or with, the new table's first.
+        // Its checkpoint must not come after, or with, the new table's first. What it could not write, the new one has.
         if let Some(before) = self.views.table(half) {
-            before.wait().map_err(Stop::Views)?;
+            before.wait().ok();
         }
         let (at, old) = renew::switch(&self.settings, self.folds.get(half), &self.views, switch, end)?;
         *self.applied.get_mut(half) = at;
@@ -330,17 +330,24 @@ impl Committer {
             };
             let (place, orphans) = (*self.ends.tips.places.get(half), self.orphans.get(half).clone());
             let (dir, state) = (self.settings.dir.clone(), Arc::clone(&self.state));
-            let then = move |written: Result<(), String>| {
+            let fail = move |what: &str| {
+                state.fail(format!("the {} views could not be written: {what}", half.name()));
+            };
+            let failed = fail.clone();
+            let then = move |written: Result<(), Unwritten>| {
                 let checkpoint = Checkpoint { place, orphans };
-                let noted = written.and_then(|()| {
-                    checkpoint::write(&dir, half, &checkpoint).map_err(|error| error.to_string())
-                });
-                if let Err(what) = noted {
-                    state.fail(format!("the {} views could not be written: {what}", half.name()));
+                match written {
+                    Ok(()) => checkpoint::write(&dir, half, &checkpoint)
+                        .unwrap_or_else(|error| fail(&error.to_string())),
+                    // They are made anew meanwhile; what they lack is in memory.
+                    Err(Unwritten { damaged: true, .. }) => {}
+                    Err(Unwritten { what, damaged: false }) => fail(&what),
                 }
             };
-            // Why the one before was not written, it has told itself.
-            table.write_out(Box::new(then)).ok();
+            // Why the one before was not written, it has told itself; but there is only so much memory.
+            if let (Err(what), true) = (table.write_out(Box::new(then)), table.is_full()) {
+                failed(&what);
+            }
         }
     }
 

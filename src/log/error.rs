@@ -32,7 +32,7 @@ pub enum OpenError {
     /// The disk of the state folder is not there, or lost: mount it, or bring the store back from the copy.
     #[error(
         "{} is empty, but {} has the second copy of a store: mount the disk of the first, or bring the store back \
-         (`cp -a` of the copy's STORE, store and vault, and keyring and keys from their backup)",
+         (`cp -a` of the copy's STORE, store and vault; keys, keyring and lists from `[vault] second_dir` or their backup)",
         .dir.display(), .second.display()
     )]
     Gone {
@@ -106,7 +106,7 @@ pub enum ViewError {
         view: View,
     },
     /// View numbers end at [`VIEW_NUMBER_MAX`](super::VIEW_NUMBER_MAX).
-    #[error("there is no view {} (numbers end at 31)", .view.number)]
+    #[error("there is no view {} (numbers end at {max})", .view.number, max = super::VIEW_NUMBER_MAX)]
     NoSuchView {
         /// The view asked for.
         view: View,

@@ -6,8 +6,10 @@ use super::committer::{Aside, Committer, Request, State, Work};
 use super::files::io_error;
 use super::group::Task;
 use super::marker::journal_dir;
+use super::mend::{MendThread, Renewals};
+use super::progress::Progress;
 use super::record::events;
-use super::renew::{Renewal, refused};
+use super::renew::refused;
 use super::scan::{Part, replay, scan};
 use super::scrub::ScrubThread;
 use super::second::{Second, SecondThread};
@@ -17,9 +19,9 @@ use super::{
     Folds, GROW_BYTES, Half, Health, HealthState, Meta, OpenError, OpenReport, Pending, QUEUE_MAX, Refused,
     SecondCopy, Settings, SubmitError, Tx, UtcUs, Views, open,
 };
-use crossbeam_channel::{Sender, TrySendError, bounded};
+use crossbeam_channel::{TrySendError, bounded};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -35,11 +37,11 @@ pub struct Log {
 }
 
 struct Shared {
-    /// `None` once closed.
-    queue: Mutex<Option<Sender<Request>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    views: Views,
     state: Arc<State>,
+    renewals: Arc<Renewals>,
+    /// `None` once closed.
+    mender: Mutex<Option<MendThread>>,
     /// `None` once closed.
     snapshot_thread: Mutex<Option<SnapshotThread>>,
     snapshots: Arc<Snapshots>,
@@ -50,11 +52,6 @@ struct Shared {
     second_state: Option<Arc<Second>>,
     utc_us: UtcUs,
     timeline: u32,
-    settings: Settings,
-    folds: Folds,
-    /// Held while a half's views are renewed: one at a time.
-    renewing: Mutex<()>,
-    closing: AtomicBool,
 }
 
 impl Log {
@@ -62,8 +59,18 @@ impl Log {
     /// the committer. Reads the journals from their last checkpoint on; where it must read them whole it takes about a
     /// second for each few hundred MB.
     pub fn open(settings: Settings, folds: Folds, utc_us: UtcUs) -> Result<(Self, OpenReport), OpenError> {
+        Self::open_telling(settings, folds, utc_us, Arc::default())
+    }
+
+    /// As [`Self::open`]; `progress` is told how far views are that are built, then and as long as the log is open.
+    pub fn open_telling(
+        settings: Settings,
+        folds: Folds,
+        utc_us: UtcUs,
+        progress: Arc<Progress>,
+    ) -> Result<(Self, OpenReport), OpenError> {
         let started_us = utc_us();
-        let opened = open::open(&settings, &folds)?;
+        let opened = open::open(&settings, &folds, &progress)?;
         let mut report = opened.report;
         let state = Arc::new(State::default());
         state.last_seq.store(opened.last.seq, Ordering::Release);
@@ -103,31 +110,31 @@ impl Log {
         let thread = thread.map_err(io_error("start a thread for", &settings.dir))?;
         let took_us = utc_us().saturating_sub(started_us);
         report.took = std::time::Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
-        let (queue, thread) = (Mutex::new(Some(queue)), Mutex::new(Some(thread)));
-        let scrubbed = second.as_ref().map(|second| Arc::clone(&second.shared));
-        let scrub = ScrubThread::start(settings.clone(), Arc::clone(&state), scrubbed);
-        let scrub = scrub.map_err(io_error("start a thread for", &settings.dir))?;
         let second_state = second.as_ref().map(|second| Arc::clone(&second.shared));
+        let unstarted = || io_error("start a thread for", &settings.dir);
+        let (scrubbed, views) = (second_state.clone(), opened.views.clone());
+        let scrub = ScrubThread::start(settings.clone(), Arc::clone(&state), views, scrubbed);
+        let scrub = scrub.map_err(unstarted())?;
         let snapshots = Snapshots::new(settings.clone(), folds.clone(), Arc::clone(&state));
         let snapshots = Arc::new(snapshots);
         let snapshot_thread = SnapshotThread::start(Arc::clone(&snapshots));
-        let snapshot_thread = snapshot_thread.map_err(io_error("start a thread for", &settings.dir))?;
+        let snapshot_thread = snapshot_thread.map_err(unstarted())?;
+        let (of_state, of_settings) = (Arc::clone(&state), settings.clone());
+        let renewals = Renewals::new(of_settings, folds, opened.views, of_state, queue, progress);
+        let renewals = Arc::new(renewals);
+        let mender = MendThread::start(Arc::clone(&renewals)).map_err(unstarted())?;
         let shared = Shared {
             snapshot_thread: Mutex::new(Some(snapshot_thread)),
             snapshots,
-            queue,
-            thread,
-            views: opened.views,
+            thread: Mutex::new(Some(thread)),
             state,
+            renewals,
+            mender: Mutex::new(Some(mender)),
             second: Mutex::new(second),
             scrub: Mutex::new(Some(scrub)),
             second_state,
             utc_us,
             timeline: opened.timeline,
-            settings,
-            folds,
-            renewing: Mutex::default(),
-            closing: AtomicBool::new(false),
         };
         Ok((Self { shared: Arc::new(shared) }, report))
     }
@@ -150,6 +157,7 @@ impl Log {
     pub fn unlock_catch_up(&self) -> Result<Pending<u64, OpenError>, SubmitError> {
         let (reply, answer) = oneshot::channel();
         self.queue(Request::Aside(Aside::CatchUp(reply)))?;
+        self.shared.renewals.unlocked();
         Ok(Pending::new(answer))
     }
 
@@ -162,18 +170,10 @@ impl Log {
     /// [`Refused::Fold`] when the fold is locked, [`Refused::ReadOnly`] and [`Refused::Closed`] when the log is, else
     /// [`Refused::Refusal`] with what failed. The views are then the old ones, whole.
     pub fn renew_views(&self, half: Half) -> Result<u64, Refused<OpenError>> {
-        let shared = &self.shared;
-        let _one_at_a_time = shared.renewing.lock().unwrap_or_else(PoisonError::into_inner);
-        let renewal = Renewal {
-            settings: &shared.settings,
-            half,
-            fold: shared.folds.get(half),
-            go_on: &|| !shared.closing.load(Ordering::Relaxed) && shared.state.read_only().is_none(),
-            ask: &|request| shared.send(request),
-        };
-        renewal.run().map_err(|stop| match shared.state.read_only() {
+        let Shared { renewals, state, .. } = &*self.shared;
+        renewals.renew(half, false).map_err(|stop| match state.read_only() {
             Some(why) => Refused::ReadOnly { why: why.clone() },
-            None => refused(&shared.settings, half, stop),
+            None => refused(&renewals.settings, half, stop),
         })
     }
 
@@ -183,9 +183,9 @@ impl Log {
     /// # Errors
     /// As [`Log::renew_views`]. The snapshots that there were stay.
     pub fn snapshot(&self, half: Half) -> Result<Option<PathBuf>, Refused<OpenError>> {
-        let shared = &self.shared;
-        let go_on = || !shared.closing.load(Ordering::Relaxed);
-        shared.snapshots.take(half, &go_on).map_err(|stop| refused(&shared.settings, half, stop))
+        let Shared { renewals, snapshots, .. } = &*self.shared;
+        let go_on = || !renewals.closing.load(Ordering::Relaxed);
+        snapshots.take(half, &go_on).map_err(|stop| refused(&renewals.settings, half, stop))
     }
 
     /// Goes once more through what was committed to a half, the oldest first, event by event. Reads and checks the whole journal
@@ -194,16 +194,16 @@ impl Log {
     /// # Errors
     /// As [`Log::renew_views`], where the journal cannot be read to its end.
     pub fn past(&self, half: Half, visit: &mut dyn FnMut(&Meta, &[u8])) -> Result<(), Refused<OpenError>> {
-        let shared = &self.shared;
-        let _one_at_a_time = shared.renewing.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.past(half, visit).map_err(|stop| refused(&shared.settings, half, stop))
+        let renewals = &self.shared.renewals;
+        let _one_at_a_time = renewals.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.past(half, visit).map_err(|stop| refused(&renewals.settings, half, stop))
     }
 
     fn queue(&self, request: Request) -> Result<(), SubmitError> {
         if let Some(why) = self.shared.state.read_only() {
             return Err(SubmitError::ReadOnly { why: why.clone() });
         }
-        let queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = self.shared.renewals.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.as_ref().ok_or(SubmitError::Closed)?.try_send(request).map_err(|error| match error {
             TrySendError::Full(_) => SubmitError::Busy,
             TrySendError::Disconnected(_) => SubmitError::Closed,
@@ -213,7 +213,7 @@ impl Log {
     /// The committed views.
     #[must_use]
     pub fn views(&self) -> Views {
-        self.shared.views.clone()
+        self.shared.renewals.views.clone()
     }
 
     /// Which timeline of the store this is: 1, and one more after each restore to an earlier moment.
@@ -237,20 +237,14 @@ impl Log {
 }
 
 impl Shared {
-    /// Waits for a place in the queue; `false` once closed.
-    fn send(&self, request: Request) -> bool {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        queue.is_some_and(|queue| queue.send(request).is_ok())
-    }
-
     fn past(&self, half: Half, visit: &mut dyn FnMut(&Meta, &[u8])) -> Result<(), Stop> {
         let (reply, answer) = sync_channel(1);
-        if !self.send(Request::Aside(Aside::Place { half, reply })) {
+        if !self.renewals.send(Request::Aside(Aside::Place { half, reply })) {
             return Err(Stop::Closing);
         }
         let to = answer.recv().map_err(|_| Stop::Closing)?;
         let part = Part { to: Some(to), ..Part::default() };
-        let found = scan(&journal_dir(&self.settings.dir, half), half, part)?;
+        let found = scan(&journal_dir(&self.renewals.settings.dir, half), half, part)?;
         replay(&found, 0, &mut |record, _| {
             events(record.payload).flatten().for_each(|event| visit(&record.meta, event));
             Ok(())
@@ -263,17 +257,18 @@ impl Shared {
             Some(why) => HealthState::ReadOnly { why: why.clone() },
             None => HealthState::Ok,
         };
-        let behind = Half::ALL.into_iter().filter(|half| self.views.is_behind(*half)).collect();
+        let behind = Half::ALL.into_iter().filter(|half| self.renewals.views.is_behind(*half)).collect();
+        let (views, mended) = (self.renewals.views_state(), self.renewals.mended_so_far());
         let last_seq = self.state.last_seq.load(Ordering::Acquire);
         let last_at_us = self.state.last_at_us.load(Ordering::Acquire);
         let second = self.second_state.as_ref();
         let second = second.map_or(SecondCopy::OneDiskOnly, |second| second.state((self.utc_us)()));
-        Health { state, last_seq, last_at_us, behind, second }
+        Health { state, last_seq, last_at_us, behind, views, mended, second }
     }
 
     fn stop(&self) {
-        self.closing.store(true, Ordering::Relaxed);
-        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.renewals.closing.store(true, Ordering::Relaxed);
+        drop(self.renewals.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         // The last handle may be dropped by a decision, on the committer itself: it ends on its own then.
         let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) else {
@@ -281,6 +276,10 @@ impl Shared {
         };
         if thread.join().is_err() {
             self.state.fail("the committer panicked".to_owned());
+        }
+        let mender = self.mender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mender) = mender {
+            mender.stop();
         }
         let snapshots = self.snapshot_thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(snapshots) = snapshots {

@@ -6,6 +6,7 @@ use super::checkpoint;
 use super::files::io_error;
 use super::marker::{Marker, journal_dir};
 use super::open::lock;
+use super::progress::Progress;
 use super::scan::{Part, Scan, scan};
 use super::settle::{Begin, judge};
 use super::table::{Often, Position, Table};
@@ -15,13 +16,15 @@ use std::path::Path;
 
 /// Reads everything and says what is not as it was written: each record of both journals and their chain, each entry of the
 /// views, the closed segments of the second copy byte for byte; with `folds` also whether the views are what the journals
-/// give. `progress` is told which file is read and how many bytes of journal were. Takes the lock, so no daemon may run.
+/// give, and `building` is told how far those are. `progress` is told which file is read and how many bytes were. Takes the lock, so no
+/// daemon may run.
 ///
 /// # Errors
 /// [`OpenError`], where it could not come to its end. What it finds wrong is no error: see [`Verified`].
 pub fn verify(
     settings: &Settings,
     folds: Option<&Folds>,
+    building: &Progress,
     progress: &dyn Fn(&Path, u64),
 ) -> Result<Verified, OpenError> {
     let _lock = lock(&settings.dir)?;
@@ -41,7 +44,7 @@ pub fn verify(
     let mut reached = 0;
     for half in Half::ALL {
         let to = scans.get(half).as_ref().map(|scan| scan.end);
-        let check = Check { settings, half, to, copying: &|| true, progress: &told };
+        let check = Check { settings, half, to, copying: &|| true, building, progress: &told };
         let views = views(&check, folds, &mut found).map_err(|stop| plain(settings, half, stop))?;
         reached = reached.max(views.seq);
         let checkpoint = checkpoint::read(&settings.dir, half)?.unwrap_or_default();

@@ -60,13 +60,16 @@ mod filter;
 mod group;
 mod handle;
 mod heal;
+mod health;
 mod journal;
 mod layer;
 mod look;
 mod marker;
+mod mend;
 mod moments;
 mod open;
 mod pending;
+mod progress;
 mod recall;
 mod record;
 mod renew;
@@ -90,10 +93,12 @@ mod writer;
 
 pub use error::{FoldError, OpenError, Refused, SubmitError, ViewError};
 pub use handle::Log;
+pub use health::{Health, HealthState, SecondCopy, ViewsState};
 pub use look::verify;
 pub use marker::is_store;
 pub use moments::{Kept, Moments, moments};
 pub use pending::{Committed, Pending};
+pub use progress::{Building, Progress};
 pub use recall::Recall;
 pub use record::PAYLOAD_BYTES_MAX;
 pub use report::{Healed, OpenReport, Orphan, Rebuilt, Torn};
@@ -102,14 +107,14 @@ pub use snapshots::Taken;
 pub use swap::Leftover;
 pub use tx::Tx;
 pub use verify::{Fault, Verified};
-pub use views::{Digest, Views};
+pub use views::{Digest, Standing, Views};
 
 /// Decisions that share one sync.
 pub const GROUP_MAX: usize = 256;
 /// Decisions that may wait; over it `submit` answers [`SubmitError::Busy`]. A few groups: more would only be waiting.
 pub const QUEUE_MAX: usize = 1024;
 /// The highest view number.
-pub const VIEW_NUMBER_MAX: u8 = 31;
+pub const VIEW_NUMBER_MAX: u8 = 63;
 /// The longest key of a view entry, so that a few always fit one page of the view store.
 pub const KEY_BYTES_MAX: usize = 512;
 /// The longest value of a view entry. From 3 KiB on it lies in sled entries of its own; whoever reads it sees it whole.
@@ -295,73 +300,41 @@ pub struct Settings {
     pub checkpoint_bytes: u64,
 }
 
+/// The usual length of a segment.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+
+const SNAPSHOT_LOOK_MS: u64 = 60_000;
+
 /// A segment is filled with zeros this far ahead, so that most syncs change no file length.
 pub const GROW_BYTES: u64 = 1 << 20;
 
 impl Settings {
-    /// The usual sizes for a log in `dir`: segments of 64 MiB, 16 MiB of cache a half.
+    /// The usual sizes for a log in `dir`: segments of [`SEGMENT_BYTES`], 24 MiB of cache a half.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
             second_dir: None,
-            segment_bytes: 64 << 20,
+            segment_bytes: SEGMENT_BYTES,
             cache_bytes: 24 << 20,
             checkpoint_groups: 4096,
-            checkpoint_bytes: 16 << 20,
+            checkpoint_bytes: SEGMENT_BYTES / 4,
             scrub_every: Duration::from_secs(6 * 3600),
             scrub_bytes_per_s: 4 << 20,
             snapshot_segments: 1,
-            snapshot_look: Duration::from_secs(60),
+            snapshot_look: Duration::from_millis(SNAPSHOT_LOOK_MS),
             snapshots_kept: 2,
         }
     }
-}
 
-/// How the log is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Health {
-    /// Whether it takes writes.
-    pub state: HealthState,
-    /// The last committed sequence that the views show.
-    pub last_seq: u64,
-    /// When it was committed, in microseconds since 1970 UTC; later than now where the clock was set back. 0 in an empty log.
-    pub last_at_us: i64,
-    /// Halves left behind at open because their fold was locked.
-    pub behind: Vec<Half>,
-    /// How the second copy is.
-    pub second: SecondCopy,
-}
-
-/// How the second copy of the journals is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecondCopy {
-    /// No second folder is set: what is on the one disk is all there is.
-    OneDiskOnly,
-    /// It has every group, or will within a second.
-    Ok,
-    /// It lacks what was committed more than a second ago.
-    Behind {
-        /// Transactions that it lacks.
-        records: u64,
-    },
-    /// Its folder cannot be used now.
-    Absent {
-        /// Why, and what to do.
-        why: String,
-    },
-}
-
-/// Whether the log takes writes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HealthState {
-    /// Reads and writes.
-    Ok,
-    /// Reads only, until it is opened again.
-    ReadOnly {
-        /// What failed.
-        why: String,
-    },
+    /// The same with segments of another length, and with it as many events between two checkpoints, and as much time between
+    /// two looks whether a snapshot is due, as go with that.
+    #[must_use]
+    pub fn with_segments(self, segment_bytes: u64) -> Self {
+        let ms = SNAPSHOT_LOOK_MS.saturating_mul(segment_bytes) / SEGMENT_BYTES;
+        let snapshot_look = Duration::from_millis(ms.max(1));
+        Self { segment_bytes, checkpoint_bytes: segment_bytes / 4, snapshot_look, ..self }
+    }
 }
 
 /// One thing of each half.

@@ -6,6 +6,7 @@ use super::files::{create_dir, io_error};
 use super::heal::heal;
 use super::journal::Journal;
 use super::marker::journal_dir;
+use super::progress::Progress;
 use super::record::{FORMAT, HeaderError, SegmentHeader};
 use super::scan::{Part, Place, Seen, scan};
 use super::segment::{Segment, head, list};
@@ -32,7 +33,7 @@ pub(super) struct Opened {
     pub(super) report: OpenReport,
 }
 
-pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenError> {
+pub(super) fn open(settings: &Settings, folds: &Folds, progress: &Progress) -> Result<Opened, OpenError> {
     let lock = lock(&settings.dir)?;
     swap::settle(&settings.dir)?;
     let marker::Marker { timeline, .. } = marker::own(&settings.dir, settings.second_dir.as_deref())?;
@@ -54,7 +55,8 @@ pub(super) fn open(settings: &Settings, folds: &Folds) -> Result<Opened, OpenErr
     let mut tables = Halves::default();
     let mut positions = Halves::default();
     let up = |half, found| {
-        let bring = Bring { settings, half, fold: folds.get(half), scan: scans.get(half), go_on: &|| true };
+        let bring =
+            Bring { settings, half, fold: folds.get(half), scan: scans.get(half), go_on: &|| true, progress };
         (bring.end(), bring.up(found, *checkpoints.get(half)))
     };
     // Side by side: views that must be built anew take minutes in a large store.

@@ -7,6 +7,7 @@ use super::bring::{Bring, Stop, follow, remove_old, renewed_dir, swap_in};
 use super::committer::{Aside, Request};
 use super::files::{io_error, remove_dir};
 use super::marker::journal_dir;
+use super::progress::Progress;
 use super::scan::{Part, Place, scan};
 use super::table::{Position, Table};
 use super::{Fold, FoldError, Half, OpenError, Refused, Settings, Views};
@@ -35,6 +36,10 @@ pub(super) struct Renewal<'r> {
     pub(super) fold: &'r dyn Fold,
     /// `false` once the log is being closed.
     pub(super) go_on: &'r dyn Fn() -> bool,
+    /// Told how far it is.
+    pub(super) progress: &'r Progress,
+    /// Whether what is folded already may come from a snapshot. Else the fold is asked about each event there is.
+    pub(super) shortly: bool,
     /// Hands a request to the committer; `false` when there is none any more.
     pub(super) ask: &'r dyn Fn(Request) -> bool,
 }
@@ -68,9 +73,10 @@ impl Renewal<'_> {
         let mut at = self.place()?;
         let part = Part { to: Some(at), ..Part::default() };
         let found = scan(&journal_dir(&self.settings.dir, self.half), self.half, part)?;
-        let Self { settings, half, fold, go_on, .. } = *self;
-        let (table, mut records) =
-            Bring { settings, half, fold, scan: &found, go_on }.aside(&renewed_dir(settings, half), None)?;
+        let Self { settings, half, fold, go_on, progress, shortly, .. } = *self;
+        let (bring, new) =
+            (Bring { settings, half, fold, scan: &found, go_on, progress }, renewed_dir(settings, half));
+        let (table, mut records) = if shortly { bring.shortly(&new)? } else { bring.aside(&new, None)? };
         for _ in 0..ROUNDS_MAX {
             let end = self.place()?;
             if end.live.saturating_sub(at.live) <= SWITCH_RECORDS_MAX {

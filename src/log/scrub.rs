@@ -1,14 +1,16 @@
-//! Reads the journals and their second copy slowly while the log runs: a disk forgets silently, and what lies before the
+//! Reads the journals, their second copy and the views slowly while the log runs: a disk forgets silently, and what lies before the
 //! checkpoint is read at no start.
 //!
 //! Damage in the first copy, or a read of it that fails, stops the writing; damage takes the half's checkpoint away, so that the next start reads all and
-//! heals it from the second. Damage in the second copy is put aside there and written again.
+//! heals it from the second. Damage in the second copy is put aside there and written again. The views are read too: reading
+//! marks those that are damaged, and `mend.rs` builds them anew.
 
 use super::checkpoint;
 use super::committer::State;
+use super::progress::Progress;
 use super::second::Second;
 use super::verify::{Check, Fault, Verified};
-use super::{Half, Settings};
+use super::{Half, Settings, Views};
 use std::cell::Cell;
 use std::fs;
 use std::io;
@@ -19,7 +21,7 @@ use std::time::Duration;
 
 /// The thread, and how it is told to end.
 pub(super) struct ScrubThread {
-    closing: Arc<Closing>,
+    closing: Closer,
     thread: JoinHandle<()>,
 }
 
@@ -38,9 +40,22 @@ impl Closing {
         !*waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    pub(super) fn close(&self) {
+    fn is_open(&self) -> bool {
+        self.pause(Duration::ZERO)
+    }
+
+    fn close(&self) {
         *self.closing.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_all();
+    }
+}
+
+/// Tells the thread when it is dropped.
+pub(super) struct Closer(pub(super) Arc<Closing>);
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
@@ -48,17 +63,18 @@ impl ScrubThread {
     pub(super) fn start(
         settings: Settings,
         state: Arc<State>,
+        views: Views,
         second: Option<Arc<Second>>,
     ) -> io::Result<Self> {
         let closing = Arc::new(Closing::default());
-        let scrub = Scrub { settings, state, second, closing: Arc::clone(&closing) };
+        let scrub = Scrub { settings, state, views, second, closing: Arc::clone(&closing) };
         let thread = thread::Builder::new().name("scrub".to_owned()).spawn(move || scrub.run())?;
-        Ok(Self { closing, thread })
+        Ok(Self { closing: Closer(closing), thread })
     }
 
     /// Ends it within one segment's reading.
     pub(super) fn stop(self) {
-        self.closing.close();
+        drop(self.closing);
         // After a panic there is nothing left to end; it only ever read.
         self.thread.join().ok();
     }
@@ -67,6 +83,7 @@ impl ScrubThread {
 struct Scrub {
     settings: Settings,
     state: Arc<State>,
+    views: Views,
     second: Option<Arc<Second>>,
     closing: Arc<Closing>,
 }
@@ -77,22 +94,46 @@ impl Scrub {
             for half in Half::ALL {
                 let mut found = Verified::default();
                 let read = Cell::new(0);
-                let progress = |_: &Path, bytes: u64| {
-                    let more = bytes.saturating_sub(read.replace(bytes));
-                    let rate = self.settings.scrub_bytes_per_s.max(1);
-                    self.closing.pause(Duration::from_millis(more.saturating_mul(1000).div_ceil(rate)))
-                };
+                let progress = |_: &Path, bytes: u64| self.slowly(&read, bytes);
                 let to = *self.state.tips().places.get(half);
                 let copying = || self.second.as_ref().is_some_and(|second| second.is_copying());
                 let (to, copying) = (Some(to), &copying);
-                let check = Check { settings: &self.settings, half, to, copying, progress: &progress };
+                let building = &Progress::default();
+                let check =
+                    Check { settings: &self.settings, half, to, copying, building, progress: &progress };
                 let done = check.journal(&mut found).and_then(|()| check.second(&mut found));
                 found.faults.iter().for_each(|fault| self.act(fault));
-                if done.is_err() {
+                self.views(half);
+                if done.is_err() || !self.closing.is_open() {
                     return;
                 }
             }
         }
+    }
+
+    /// Waits as long as what was read since the last time may take; `false` when it is time to end.
+    fn slowly(&self, read: &Cell<u64>, bytes: u64) -> bool {
+        let more = bytes.saturating_sub(read.replace(bytes));
+        let rate = self.settings.scrub_bytes_per_s.max(1);
+        self.closing.pause(Duration::from_millis(more.saturating_mul(1000).div_ceil(rate)))
+    }
+
+    /// Reads every entry of a half's views, until they turn out damaged or others take their place.
+    fn views(&self, half: Half) {
+        let Some(table) = self.views.table(half).filter(|table| table.damage().is_none()) else { return };
+        let is_in_place = || self.views.table(half).is_some_and(|now| Arc::ptr_eq(&now, &table));
+        let read = Cell::new(0);
+        let progress = |_: &Path, bytes: u64| self.slowly(&read, bytes) && is_in_place();
+        let check = Check {
+            settings: &self.settings,
+            half,
+            to: None,
+            copying: &|| true,
+            building: &Progress::default(),
+            progress: &progress,
+        };
+        // What is damaged has its mark now.
+        check.views(&table, &mut Verified::default()).ok();
     }
 
     fn act(&self, fault: &Fault) {

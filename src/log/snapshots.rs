@@ -10,8 +10,9 @@ use super::committer::State;
 use super::files::{create_dir, io_error, remove_dir, sync_dir};
 use super::layer::Under;
 use super::marker::journal_dir;
+use super::progress::Progress;
 use super::scan::{Part, Place, scan};
-use super::scrub::Closing;
+use super::scrub::{Closer, Closing};
 use super::snapshot::{Snapshot, Writer};
 use super::{Fold, Folds, Half, Meta, OpenError, Settings, View};
 use std::fs;
@@ -121,7 +122,8 @@ impl Snapshots {
         let part = Part { from: from.place, to: Some(to), want_seq: 0 };
         let mut found = scan(&journal_dir(&settings.dir, half), half, part)?;
         found.orphans.splice(0..0, from.orphans);
-        let bring = Bring { settings, half, fold, scan: &found, go_on: &|| true };
+        let progress = Progress::default();
+        let bring = Bring { settings, half, fold, scan: &found, go_on: &|| true, progress: &progress };
         let keeps = |key: &[u8]| key.first().is_some_and(|number| fold.keeps(View { half, number: *number }));
         let below = before.as_ref().map(|before| -> &dyn Under { before });
         let mut bulk = Bulk::new(half, folder.join(RUNS), below, &keeps);
@@ -185,7 +187,7 @@ fn write(mut writer: Writer, bulk: &Bulk<'_>, file: &Path) -> Result<(), Stop> {
 
 /// The thread, and how it is told to end.
 pub(super) struct SnapshotThread {
-    closing: Arc<Closing>,
+    closing: Closer,
     thread: JoinHandle<()>,
 }
 
@@ -202,12 +204,12 @@ impl SnapshotThread {
             }
         };
         let thread = thread::Builder::new().name("snapshots".to_owned()).spawn(run)?;
-        Ok(Self { closing, thread })
+        Ok(Self { closing: Closer(closing), thread })
     }
 
     /// Ends it, also in the middle of a snapshot.
     pub(super) fn stop(self) {
-        self.closing.close();
+        drop(self.closing);
         // After a panic there is nothing left to end: what it had not put in place is not used.
         self.thread.join().ok();
     }

@@ -34,11 +34,18 @@ pub(super) struct Position {
 }
 
 /// What happens once something put aside is written and synced, or could not be.
-pub(super) type Then = Box<dyn FnOnce(Result<(), String>) + Send>;
+pub(super) type Then = Box<dyn FnOnce(Result<(), Unwritten>) + Send>;
+
+/// Why something put aside was not written.
+pub(super) struct Unwritten {
+    pub(super) what: String,
+    /// The table on the disk turned out damaged: the disk may be as good as ever.
+    pub(super) damaged: bool,
+}
 
 /// The views of a half that lie in short blocks, a bit for each.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Often(u32);
+pub(super) struct Often(u64);
 
 impl Often {
     pub(super) fn of(half: Half, fold: &dyn Fold) -> Self {
@@ -120,6 +127,17 @@ impl Table {
         })
     }
 
+    /// Every entry that sled has, in key order, as its disk has it where that can be had.
+    pub(super) fn stored(&self) -> impl Iterator<Item = Laid> {
+        self.disk.forget();
+        self.disk.entries(&[])
+    }
+
+    /// What was found that is not as it was written, by whomever, since the table was opened. Waits for nobody.
+    pub(super) fn damage(&self) -> Option<&str> {
+        self.disk.damage()
+    }
+
     /// Writes what a new table is to hold, in key order and each key once, and the position it leads to, down to the disk.
     pub(super) fn fill(&self, entries: impl Iterator<Item = Laid>, to: Position) -> Result<(), String> {
         self.disk.fill(entries, to)?;
@@ -165,7 +183,7 @@ impl Table {
         let write = move || {
             let changes = || -> Changing { Box::new(aside.changes(&[])) };
             let written = disk.write(&changes, to);
-            then(written.clone());
+            then(written.clone().map_err(|what| Unwritten { what, damaged: disk.damage().is_some() }));
             if written.is_ok() {
                 front.write().unwrap_or_else(PoisonError::into_inner).aside = None;
             }

@@ -3,7 +3,9 @@
 use super::bring::{Bring, Stop, renewed_dir, views_dir};
 use super::compare::{Alike, alike};
 use super::files::{io_error, remove_dir, to_u64};
+use super::layer::Change;
 use super::marker::{is_copy, journal_dir};
+use super::progress::Progress;
 use super::record::SegmentHeader;
 use super::scan::{Part, Place, scan};
 use super::segment::{Bytes, Segment, damaged, header, list, segment_path, walk};
@@ -72,6 +74,8 @@ pub(super) struct Check<'c> {
     pub(super) to: Option<Place>,
     /// Whether the second copy may still be on its way: a sound part of a segment is then no fault.
     pub(super) copying: &'c dyn Fn() -> bool,
+    /// Told how far views are that are built to compare with.
+    pub(super) building: &'c Progress,
     /// Told what is being read and how far; `false` stops.
     pub(super) progress: &'c dyn Fn(&Path, u64) -> bool,
 }
@@ -201,15 +205,21 @@ impl Check<'_> {
     pub(super) fn views(&self, table: &Table, found: &mut Verified) -> Result<(), Stop> {
         const TELL_EVERY: u64 = 4096;
         let dir = views_dir(self.settings, self.half);
-        for entry in table.raw() {
-            if found.entries.is_multiple_of(TELL_EVERY) && !(self.progress)(&dir, found.bytes) {
+        let mut read = found.bytes.saturating_add(found.compared);
+        for entry in table.stored() {
+            if found.entries.is_multiple_of(TELL_EVERY) && !(self.progress)(&dir, read) {
                 return Err(Stop::Closing);
             }
-            if let Err(error) = entry {
-                self.fault(found, damaged(&dir, 0, error.to_string()));
-                return Ok(());
-            }
+            let (key, Change { value, .. }) = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.fault(found, damaged(&dir, 0, error.to_string()));
+                    return Ok(());
+                }
+            };
             found.entries = found.entries.saturating_add(1);
+            read =
+                read.saturating_add(to_u64(key.len().saturating_add(value.map_or(0, |value| value.len()))));
         }
         Ok(())
     }
@@ -221,7 +231,8 @@ impl Check<'_> {
         let read = scan(&journal_dir(&settings.dir, half), half, part)?;
         let dir = renewed_dir(settings, half);
         let go_on = || (self.progress)(&dir, found.bytes);
-        let built = Bring { settings, half, fold, scan: &read, go_on: &go_on }.aside(&dir, None);
+        let progress = self.building;
+        let built = Bring { settings, half, fold, scan: &read, go_on: &go_on, progress }.aside(&dir, None);
         let alike = built.and_then(|(fresh, _)| {
             let mut fresh = fresh.raw();
             for entry in table.raw() {

@@ -51,10 +51,6 @@ impl Views {
         self.inner.tables.get(half).write().unwrap_or_else(PoisonError::into_inner).replace(table)
     }
 
-    pub(super) fn is_behind(&self, half: Half) -> bool {
-        self.inner.behind.get(half).load(Ordering::Acquire)
-    }
-
     pub(super) fn set_behind(&self, half: Half, behind: bool) {
         self.inner.behind.get(half).store(behind, Ordering::Release);
     }
@@ -99,6 +95,45 @@ impl Read for Views {
     ) -> Result<Vec<Entry>, ViewError> {
         self.check(view.half)?;
         layer::scan_from(base(self.table(view.half).as_deref()), &[], view, (prefix, from), limit)
+    }
+}
+
+/// Views as far as they go: what a half that is behind holds was true at its position, and may be read; what it does not hold may
+/// be in what is not folded yet, so that is an error.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'v>(&'v Views);
+
+impl Views {
+    /// The same views, also of a half that is behind.
+    #[must_use]
+    pub fn standing(&self) -> Standing<'_> {
+        Standing(self)
+    }
+
+    /// Whether a half is behind: its fold was locked at open.
+    #[must_use]
+    pub fn is_behind(&self, half: Half) -> bool {
+        self.inner.behind.get(half).load(Ordering::Acquire)
+    }
+}
+
+impl Read for Standing<'_> {
+    fn get(&self, view: View, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        let found = layer::get(base(self.0.table(view.half).as_deref()), &[], view, key)?;
+        if found.is_none() {
+            self.0.check(view.half)?;
+        }
+        Ok(found)
+    }
+
+    fn scan_from(
+        &self,
+        view: View,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Entry>, ViewError> {
+        self.0.scan_from(view, prefix, from, limit)
     }
 }
 

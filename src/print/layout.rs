@@ -1,11 +1,13 @@
 //! What a card looks like on one kind of paper: lines of text and the two symbols, top to bottom.
 //!
-//! Decides only; `escpos` makes the bytes. A text that the printer's code page cannot show is left
-//! out and the result says so: nothing is transliterated.
+//! Decides only; `escpos` makes the bytes. A text that the printer's code page cannot show is drawn (`lettering`); where
+//! no font has one of its characters it is left out and the result says so: nothing is transliterated.
 
 use super::code128;
 use super::codepage::{self, CodePage};
 use super::escpos::{self, Align, EncodeError};
+use super::fonts::{FontFile, Fonts};
+use super::lettering::{self, Size};
 use super::raster::{NotAlphanumeric, QR_QUIET_MODULES, QR_SIDE_MODULES, Qr};
 use super::{CardFace, raster::Bitmap};
 use std::fmt;
@@ -15,6 +17,10 @@ use zeroize::ZeroizeOnDrop;
 pub const FONT_A_DOTS: u16 = 12;
 /// Lines a title or a name may take; what is longer is cut off there.
 pub const TEXT_LINES_MAX: usize = 3;
+/// Size of drawn letters in micrometres: their capitals come out as high as those of font A.
+const LETTERS_EM_UM: u32 = 3_750;
+/// White below a line of drawn letters.
+const LETTERS_GAP_UM: u32 = 500;
 /// Wanted size of a QR module in micrometres: ¾ mm reads from 20 cm with a hand-held imager and survives a folded receipt.
 const QR_MODULE_UM: u32 = 750;
 /// Digits of a card's code, as its bars hold them ([`crate::domain::code::Digits`]).
@@ -88,12 +94,21 @@ impl PaperProfile {
 /// What could not be printed on this printer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Omitted {
-    /// The shop's name is not in the code page.
+    /// The shop's name is not in the code page, and no font that was found has all of it.
     pub title: bool,
-    /// The customer's name is not in the code page.
+    /// The customer's name is neither.
     pub name: bool,
     /// The paper is too narrow for the bar code.
     pub bars: bool,
+}
+
+impl Omitted {
+    /// The texts that are missing, in the words of the wire.
+    #[must_use]
+    pub fn texts(self) -> Vec<&'static str> {
+        let words = [("title", self.title), ("name", self.name)];
+        words.into_iter().filter(|(_, omitted)| *omitted).map(|(word, _)| word).collect()
+    }
 }
 
 /// One step down the paper.
@@ -108,6 +123,8 @@ pub enum Op {
         /// Times as wide and as high.
         scale: u8,
     },
+    /// One line of drawn letters, in the middle.
+    Letters(Bitmap),
     /// Empty lines.
     Blank(u8),
     /// The QR symbol, in the middle.
@@ -134,6 +151,7 @@ impl fmt::Debug for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Text { .. } => "Text(••)",
+            Self::Letters(_) => "Letters(••)",
             Self::Blank(_) => "Blank",
             Self::Qr { .. } => "Qr",
             Self::Bars { .. } => "Bars",
@@ -172,20 +190,33 @@ pub enum LayoutError {
 }
 
 impl Layout {
+    /// The fonts that [`Self::new`] wants for the texts of `face` that are not in the code page of `paper`.
+    #[must_use]
+    pub fn fonts_needed(face: &CardFace, paper: &PaperProfile) -> Vec<FontFile> {
+        let mut files: Vec<FontFile> = Vec::new();
+        for text in [&face.title, &face.name].into_iter().flatten() {
+            if codepage::printable(text, paper.code_page).is_none() {
+                files.extend(FontFile::needed(&codepage::clean(text)));
+            }
+        }
+        files.dedup();
+        files
+    }
+
     /// Lays `face` out on `paper`: title, name, QR, readable code, bar code.
     ///
     /// The bar code is left out where it would have less than two dots a module.
     ///
     /// # Errors
     /// [`LayoutError`] for a code that no printer of this width can show.
-    pub fn new(face: &CardFace, paper: &PaperProfile) -> Result<Self, LayoutError> {
+    pub fn new(face: &CardFace, paper: &PaperProfile, fonts: &Fonts) -> Result<Self, LayoutError> {
         Qr::card(&face.letters)?;
         code128::pairs(&face.digits)?;
         let clear = codepage::printable(&face.clear, None).ok_or(LayoutError::Clear)?;
         let columns = paper.width_dots.div_euclid(FONT_A_DOTS);
         let (mut ops, mut omitted) = (Vec::new(), Omitted::default());
-        omitted.title = text(&mut ops, face.title.as_deref(), paper, true);
-        omitted.name = text(&mut ops, face.name.as_deref(), paper, false);
+        omitted.title = text(&mut ops, face.title.as_deref(), (paper, fonts), true);
+        omitted.name = text(&mut ops, face.name.as_deref(), (paper, fonts), false);
         let fits =
             paper.width_dots.div_euclid(QR_SIDE_MODULES.saturating_add(QR_QUIET_MODULES.saturating_mul(2)));
         let module = paper.dots(QR_MODULE_UM).clamp(1, 16).min(fits);
@@ -232,6 +263,7 @@ impl Layout {
                     bytes.extend(escpos::size(1, 1)?);
                     bytes.extend(escpos::bold(false));
                 }
+                Op::Letters(picture) => self.picture(picture, &mut bytes)?,
                 Op::Blank(lines) => bytes.extend(escpos::feed(*lines)),
                 Op::Qr { module } => self.qr(*module, native, &mut bytes)?,
                 Op::Bars { module, height } => self.bars(*module, *height, native, &mut bytes)?,
@@ -290,9 +322,14 @@ impl Layout {
 }
 
 /// Adds the lines of a text; `true` if it had to be left out.
-fn text(ops: &mut Vec<Op>, text: Option<&str>, paper: &PaperProfile, large: bool) -> bool {
+fn text(ops: &mut Vec<Op>, text: Option<&str>, (paper, fonts): (&PaperProfile, &Fonts), large: bool) -> bool {
     let Some(text) = text.filter(|text| !codepage::clean(text).is_empty()) else { return false };
-    let Some(bytes) = codepage::printable(text, paper.code_page) else { return true };
+    let Some(bytes) = codepage::printable(text, paper.code_page) else {
+        let drawn = letters(text, paper, fonts, large);
+        let omitted = drawn.is_none();
+        ops.extend(drawn.into_iter().flatten().map(Op::Letters));
+        return omitted;
+    };
     let columns = paper.width_dots.div_euclid(FONT_A_DOTS);
     let twice = large && bytes.len().saturating_mul(2) <= usize::from(columns);
     let scale = if twice { 2 } else { 1 };
@@ -302,6 +339,21 @@ fn text(ops: &mut Vec<Op>, text: Option<&str>, paper: &PaperProfile, large: bool
         scale,
     }));
     false
+}
+
+/// The lines of a text as dots: twice as large if it shall be and then fits on one line; `None` if no font has it.
+fn letters(text: &str, paper: &PaperProfile, fonts: &Fonts, large: bool) -> Option<Vec<Bitmap>> {
+    let em = paper.dots(LETTERS_EM_UM).max(1);
+    let drawn = |em, lines| lettering::lines(text, fonts, Size { em, width: paper.width_dots, lines });
+    let twice = || drawn(em.saturating_mul(2), 2).filter(|lines| lines.len() == 1);
+    let lines = if large { twice() } else { None }.or_else(|| drawn(em, TEXT_LINES_MAX))?;
+    let gap = paper.dots(LETTERS_GAP_UM);
+    let apart = |line: Bitmap| {
+        let mut placed = Bitmap::new(line.width(), line.height().saturating_add(gap));
+        placed.stamp(&line, 0, 0);
+        placed
+    };
+    Some(lines.into_iter().map(apart).collect())
 }
 
 /// Breaks a line at its spaces, or within a word that is longer than a line.
@@ -323,66 +375,4 @@ fn lines(bytes: &[u8], columns: u16) -> impl Iterator<Item = &[u8]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn face(name: &str) -> CardFace {
-        CardFace {
-            title: Some("Ferretería Núñez".to_owned()),
-            name: Some(name.to_owned()),
-            letters: "FA0123456789ABCDEFGH".to_owned(),
-            clear: "FA01-2345-6789-ABCD-EFGH".to_owned(),
-            digits: "0123456789012345678901234567".to_owned(),
-        }
-    }
-
-    fn paper(width_dots: u16) -> PaperProfile {
-        PaperProfile { width_dots, code_page: Some(CodePage::Cp850), ..PaperProfile::default() }
-    }
-
-    #[test]
-    fn the_bar_code_needs_418_dots() {
-        for (width, bars) in [(384, false), (416, false), (424, true), (512, true), (576, true)] {
-            let layout = Layout::new(&face("Ana"), &paper(width)).unwrap();
-            assert_eq!(layout.omitted, Omitted { bars: !bars, ..Omitted::default() }, "{width}");
-        }
-    }
-
-    #[test]
-    fn modules_by_resolution() {
-        let module = |paper: &PaperProfile| {
-            Layout::new(&face("Ana"), paper).unwrap().ops.iter().find_map(|op| match op {
-                Op::Qr { module } => Some(*module),
-                Op::Text { .. } | Op::Blank(_) | Op::Bars { .. } | Op::End { .. } => None,
-            })
-        };
-        assert_eq!(module(&paper(576)), Some(6));
-        assert_eq!(module(&PaperProfile { dpi: 180, ..paper(512) }), Some(5));
-        assert_eq!(module(&paper(128)), Some(3));
-        assert_eq!(Layout::new(&face("Ana"), &paper(32)).unwrap_err(), LayoutError::TooNarrow);
-    }
-
-    #[test]
-    fn a_name_that_does_not_fit_is_left_out_and_told() {
-        let layout = Layout::new(&face("王小明"), &paper(576)).unwrap();
-        assert!(layout.omitted.name && !layout.omitted.title);
-    }
-
-    #[test]
-    fn lines_break_at_spaces() {
-        let broken: Vec<&[u8]> = lines(b"Maria del Carmen Fernandez-Villaverde", 12).collect();
-        assert_eq!(broken, [&b"Maria del"[..], b"Carmen", b"Fernandez-Vi", b"llaverde"]);
-    }
-
-    #[test]
-    fn nothing_in_a_card_is_a_real_time_command() {
-        for native in [false, true] {
-            for width in [128, 384, 512, 576, 832] {
-                let mut face = face("Ana \u{10}\u{4}\u{1} \u{10}\u{14}\u{1}");
-                face.digits = "1604160516200123456789012345".to_owned();
-                let bytes = Layout::new(&face, &paper(width)).unwrap().encode(native).unwrap();
-                assert!(!escpos::has_real_time(&bytes), "{width} {native}");
-            }
-        }
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! Puts a card on paper: what it looks like, the bytes a receipt printer wants, and proof that it printed.
 //!
-//! Pure: nothing here opens a port, reads a clock or awaits. [`layout`] turns a [`CardFace`] into
-//! lines and symbols for one paper width, [`escpos`] turns those into bytes, [`queue`] is the
+//! Pure: nothing here opens a port or a file, reads a clock or awaits. [`layout`] turns a [`CardFace`] into
+//! lines and symbols for one paper width, [`lettering`] draws what the printer has no letters for, [`escpos`] turns those into bytes, [`queue`] is the
 //! conversation with one printer (events in, bytes and job states out), and [`paper`] is the other
 //! end of it: an interpreter that answers as a printer does and keeps the dots. `device` owns the
 //! port that carries the bytes.
@@ -12,7 +12,9 @@
 pub mod code128;
 pub mod codepage;
 pub mod escpos;
+pub mod fonts;
 pub mod layout;
+pub mod lettering;
 pub mod paper;
 pub mod queue;
 pub mod raster;

@@ -16,6 +16,7 @@ mod talk;
 pub use state::{FailReason, JobState, NoPort, PrinterCondition};
 
 use super::CardFace;
+use super::fonts::{FontFile, Fonts};
 use super::layout::{Layout, LayoutError, Omitted, PaperProfile};
 use super::reply::ReplyParser;
 use crate::domain::id::JobId;
@@ -214,18 +215,24 @@ impl Queue {
         }
     }
 
-    /// Takes a job; it is begun by the next [`Self::handle`].
+    /// The fonts that [`Self::submit`] wants for a card.
+    #[must_use]
+    pub fn fonts_needed(&self, face: &CardFace) -> Vec<FontFile> {
+        Layout::fonts_needed(face, &self.paper)
+    }
+
+    /// Takes a job; it is begun by the next [`Self::handle`]. `fonts` are for what the code page does not hold.
     ///
     /// # Errors
     /// [`SubmitError`]; nothing was taken.
-    pub fn submit(&mut self, job: &Job) -> Result<(), SubmitError> {
+    pub fn submit(&mut self, job: &Job, fonts: &Fonts) -> Result<(), SubmitError> {
         if self.jobs.len() >= JOBS_MAX {
             return Err(SubmitError::Full);
         }
         if self.jobs.iter().any(|entry| entry.id == job.id) {
             return Err(SubmitError::Twice);
         }
-        let entry = Entry { id: job.id, layout: Layout::new(&job.face, &self.paper)? };
+        let entry = Entry { id: job.id, layout: Layout::new(&job.face, &self.paper, fonts)? };
         self.tell(&entry, JobState::Queued);
         self.jobs.push_back(entry);
         Ok(())

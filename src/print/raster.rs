@@ -6,6 +6,7 @@ use qrcode::bits::Bits;
 use qrcode::types::Color;
 use qrcode::{EcLevel, QrCode, Version};
 use std::fmt;
+use zeroize::Zeroize;
 
 /// Light modules around a QR symbol. Source: ISO/IEC 18004, section on the quiet zone: 4 for QR model 2.
 pub const QR_QUIET_MODULES: u16 = 4;
@@ -14,7 +15,7 @@ pub const QR_QUIET_MODULES: u16 = 4;
 pub const QR_SIDE_MODULES: u16 = 25;
 
 /// A rectangle of dots, each black or white; made white.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Zeroize)]
 pub struct Bitmap {
     width: u16,
     height: u16,

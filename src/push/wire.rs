@@ -80,6 +80,8 @@ pub enum Event<'a> {
         state: &'a str,
         /// Why it failed or waits, if it does.
         reason: Option<&'a str>,
+        /// Texts that its paper lacks: `title`, `name`.
+        omitted: &'a [&'static str],
     },
     /// Anything else that a till should know, already composed by `daemon` as a JSON object (store, vault, readers).
     State(&'a RawValue),

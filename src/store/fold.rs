@@ -7,7 +7,7 @@ mod sales;
 
 use super::{
     CUSTOMERS, JOBS, JOBS_OPEN, Job, Merge, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION, VISITS,
-    VISITS_FORGOTTEN, Visit, VisitState, consent, contest, credit, just_after, lost, merged, operator,
+    VISITS_FORGOTTEN, Visit, VisitState, alert, consent, contest, credit, just_after, lost, merged, operator,
     parked, points, reward, value,
 };
 use crate::domain::customer::Customer;
@@ -78,6 +78,7 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
         StoreEvent::VisitOpened { visit, customer, register, repeat_of, .. } => {
             open_visit(meta, views, (visit, customer, register), repeat_of)
         }
+        StoreEvent::BlockedCardShown(shown) => alert::keep(views, at, shown),
         StoreEvent::VisitEnded { visit } => end_visit(views, visit),
         event @ (StoreEvent::SaleRecorded(_)
         | StoreEvent::SaleAttached { .. }
@@ -93,7 +94,7 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
         | StoreEvent::IssueRescheduled { .. }
         | StoreEvent::IssueAnswered { .. }) => issues::apply(at, event, views),
         StoreEvent::PointsMoved { customer, entry } => points::apply(views, at, customer, &entry),
-        StoreEvent::PointsAdjustmentProposed(adjustment) => points::keep_adjustment(views, &adjustment),
+        StoreEvent::PointsAdjustmentProposed(adjustment) => points::keep_adjustment(views, at, &adjustment),
         StoreEvent::PointsAdjustmentDecided { adjustment, approved, by, .. } => {
             points::decide_adjustment(views, adjustment, approved, by)
         }
@@ -106,11 +107,14 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
         StoreEvent::ContestEntered(entry) => contest::enter(views, &entry),
         StoreEvent::ContestDrawn(drawn) => contest::keep_draw(views, &drawn),
         StoreEvent::JobQueued { job, customer, card, printer } => {
-            let kept = Job { job, customer, card, printer, state: "queued".to_owned(), reason: None };
+            let state = "queued".to_owned();
+            let kept = Job { job, customer, card, printer, state, reason: None, omitted: Vec::new() };
             put(views, JOBS_OPEN, job.0.as_bytes(), &())?;
             put(views, JOBS, job.0.as_bytes(), &kept)
         }
-        StoreEvent::JobMoved { job, state, reason } => move_job(views, job, state, reason),
+        StoreEvent::JobMoved { job, state, reason, omitted } => {
+            move_job(views, job, (state, reason), omitted)
+        }
         StoreEvent::RewardHeld(held) => reward::keep(views, *held),
         StoreEvent::CreditGiven(given) => credit::give(views, &given),
         StoreEvent::CreditPaid { sale, payment, .. } => credit::pay(views, sale, payment),
@@ -125,11 +129,15 @@ fn keep_request(meta: &Meta, views: &mut dyn ReadWrite, key: Uuid) -> Result<(),
 fn move_job(
     views: &mut dyn ReadWrite,
     job: JobId,
-    state: String,
-    reason: Option<String>,
+    moved: (String, Option<String>),
+    omitted: Vec<String>,
 ) -> Result<(), FoldError> {
     let mut kept: Job = known(views, JOBS, job.0.as_bytes(), "a job moves that was never queued")?;
-    (kept.state, kept.reason) = (state, reason);
+    (kept.state, kept.reason) = moved;
+    // What ends a job without its printer knows nothing of its paper.
+    if !omitted.is_empty() {
+        kept.omitted = omitted;
+    }
     if JOB_ENDS.contains(&kept.state.as_str()) {
         views.remove(JOBS_OPEN, job.0.as_bytes());
     }

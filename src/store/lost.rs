@@ -1,7 +1,7 @@
 //! Sales that did not come about, by customer and by day.
 
 use super::fold::{known, put};
-use super::{StoreError, value};
+use super::{StoreError, numbers_of, survivor, value};
 use crate::domain::id::{CustomerNumber, LostId, SaleId};
 use crate::domain::lost::Lost;
 use crate::domain::time::Day;
@@ -12,15 +12,17 @@ const LOST: View = super::neutral(27);
 /// `c` and customer number, or `d` and day; then the id: where each is listed.
 const LOST_BY: View = super::neutral(28);
 
-/// One of them.
+/// One of them, with the number that stands for its customer now.
 ///
 /// # Errors
-/// [`StoreError`] when the view cannot be read.
+/// [`StoreError`] when a view cannot be read.
 pub fn lost(views: &(impl Read + ?Sized), lost: LostId) -> Result<Option<Lost>, StoreError> {
-    value(views, LOST, lost.0.as_bytes())
+    let Some(kept) = value::<Lost>(views, LOST, lost.0.as_bytes())? else { return Ok(None) };
+    let customer = kept.customer.map(|customer| survivor(views, customer)).transpose()?;
+    Ok(Some(Lost { customer, ..kept }))
 }
 
-/// Those of a customer, oldest first, at most `limit`.
+/// Those of a customer and of everybody who was merged into them, oldest first, at most `limit`.
 ///
 /// # Errors
 /// [`StoreError`] when a view cannot be read.
@@ -29,7 +31,14 @@ pub fn lost_of(
     customer: CustomerNumber,
     limit: usize,
 ) -> Result<Vec<Lost>, StoreError> {
-    by_key(views, views.scan(LOST_BY, &by_customer(customer), limit)?)
+    let mut entries = Vec::new();
+    for number in numbers_of(views, customer)? {
+        entries.extend(views.scan(LOST_BY, &by_customer(number), limit)?);
+    }
+    // An id begins with when it was told.
+    entries.sort_unstable_by(|(one, _), (other, _)| one.get(17..).cmp(&other.get(17..)));
+    entries.truncate(limit);
+    by_key(views, entries)
 }
 
 /// Those of a business day, oldest first, at most `limit`.

@@ -4,6 +4,7 @@
 //! whole, so that whoever reads one sees a state that was. Views are in postcard: compact, and never
 //! kept for long, for another [`VIEWS_VERSION`] makes them anew from the journal, which is JSON.
 
+mod alert;
 mod consent;
 mod contest;
 mod credit;
@@ -18,6 +19,7 @@ mod points;
 mod reward;
 mod sale;
 
+pub use alert::{CardAlertKept, card_alerts};
 pub use consent::consent_text;
 pub use contest::{drawn, entries, entries_of};
 pub use credit::{credit, credits_of, credits_open};
@@ -28,7 +30,10 @@ pub use merged::{Merge, customer, customer_of, merge, numbers_of, sale_owner, su
 pub use months::months;
 pub use operator::{operator, operators};
 pub use parked::{parked, parked_open};
-pub use points::{HoldKept, LedgerLine, adjustment, hold, points, points_due, points_ledger, points_of_sale};
+pub use points::{
+    HoldKept, LedgerLine, adjustment, adjustments_open, hold, points, points_due, points_ledger,
+    points_of_sale,
+};
 pub use reward::{RewardKept, reward, rewards_in, rewards_of};
 pub use sale::{has_receipt, own_sales_of, returned, sale, sale_of_receipt, sales_of};
 
@@ -125,6 +130,8 @@ pub struct Job {
     pub state: String,
     /// Why it failed.
     pub reason: Option<String>,
+    /// Texts that its paper lacks: `title`, `name`.
+    pub omitted: Vec<String>,
 }
 
 /// What is kept under one number, whatever was merged.

@@ -1,7 +1,7 @@
 //! Points: each customer's account, the ledger behind it, holds, corrections, and what time will do next.
 
 use super::fold::{known, put, unfit};
-use super::{ACCOUNT, CUSTOMERS, StoreError, beside, merged, months, neutral, reward, value};
+use super::{ACCOUNT, CUSTOMERS, StoreError, beside, merged, months, neutral, numbers_of, reward, value};
 use crate::domain::id::{AdjustmentId, CustomerNumber, HoldId, SaleId};
 use crate::domain::points::{Account, Adjustment, PointsEntry, PointsKind, Slice};
 use crate::domain::time::Timestamp;
@@ -17,6 +17,8 @@ const HOLDS: View = neutral(19);
 /// When, then customer number: what lapses or expires by itself.
 const DUE: View = neutral(20);
 const ADJUSTMENTS: View = neutral(21);
+/// Ids of the corrections that nobody has decided → when they were proposed.
+const ADJUSTMENTS_OPEN: View = neutral(32);
 
 /// The most entries of one sale: an earning and what is taken back of it line by line.
 const OF_SALE_MAX: usize = 256;
@@ -61,7 +63,8 @@ pub fn points(views: &(impl Read + ?Sized), customer: CustomerNumber) -> Result<
     Ok(value(views, CUSTOMERS, &beside(customer, ACCOUNT))?.unwrap_or_default())
 }
 
-/// The newest lines of a customer's ledger, newest first, at most `limit`.
+/// The newest lines of a customer's ledger and of everybody's who was merged into them, newest first, at most `limit`. Of one
+/// moment the lines of whoever goes on come first.
 ///
 /// # Errors
 /// [`StoreError`] when a view cannot be read.
@@ -70,11 +73,15 @@ pub fn points_ledger(
     customer: CustomerNumber,
     limit: usize,
 ) -> Result<Vec<LedgerLine>, StoreError> {
-    let newest_first = (1..=points(views, customer)?.entries()).rev().take(limit);
-    let mut lines = Vec::new();
-    for number in newest_first {
-        lines.extend(value(views, LEDGER, &line_key(customer, number))?);
+    let mut lines: Vec<LedgerLine> = Vec::new();
+    for owner in numbers_of(views, customer)? {
+        let newest_first = (1..=points(views, owner)?.entries()).rev().take(limit);
+        for number in newest_first {
+            lines.extend(value(views, LEDGER, &line_key(owner, number))?);
+        }
     }
+    lines.sort_by_key(|line| std::cmp::Reverse(line.at));
+    lines.truncate(limit);
     Ok(lines)
 }
 
@@ -129,7 +136,28 @@ pub fn adjustment(
     value(views, ADJUSTMENTS, adjustment.0.as_bytes())
 }
 
-pub(super) fn keep_adjustment(views: &mut dyn ReadWrite, kept: &Adjustment) -> Result<(), FoldError> {
+/// The corrections that nobody has decided, with when they were proposed, the oldest first, at most `limit`.
+///
+/// # Errors
+/// [`StoreError`] when a view cannot be read.
+pub fn adjustments_open(
+    views: &(impl Read + ?Sized),
+    limit: usize,
+) -> Result<Vec<(Timestamp, Adjustment)>, StoreError> {
+    let mut open = Vec::new();
+    for (id, at) in views.scan(ADJUSTMENTS_OPEN, &[], limit)? {
+        let at = postcard::from_bytes(&at).map_err(StoreError::Layout)?;
+        open.extend(value(views, ADJUSTMENTS, &id)?.map(|kept| (at, kept)));
+    }
+    Ok(open)
+}
+
+pub(super) fn keep_adjustment(
+    views: &mut dyn ReadWrite,
+    at: Timestamp,
+    kept: &Adjustment,
+) -> Result<(), FoldError> {
+    put(views, ADJUSTMENTS_OPEN, kept.adjustment.0.as_bytes(), &at)?;
     put(views, ADJUSTMENTS, kept.adjustment.0.as_bytes(), kept)
 }
 
@@ -143,6 +171,7 @@ pub(super) fn decide_adjustment(
     let mut kept: Adjustment =
         known(views, ADJUSTMENTS, key, "a correction is decided that nobody proposed")?;
     kept.decided = Some((approved, by));
+    views.remove(ADJUSTMENTS_OPEN, key);
     put(views, ADJUSTMENTS, key, &kept)
 }
 

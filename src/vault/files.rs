@@ -79,7 +79,8 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn sync_folder(path: &Path) -> io::Result<()> {
+/// Syncs the folder that `path` is in.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     step()?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()

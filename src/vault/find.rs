@@ -35,6 +35,13 @@ impl Vault {
         first_link(views, &self.keyring.alias_hashes(alias))
     }
 
+    /// Whether views that are behind may still lead to this customer although they were erased: their end is in the list, and the
+    /// views were not made anew since.
+    #[must_use]
+    pub fn may_be_erased(&self, customer: CustomerNumber) -> bool {
+        self.lists.is_ending(customer)
+    }
+
     /// Customers that one term at least of every group leads to, at most [`FOUND_MAX`], and whether there may be more.
     ///
     /// # Errors

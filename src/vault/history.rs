@@ -25,6 +25,8 @@ const WRITINGS_MAX: usize = 2_000;
 pub struct Writing {
     /// Which transaction.
     pub meta: Meta,
+    /// Under which number.
+    pub customer: CustomerNumber,
     /// Which section.
     pub section: String,
     /// What it held.
@@ -81,24 +83,24 @@ pub struct History {
 }
 
 impl Vault {
-    /// What was ever written of a customer, section by section. Waits for disks, and reads a journal.
+    /// What was ever written of a customer under any of these numbers, section by section. Waits for disks, and reads a journal.
     ///
     /// # Errors
     /// [`VaultError::Locked`]; [`VaultError::Journal`].
-    pub fn history(&self, log: &Log, customer: CustomerNumber) -> Result<History, VaultError> {
+    pub fn history(&self, log: &Log, numbers: &[CustomerNumber]) -> Result<History, VaultError> {
         let mut reading = Reading {
             vault: self,
-            customer,
+            numbers,
             keys: BTreeMap::new(),
-            now: None,
+            now: BTreeMap::new(),
             found: VecDeque::new(),
             more: false,
         };
         self.key_file()?;
-        let number = customer.to_string();
+        let texts: Vec<String> = numbers.iter().map(ToString::to_string).collect();
         let mut visit = |meta: &Meta, event: &[u8]| {
             // Most events are others': told without taking them apart.
-            if std::str::from_utf8(event).is_ok_and(|text| text.contains(&number))
+            if std::str::from_utf8(event).is_ok_and(|text| texts.iter().any(|number| text.contains(number)))
                 && let Ok(event) = serde_json::from_slice(event)
             {
                 reading.see(*meta, event);
@@ -112,10 +114,11 @@ impl Vault {
 
 struct Reading<'v> {
     vault: &'v Vault,
-    customer: CustomerNumber,
+    numbers: &'v [CustomerNumber],
     /// The customer's keys, as far as they are still there.
     keys: BTreeMap<KeyRef, Option<Dek>>,
-    now: Option<KeyRef>,
+    /// The key that each number has at this place of the journal.
+    now: BTreeMap<CustomerNumber, KeyRef>,
     found: VecDeque<Writing>,
     more: bool,
 }
@@ -123,20 +126,22 @@ struct Reading<'v> {
 impl Reading<'_> {
     fn see(&mut self, meta: Meta, event: VaultEvent) {
         match event {
-            VaultEvent::KeyAssigned { customer, slot, generation } if customer == self.customer => {
+            VaultEvent::KeyAssigned { customer, slot, generation } if self.numbers.contains(&customer) => {
                 let place = KeyRef { slot, generation };
                 let ended = self.vault.lists.erasures();
                 let ended = ended.iter().any(|kept| kept.key == place && kept.stage != Stage::Intended);
                 let keys = self.vault.key_file().ok().filter(|_| !ended);
                 self.keys.insert(place, keys.and_then(|keys| keys.dek(place).ok()));
-                self.now = Some(place);
+                self.now.insert(customer, place);
             }
-            VaultEvent::SectionSealed { customer, section, rev, sealed } if customer == self.customer => {
-                let held = self.open(&section, rev, &sealed).map_or(Held::Unreadable, Held::Text);
-                self.push(Writing { meta, section, held });
+            VaultEvent::SectionSealed { customer, section, rev, sealed }
+                if self.numbers.contains(&customer) =>
+            {
+                let held = self.open(customer, (&section, rev), &sealed).map_or(Held::Unreadable, Held::Text);
+                self.push(Writing { meta, customer, section, held });
             }
-            VaultEvent::SectionRemoved { customer, section } if customer == self.customer => {
-                self.push(Writing { meta, section, held: Held::Nothing });
+            VaultEvent::SectionRemoved { customer, section } if self.numbers.contains(&customer) => {
+                self.push(Writing { meta, customer, section, held: Held::Nothing });
             }
             VaultEvent::KeyAssigned { .. }
             | VaultEvent::SectionSealed { .. }
@@ -145,18 +150,24 @@ impl Reading<'_> {
         }
     }
 
-    fn open(&self, section: &str, rev: u64, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let dek = self.keys.get(&self.now?)?.as_ref()?;
+    fn open(
+        &self,
+        customer: CustomerNumber,
+        (section, rev): (&str, u64),
+        sealed: &str,
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        let dek = self.keys.get(self.now.get(&customer)?)?.as_ref()?;
         let sealed = Sealed::from_kept(&BASE64.decode(sealed).ok()?);
-        seal::open(dek, &Aad { customer: self.customer, section, rev }, &sealed).ok()
+        seal::open(dek, &Aad { customer, section, rev }, &sealed).ok()
     }
 
     fn push(&mut self, writing: Writing) {
         // Within one transaction what was taken out to be sealed anew was never gone.
+        let place = |one: &Writing| (one.meta.seq, one.customer);
         let before = self
             .found
             .iter()
-            .rposition(|kept| kept.meta.seq == writing.meta.seq && kept.section == writing.section);
+            .rposition(|kept| place(kept) == place(&writing) && kept.section == writing.section);
         if let Some(before) = before {
             self.found.remove(before);
         }

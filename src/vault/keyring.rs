@@ -9,7 +9,11 @@
 //! ```
 //!
 //! Every hash is HMAC-SHA256 under a sub-key of its own (HKDF-SHA256, RFC 5869), cut to 16 bytes. Look-ups try the
-//! newest version, then older ones; what is written uses the newest.
+//! newest version, then older ones; what is written uses the newest. The second disk has a copy of both files (`second.rs`).
+
+mod second;
+
+pub use second::Joined;
 
 use super::files;
 use super::kek::{self, KEY_BYTES};

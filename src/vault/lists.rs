@@ -107,6 +107,12 @@ impl Lists {
         self.erasures.lock().iter().any(|kept| kept.customer == customer)
     }
 
+    /// Whether a key of this customer has come to its end, or is about to, since the views were last made anew.
+    pub(super) fn is_ending(&self, customer: CustomerNumber) -> bool {
+        let ending = |kept: &Erasure| kept.customer == customer && kept.stage != Stage::Renewed;
+        self.erasures.lock().iter().any(ending)
+    }
+
     /// Notes marks, durably.
     pub(super) fn mark(&self, marks: &[Hash16]) -> Result<(), KeyError> {
         self.marks.change(|kept| kept.extend(marks.iter().copied()))

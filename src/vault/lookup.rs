@@ -10,7 +10,7 @@ mod sound;
 use super::keyring::IndexField;
 use super::twins;
 use crate::domain::contact::{CallingCode, E164, EMAIL_CHARS_MAX, Email};
-use crate::domain::person::{Person, day_and_year, is_east_asian_letter, postcode_term};
+use crate::domain::person::{NameOrder, Person, day_and_year, is_east_asian_letter, postcode_term};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -262,6 +262,8 @@ pub struct Masked {
     pub name: String,
     /// Such as `••• ••• 456`, if there is a number.
     pub telephone: Option<String>,
+    /// Where the whole name stands in a list.
+    pub order: NameOrder,
 }
 
 /// Shows nothing of it: a first name and three digits are still somebody's.
@@ -285,7 +287,7 @@ pub fn masked(person: &Person) -> Masked {
     };
     let telephone = person.telephone.first();
     let telephone = telephone.map(|telephone| format!("••• ••• {}", telephone.e164.last_three()));
-    Masked { name, telephone }
+    Masked { name, telephone, order: person.order() }
 }
 
 fn prefix_lengths(word: &str) -> std::ops::RangeInclusive<usize> {

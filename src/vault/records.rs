@@ -48,6 +48,25 @@ impl Vault {
         serde_json::from_slice(&plaintext).map(Some).map_err(|_| VaultError::Layout { what: "record" })
     }
 
+    /// One record of a customer who has several numbers, with the key of the one it is kept under; `None` if it is under none.
+    ///
+    /// # Errors
+    /// As [`Self::section`].
+    pub fn record_of<'k, T: DeserializeOwned>(
+        &self,
+        views: &(impl Read + ?Sized),
+        keys: &'k [CustomerKey],
+        prefix: &str,
+        id: Uuid,
+    ) -> Result<Option<(&'k CustomerKey, T)>, VaultError> {
+        for key in keys {
+            if let Some(record) = self.record(views, key, prefix, id)? {
+                return Ok(Some((key, record)));
+            }
+        }
+        Ok(None)
+    }
+
     /// All records under a prefix, oldest first; of several numbers where one customer was merged from them.
     ///
     /// # Errors

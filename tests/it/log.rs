@@ -4,6 +4,7 @@
 mod commit;
 mod crash;
 mod damage;
+mod mend;
 mod model;
 mod renew;
 mod restore;

@@ -3,12 +3,14 @@
 
 mod any_bytes;
 mod any_day;
+mod letters;
 mod talk;
 
 use fichad::domain::id::JobId;
 use fichad::print::CardFace;
 use fichad::print::codepage::{self, CodePage};
 use fichad::print::escpos;
+use fichad::print::fonts::Fonts;
 use fichad::print::layout::{Layout, Omitted, PaperProfile};
 use fichad::print::paper::{Model, Paper, page::Page};
 use fichad::print::queue::Job;
@@ -80,7 +82,17 @@ const MODULES: &str = "
 
 /// Prints a card straight into the emulated printer.
 fn print(face: &CardFace, paper: &PaperProfile, model: Model, native: bool) -> (Page, Omitted) {
-    let layout = Layout::new(face, paper).unwrap();
+    print_with(face, paper, &Fonts::default(), model, native)
+}
+
+fn print_with(
+    face: &CardFace,
+    paper: &PaperProfile,
+    fonts: &Fonts,
+    model: Model,
+    native: bool,
+) -> (Page, Omitted) {
+    let layout = Layout::new(face, paper, fonts).unwrap();
     let mut printer = Paper::new(model);
     printer.push(&layout.encode(native).unwrap());
     assert!(printer.unknown().is_empty(), "{:?}", printer.unknown());
@@ -185,7 +197,7 @@ proptest! {
     ) {
         let mut face = face();
         (face.name, face.letters, face.digits) = (Some(name.clone()), letters.clone(), digits.clone());
-        let bytes = Layout::new(&face, &profile(width)).unwrap().encode(native).unwrap();
+        let bytes = Layout::new(&face, &profile(width), &Fonts::default()).unwrap().encode(native).unwrap();
         prop_assert!(!escpos::has_real_time(&bytes));
         let (page, omitted) = print(&face, &profile(width), Model { width_dots: width, ..Model::FULL }, native);
         let dots = page.to_bitmap(width);

@@ -59,7 +59,7 @@ class Books(Sales, Told):
         if len(self.group(leaving)) - 1 + len(self.group(staying)) - 1 >= self.rules["members_max"]:
             raise Refused("conflict")
         if self.holds_of(leaving):
-            raise Refused("conflict")
+            raise Refused("conflict", "from")
         self.state.put("merged", leaving, staying)
         self.state.put("members", staying, (*self.state.get("members", staying, ()), leaving))
         self.state.put("merge", result["merge"], (leaving, staying, False))
@@ -132,7 +132,7 @@ class Books(Sales, Told):
         if p["points"] < 1:
             raise Refused("invalid_params", "points")
         if len(self.holds_of(number)) >= self.rules["holds_max"]:
-            raise Refused("conflict")
+            raise Refused("conflict", "points")
         if p["points"] > max(self.free(number), 0):
             raise Refused("conflict", "points")
         self.state.put("hold", result["hold"], (number, p["points"], 0))
@@ -151,7 +151,7 @@ class Books(Sales, Told):
             raise Refused("not_found")
         number, held, _ = kept
         if held == 0:
-            raise Refused("conflict")
+            raise Refused("conflict", "hold")
         if not 1 <= p["points"]:
             raise Refused("invalid_params", "points")
         if p["points"] > held:
@@ -213,7 +213,7 @@ class Books(Sales, Told):
             raise Refused("not_found")
         number, points, by, decided = kept
         if decided is not None:
-            raise Refused("conflict")
+            raise Refused("conflict", "adjustment")
         if p["approve"] and by == self.clerk:
             raise Refused("forbidden")
         self.state.put("adjustment", p["adjustment"], (number, points, by, p["approve"]))

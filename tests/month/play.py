@@ -37,6 +37,7 @@ RULES = {
     "holds_max": 8,
     "members_max": 8,
     "list_max": 50,
+    "lines_max": 200,
 }
 
 

@@ -93,7 +93,7 @@ class Sales:
         if kept is None:
             raise Refused("not_found")
         if kept["voided"]:
-            raise Refused("conflict")
+            raise Refused("conflict", "sale")
         return kept
 
     def sale_record(self, p, result):
@@ -135,7 +135,7 @@ class Sales:
         if wanted is None:
             back = sum(amount for _, amount in left)
             if not any(quantity for quantity, _ in left):
-                raise Refused("conflict")
+                raise Refused("conflict", "sale")
             return back, tuple((0, 0) for _ in left)
         back = 0
         for at, line in enumerate(wanted):
@@ -149,8 +149,10 @@ class Sales:
             back += share
         return back, tuple(left)
 
-    def bring_back(self, sale, back, left):
+    def bring_back(self, sale, back, left, day):
         kept = self.state.get("sale", sale)
+        if day < kept["receipt"]["day"]:
+            raise Refused("invalid_params", "receipt.day")
         self.change_sale(sale, back=kept["back"] + back, left=left)
         if kept["customer"] is not None:
             self.buys(kept["customer"], kept["receipt"]["currency"], -back, 0)
@@ -163,8 +165,8 @@ class Sales:
             raise Refused("invalid_params", "receipt.tenders")
         if self.state.get("receipt", self.place(p, p["receipt"])) is not None:
             raise Refused("conflict", "receipt.number")
+        self.bring_back(p["sale"], back, left, p["receipt"]["day"])
         self.state.put("receipt", self.place(p, p["receipt"]), result["return"])
-        self.bring_back(p["sale"], back, left)
         return {"customer": self.whose(kept)}
 
     def sale_void(self, p, result):
@@ -173,7 +175,7 @@ class Sales:
             raise Refused("not_found")
         untouched = sum(amount for _, amount in kept["left"]) == kept["receipt"]["total"]
         if kept["exchange"] or kept["voided"] or not untouched:
-            raise Refused("conflict")
+            raise Refused("conflict", "sale")
         self.change_sale(p["sale"], voided=True)
         if kept["customer"] is not None:
             self.buys(kept["customer"], kept["receipt"]["currency"], -kept["receipt"]["total"], -1)
@@ -196,7 +198,7 @@ class Sales:
                 raise Refused("invalid_params", field)
         if self.state.get("receipt", self.place(p, receipt)) is not None:
             raise Refused("conflict", "receipt.number")
-        self.bring_back(p["sale"], back, left)
+        self.bring_back(p["sale"], back, left, receipt["day"])
         by_goods = [{"kind": "EXCHANGE", "amount": covered}] if covered else []
         customer = self.whose(kept)
         whole = {**receipt, "tenders": by_goods + receipt["tenders"]}

@@ -58,9 +58,12 @@ class Told:
         return {}
 
     def ledger_told(self, number, result):
-        """Balances are sums: a ledger that is told whole comes to what the customer has."""
+        """Balances are sums: a ledger that is told whole, of every number, comes to what the customer has."""
         entries = result["entries"]
-        if entries and entries[-1]["number"] == 1 and len(entries) == entries[0]["number"]:
+        for entry in entries:
+            if self.root(entry["customer"]) != number:
+                raise Wrong(f"a line of {entry['customer']} is told as {number}'s")
+        if len(entries) < self.rules["lines_max"]:
             # What is set aside or let go is told of them, and changes nothing.
             total = sum(entry["points"] for entry in entries if entry["kind"] not in ("HOLD", "RELEASE"))
             if total != self.has(number):

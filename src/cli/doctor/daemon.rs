@@ -87,7 +87,10 @@ fn parts(status: &Value, settings: &StoreSettings) -> Vec<Finding> {
     let why = at(status, "/store/why");
     let opened = match status.pointer("/store/state").and_then(Value::as_str).unwrap_or_default() {
         "open" => Finding::ok("store", "open"),
-        "opening" => Finding::note("store", "still opening; products pass", "ficha status"),
+        "opening" => {
+            let far = progress(status).map(|far| format!(": {far}")).unwrap_or_default();
+            Finding::note("store", format!("still opening{far}; products pass"), "ficha status")
+        }
         "read_only" => {
             Finding::wrong("store", format!("takes no writes: {why}"), "df -h; sudo systemctl restart fichad")
         }
@@ -127,6 +130,7 @@ fn parts(status: &Value, settings: &StoreSettings) -> Vec<Finding> {
         }
     };
     let mut findings = vec![opened, vault];
+    findings.extend(views(status));
     findings.extend(copy);
     findings.extend(operators(get(status, "operators")));
     let (readers, printers) = (rows(status, "/readers"), rows(status, "/printers"));
@@ -137,6 +141,33 @@ fn parts(status: &Value, settings: &StoreSettings) -> Vec<Finding> {
     findings.extend(readers.iter().map(reader));
     findings.extend(printers.iter().map(printer));
     findings
+}
+
+/// How far views are that are being built.
+fn progress(status: &Value) -> Option<String> {
+    let far = status.pointer("/store/progress")?;
+    Some(format!("{} of {} records of the {} views", at(far, "/records"), at(far, "/of"), at(far, "/half")))
+}
+
+/// Views that turned out damaged; `None` where none are known to be.
+fn views(status: &Value) -> Option<Finding> {
+    let why = at(status, "/store/views_why");
+    match status.pointer("/store/views").and_then(Value::as_str)? {
+        "rebuilding" => {
+            let far = progress(status).unwrap_or_else(|| "the journal is being read".to_owned());
+            let found = format!("{why}; they are being built anew ({far}), nothing is lost");
+            Some(Finding::note(
+                "views",
+                found,
+                "ficha status; if it comes again, look at the disk: journalctl --dmesg",
+            ))
+        }
+        _ => Some(Finding::wrong(
+            "views",
+            why,
+            "see to what is in the way, then sudo systemctl restart fichad",
+        )),
+    }
 }
 
 /// Who could sign on; `None` where nobody needs to and nobody could.
@@ -177,6 +208,27 @@ mod tests {
         let findings = parts(&bad, &StoreSettings::default());
         assert_eq!(wrong(&findings), ["store", "vault", "second copy", "operators", "reader", "printer"]);
         assert!(findings.iter().all(|finding| finding.mend.is_some() || finding.level == Level::Ok));
+        let views = |views: &str| {
+            let progress = json!({ "half": "neutral", "records": 3, "of": 9 });
+            let store =
+                json!({ "state": "open", "views": views, "views_why": "a block", "progress": progress });
+            let findings = parts(
+                &json!({ "store": store, "vault": "open", "readers": [], "printers": [] }),
+                &StoreSettings::default(),
+            );
+            findings
+                .into_iter()
+                .find(|finding| finding.check == "views")
+                .map(|finding| (finding.level, finding.found))
+        };
+        let (level, found) = views("rebuilding").unwrap();
+        assert!(
+            level == Level::Note
+                && found.contains("a block")
+                && found.contains("3 of 9 records of the neutral"),
+            "{found}"
+        );
+        assert_eq!(views("damaged").unwrap().0, Level::Wrong);
         let good = json!({ "store": { "state": "open" }, "vault": "open", "readers": [], "printers": [] });
         assert_eq!(wrong(&parts(&good, &StoreSettings::default())), [""; 0]);
     }

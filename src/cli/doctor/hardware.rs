@@ -6,7 +6,9 @@ use super::usb;
 use crate::config::Config;
 use crate::device::hotplug::{Class, Found, scan};
 use crate::device::keymap;
+use crate::device::printer_port::fonts;
 use crate::device::profile::{self, Mode};
+use crate::print::fonts::FontFile;
 use std::fs;
 use std::path::PathBuf;
 
@@ -54,6 +56,7 @@ pub(super) fn findings(host: &Host, config: &Config) -> Vec<Finding> {
     findings.extend(layouts(config));
     findings.extend(routes(config, &found));
     findings.extend(bars(config, &found));
+    findings.extend(letters(host, config));
     findings.extend(usb::printers(host, config));
     findings
 }
@@ -275,6 +278,32 @@ fn bars(config: &Config, found: &[Found]) -> Vec<Finding> {
         Finding::wrong("bars", text, "print on wider paper (`width_dots`), or use a reader with a camera")
     };
     found.iter().filter(sees_bars_alone).map(finding).collect()
+}
+
+/// Fonts for names that no printer has the letters for: one of each package, by a letter that needs it.
+fn letters(host: &Host, config: &Config) -> Option<Finding> {
+    if config.printers.printers.is_empty() {
+        return None;
+    }
+    let wanted =
+        [("other letters than those of `code_page`", "A"), ("Chinese, Japanese and Korean", "\u{738b}")];
+    let files =
+        wanted.iter().filter_map(|(of, letter)| Some((of, FontFile::needed(letter).into_iter().next()?)));
+    let missing: Vec<(&&str, FontFile)> =
+        files.filter(|(_, file)| fonts::find(&host.root, &file.name).is_none()).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let of: Vec<&str> = missing.iter().map(|(of, _)| **of).collect();
+    let packages: Vec<&str> = missing.iter().map(|(_, file)| file.package()).collect();
+    let names: Vec<&str> = missing.iter().map(|(_, file)| file.name.as_ref()).collect();
+    let found = format!(
+        "cards lack names in {}: {} is in none of {}",
+        of.join(" and in "),
+        names.join(" and "),
+        fonts::FOLDERS.join(", ")
+    );
+    Some(Finding::note("fonts", found, format!("sudo apt-get install {}", packages.join(" "))))
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ fn phrase(store: &StoreSettings) -> Option<Finding> {
         KeySource::File(_) | KeySource::Passphrase => "sudo -u fichad ficha vault phrase".to_owned(),
     };
     let mend = format!("{STOP}; {as_user}; {START}");
-    Some(Finding::note(
+    Some(Finding::wrong(
         "recovery phrase",
         "there is none: with the vault's key lost, no name can be read again",
         mend,
@@ -164,7 +164,7 @@ mod tests {
 
     fn store(dir: &Path, key: KeySource) -> StoreSettings {
         let vault = vault::Settings { key, second_dir: None };
-        StoreSettings { dir: dir.to_owned(), second_dir: None, vault }
+        StoreSettings { dir: dir.to_owned(), vault, ..StoreSettings::default() }
     }
 
     fn all(store: &StoreSettings) -> Vec<(&'static str, Level, String)> {
@@ -219,7 +219,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(KEYS), "").unwrap();
         let sealed = store(folder.path(), KeySource::Credential("vault.key".to_owned()));
-        assert!(told(&sealed, "recovery phrase").1.contains("LoadCredentialEncrypted=vault.key"));
+        let (level, mend) = told(&sealed, "recovery phrase");
+        assert!(level == Level::Wrong && mend.contains("LoadCredentialEncrypted=vault.key"));
         fs::write(folder.path().join(WAYS), "").unwrap();
         assert!(!all(&sealed).iter().any(|(check, ..)| *check == "recovery phrase"));
     }

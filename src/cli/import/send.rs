@@ -4,16 +4,17 @@
 //! that was cut off did is not known, and need not be: it is sent again, and what was done counts as done before.
 
 use crate::cli::ask::Asker;
+use crate::cli::progress::{Line, bar};
 use crate::push::client::{Client, ClientError};
 use crate::push::wire::REQUEST_BYTES_MAX;
 use csv::StringRecord;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Stderr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Requests under way at once: as many as the daemon works on.
@@ -31,9 +32,6 @@ const REJECTED_MAX: usize = 100_000;
 /// How often a request is sent again while the daemon has too much to do, and the pause before.
 const TRIES_MAX: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(250);
-
-/// How often the progress is drawn.
-const DRAW_EVERY: Duration = Duration::from_millis(200);
 
 /// What is asked of the daemon in every request.
 pub(super) struct Wish {
@@ -264,55 +262,32 @@ fn ask(client: &mut Client, params: &Value) -> Result<Value, ClientError> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "what a user waits for is measured")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-/// A line on a terminal that says how far it is.
+/// How far it is, for whoever waits at a terminal.
 pub(super) struct Progress {
     read: Arc<AtomicU64>,
     bytes: u64,
-    begun: Instant,
-    drawn: Option<Instant>,
-    shows: bool,
+    line: Line<Stderr>,
 }
 
 impl Progress {
     pub(super) fn new(read: Arc<AtomicU64>, bytes: u64) -> Self {
-        Self { read, bytes, begun: now(), drawn: None, shows: std::io::stderr().is_terminal() }
+        Self { read, bytes, line: Line::new() }
     }
 
     fn draw(&mut self, totals: &Totals) {
-        let at = now();
-        let soon = self.drawn.is_some_and(|drawn| at.saturating_duration_since(drawn) < DRAW_EVERY);
-        if !self.shows || soon {
-            return;
-        }
-        self.drawn = Some(at);
         let read = self.read.load(Ordering::Relaxed);
-        let line = progress(read, self.bytes, totals.rows, at.saturating_duration_since(self.begun));
-        let mut stderr = std::io::stderr().lock();
-        // Nothing hangs on whether it is seen.
-        write!(stderr, "\r\x1b[K{line}").and_then(|()| stderr.flush()).ok();
+        self.line.draw(|took| progress(read, self.bytes, totals.rows, took));
     }
 
     fn end(&mut self) {
-        if self.drawn.is_some() {
-            let mut stderr = std::io::stderr().lock();
-            write!(stderr, "\r\x1b[K").and_then(|()| stderr.flush()).ok();
-        }
+        self.line.end();
     }
 }
 
 fn progress(read: u64, bytes: u64, rows: u64, took: Duration) -> String {
-    const CELLS: u64 = 30;
-    let part = |of: u64| read.min(bytes).saturating_mul(of).checked_div(bytes).unwrap_or(of);
-    let bar: String = (0..CELLS).map(|cell| if cell < part(CELLS) { '#' } else { '.' }).collect();
-    let seconds = took.as_secs().max(1);
-    let left = bytes.saturating_sub(read).saturating_mul(seconds).checked_div(read.max(1)).unwrap_or(0);
-    let a_second = rows.checked_div(seconds).unwrap_or(0);
-    format!("[{bar}] {:3} %  {rows} rows, {a_second} a second, {left} s left", part(100))
+    let (bar, left) = bar(read, bytes, took);
+    let a_second = rows.checked_div(took.as_secs().max(1)).unwrap_or(0);
+    format!("{bar}  {rows} rows, {a_second} a second, {left} s left")
 }
 
 #[cfg(test)]

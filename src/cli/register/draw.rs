@@ -3,7 +3,9 @@
 //! Every text is made [`safe`]: a hint or a product's code must not reach the terminal as it is.
 
 use super::form::Form;
-use super::model::{Current, Mode, Model, Wish};
+use super::model::{Current, Mode, Model};
+use super::wish::Wish;
+use super::words::to_be_answered;
 use crate::cli::customer::plain;
 use crate::cli::points::in_words;
 use crate::cli::say::{at, get, rows, safe};
@@ -113,7 +115,7 @@ fn heading(wish: Wish) -> &'static str {
         Wish::Find => " Find ",
         Wish::Enrol => " Enrol ",
         Wish::Issue => " Open an issue ",
-        Wish::Open | Wish::Issues | Wish::Print | Wish::Dismiss => " ",
+        Wish::Open | Wish::Issues | Wish::Answer | Wish::Print | Wish::Dismiss => " ",
     }
 }
 
@@ -195,6 +197,10 @@ fn file_lines(current: &Current, now: i64) -> Vec<Line<'static>> {
         Some(count) => raw(format!("  Open issues: {count}")),
     });
     lines.extend(issues.iter().map(|issue| issue_line(issue, now)));
+    if let Some(issue) = to_be_answered(file) {
+        let kind = at(issue, "/kind");
+        lines.push(Line::from(bold(format!("  How content with the {kind}? Keys 1 (bad) to 5 (good)"))));
+    }
     for (word, few) in
         [("Plans", crate::cli::file::plans(file)), ("Ask for", crate::cli::file::questions(file))]
     {

@@ -1,11 +1,12 @@
 //! `ficha register`: a register in the terminal, for shops whose till shows nothing yet.
 //!
-//! [`model`] knows what happens, [`draw`] shows it, [`terminal`] waits for keys, signals and the daemon.
+//! [`model`] knows what happens, [`wish`] is what it wants done, [`draw`] shows it, [`terminal`] waits for keys, signals and the daemon.
 
 mod draw;
 mod form;
 mod model;
 mod terminal;
+mod wish;
 mod words;
 
 use super::ask::{Asker, Usage};

@@ -1,7 +1,8 @@
 //! What the register in the terminal knows and does. Pure: keys, events and answers in; requests out; [`draw`](super::draw) shows it.
 
 use super::form::{Field, Filled, Form, Press};
-use super::words::{by, micros, nameless};
+use super::wish::{Effect, Place, Wish};
+use super::words::{by, micros, nameless, to_be_answered};
 use crate::cli::customer;
 use crate::cli::event;
 use crate::cli::issue::{KINDS, as_in_a_file};
@@ -11,63 +12,6 @@ use std::collections::VecDeque;
 
 /// Events that stay to be looked at.
 const LINES_MAX: usize = 32;
-
-/// What the daemon is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
-    Find,
-    Open,
-    Enrol,
-    Issue,
-    Issues,
-    Print,
-    Dismiss,
-}
-
-impl Wish {
-    pub(super) fn method(self) -> &'static str {
-        match self {
-            Self::Find => "customer.find",
-            Self::Open => "file.open",
-            Self::Enrol => "customer.enrol",
-            Self::Issue => "issue.open",
-            Self::Issues => "issue.list",
-            Self::Print => "card.print",
-            Self::Dismiss => "customer.dismiss",
-        }
-    }
-
-    /// Whether it needs an idempotency key.
-    pub(super) fn is_write(self) -> bool {
-        !matches!(self, Self::Find | Self::Issues)
-    }
-}
-
-/// What the terminal's loop has to do next.
-#[derive(PartialEq)]
-pub(super) enum Effect {
-    Call(Wish, Value),
-    Acknowledge(Place),
-    Quit,
-}
-
-/// Never shows what is asked: it can be a person's data.
-impl std::fmt::Debug for Effect {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Call(wish, _) => write!(f, "Call({wish:?}, ••)"),
-            Self::Acknowledge(place) => write!(f, "Acknowledge({place:?})"),
-            Self::Quit => f.write_str("Quit"),
-        }
-    }
-}
-
-/// The last event dealt with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) stream: String,
-    pub(super) seq: u64,
-}
 
 /// The customer in front of the register. No `Debug`, nor have the others: names are in them.
 pub(super) struct Current {
@@ -259,6 +203,7 @@ impl Model {
                     .into_iter()
                     .collect()
             }
+            Press::Char(score @ '1'..='5') => self.score(score),
             Press::Char('i' | 'p' | 'd') => {
                 self.message = "no customer is here: let a card be shown, or find one with `f`".to_owned();
                 Vec::new()
@@ -271,6 +216,14 @@ impl Model {
             | Press::Right
             | Press::Backspace => Vec::new(),
         }
+    }
+
+    /// How content the customer is with the repair that is done: one key.
+    fn score(&self, score: char) -> Vec<Effect> {
+        let file = self.current.as_ref().map(|current| &current.file);
+        let Some(issue) = file.and_then(to_be_answered) else { return Vec::new() };
+        let params = json!({ "issue": get(issue, "issue"), "score": score.to_digit(10) });
+        vec![Effect::Call(Wish::Answer, params)]
     }
 
     fn ask(&mut self, wish: Wish, fields: Vec<Field>) -> Vec<Effect> {
@@ -304,7 +257,7 @@ impl Model {
                 let params = json!({ "customer": customer, "kind": kind, "product": product, "hint": hint });
                 vec![Effect::Call(wish, params)]
             }
-            Wish::Open | Wish::Issues | Wish::Print | Wish::Dismiss => Vec::new(),
+            Wish::Open | Wish::Issues | Wish::Answer | Wish::Print | Wish::Dismiss => Vec::new(),
         }
     }
 
@@ -359,8 +312,9 @@ impl Model {
                     Some(Current { file: get(&answer, "file").clone(), visit, repaired: false, until: None });
                 Vec::new()
             }
-            Wish::Issue => {
-                self.message = "issue opened".to_owned();
+            Wish::Issue | Wish::Answer => {
+                let done = if wish == Wish::Issue { "issue opened" } else { "the answer is kept" };
+                self.message = done.to_owned();
                 vec![Effect::Call(Wish::Issues, json!({ "customer": self.customer() }))]
             }
             Wish::Issues => {

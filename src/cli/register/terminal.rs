@@ -4,7 +4,8 @@
 
 use super::draw::draw;
 use super::form::Press;
-use super::model::{Effect, Model, Place, Wish};
+use super::model::Model;
+use super::wish::{Effect, Place, Wish};
 use crate::cli::ask::Asker;
 use crate::daemon::SystemClock;
 use crate::domain::time::Clock as _;

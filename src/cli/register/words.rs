@@ -1,5 +1,6 @@
 //! What texts, times and events mean to the register. Pure.
 
+use crate::cli::say::{get, rows};
 use serde_json::{Value, json};
 
 /// Digits that a telephone number has at most (ITU-T E.164, section 6).
@@ -38,4 +39,10 @@ pub(super) fn by(text: &str) -> &'static str {
     } else {
         "name"
     }
+}
+
+/// The issue of a file whose customer can be asked how content they are with what was done.
+pub(super) fn to_be_answered(file: &Value) -> Option<&Value> {
+    let waits = |issue: &&Value| get(issue, "state") == "RESOLVED" && get(issue, "satisfaction").is_null();
+    rows(file, "/issues").iter().find(waits)
 }

@@ -136,7 +136,8 @@ impl Checker {
             let ready = Ready { line, known, opted_out, key, body, sections, cards, lots };
             return Ok(Checked::Ready(Box::new(ready)));
         };
-        let Sealable { sections, name, person, .. } = sealable(&person, self.calling_code)?;
+        let Sealable { sections, name, person, .. } =
+            sealable(&person, self.calling_code, Day::of(self.now, &self.zone))?;
         let known = self.is_known(&person)?;
         if known && self.skip_known {
             return Ok(Checked::Skipped);

@@ -40,7 +40,8 @@ pub(super) fn apply(
         return Err(in_the_way("severity", "an issue that is over keeps its severity"));
     }
     if open_after && !kept.state.is_open() {
-        room_for_issue(tx, customer)?;
+        // The issue stays under the number it was opened for; how many are open is the customer's who goes on.
+        room_for_issue(tx, store::survivor(tx, customer)?, "state")?;
     }
     duplicate_of.map_or(Ok(()), |other| check_duplicate(tx, kept, other))?;
     let over = !open_after && !steps.is_empty();
@@ -74,22 +75,24 @@ pub(super) fn apply(
 
 /// Whether an issue can be the same as another: one of the same customer that stands by itself.
 fn check_duplicate(tx: &Tx<'_>, kept: &Issue, other: IssueId) -> Result<(), Refusal> {
-    let found = store::issue(tx, other)?.filter(|found| found.customer == kept.customer);
-    let stands = found.is_some_and(|found| found.state != IssueState::Duplicate && other != kept.issue);
-    if stands {
+    let found = store::issue(tx, other)?;
+    let found = found.filter(|found| found.state != IssueState::Duplicate && other != kept.issue);
+    if let Some(found) = found
+        && store::survivor(tx, found.customer)? == store::survivor(tx, kept.customer)?
+    {
         return Ok(());
     }
     Err(Refusal::field("duplicate_of", "must be another issue of this customer that is no duplicate itself"))
 }
 
-/// Whether one more issue may be open.
-pub(super) fn room_for_issue(tx: &Tx<'_>, customer: CustomerNumber) -> Result<(), Refusal> {
+/// Whether one more issue may be open; `field` is what asks for it.
+pub(super) fn room_for_issue(tx: &Tx<'_>, customer: CustomerNumber, field: &str) -> Result<(), Refusal> {
     let kept = store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
     if kept.issues_open.len() < OPEN_ISSUES_MAX {
         return Ok(());
     }
     let message = format!("the customer has {OPEN_ISSUES_MAX} open issues; close one first");
-    Err(Refusal::new(RefusalCode::Conflict, message))
+    Err(Refusal::conflict(field, message))
 }
 
 /// The states to go through; closing passes `RESOLVED` by itself, for a cashier should not need to know that.

@@ -2,6 +2,7 @@
 
 use super::super::sale::no_such_sale;
 use super::super::sale_return::still_good;
+use super::super::screen;
 use super::check_text;
 use crate::decode;
 use crate::domain::business::Calendar;
@@ -137,6 +138,8 @@ fn check_product(product: &IssueProduct) -> Result<(), Refusal> {
             "must be 8, 12, 13 or 14 digits with a right check digit",
         ));
     }
+    screen::free_text("product.model", product.model.as_deref())
+        .map_err(|(field, message)| Refusal::field(field, message))?;
     // A serial number is judged by its own type: sixteen digits of it are no payment card.
     for (field, text) in [("product.model", &product.model), ("product.serial", &product.serial)] {
         let fits = |text: &String| {

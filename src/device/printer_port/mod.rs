@@ -7,6 +7,7 @@
 //! stops reading blocks nobody but its own queue.
 
 mod address;
+pub mod fonts;
 mod libusb;
 mod link;
 mod settings;
@@ -196,7 +197,8 @@ impl Port<'_> {
         loop {
             match inbox.commands.try_recv() {
                 Ok(Command::Submit(job)) => {
-                    if let Err(error) = self.queue.submit(&job) {
+                    let fonts = fonts::read(&self.queue.fonts_needed(&job.face));
+                    if let Err(error) = self.queue.submit(&job, &fonts) {
                         (self.report)(Report::Refused { id: job.id, error });
                     }
                 }

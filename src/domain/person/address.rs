@@ -3,6 +3,7 @@
 //! Pure. The country is what the other parts are read by; where its postcodes have a known shape, another is refused.
 //! It is never checked whether anybody lives there.
 
+use super::country::is_country;
 use super::{FIELD_CHARS_MAX, PersonError, string, text, unknown, wrong};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -164,11 +165,11 @@ fn kind(at: &str, value: &Value) -> Result<Option<AddressKind>, PersonError> {
 }
 
 fn country(at: &str, value: &Value) -> Result<String, PersonError> {
-    let text = string(at, value)?.unwrap_or_default().trim();
-    if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-        return Ok(text.to_ascii_uppercase());
+    let code = string(at, value)?.unwrap_or_default().trim().to_ascii_uppercase();
+    if is_country(&code) {
+        return Ok(code);
     }
-    Err(wrong(at, "must be two letters of ISO 3166-1, such as `ES`"))
+    Err(wrong(at, "must be the two letters of a country in ISO 3166-1, such as `ES`"))
 }
 
 /// What a postcode is looked up by: letters and digits in capitals, of the United States' only the first five. `None` for

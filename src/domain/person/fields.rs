@@ -151,6 +151,14 @@ pub struct Field {
     pub purpose: &'static str,
     /// On which ground.
     pub basis: Basis,
+    /// How long, where its section's period does not reach it.
+    pub stays: Option<&'static str>,
+}
+
+impl Field {
+    const fn stays(self, stays: &'static str) -> Self {
+        Self { stays: Some(stays), ..self }
+    }
 }
 
 const fn field(
@@ -160,7 +168,7 @@ const fn field(
     purpose: &'static str,
     basis: Basis,
 ) -> Field {
-    Field { name, kind, section, purpose, basis }
+    Field { name, kind, section, purpose, basis, stays: None }
 }
 
 const GREET: &str = "to greet and address the customer";
@@ -241,6 +249,14 @@ pub const FIELDS: &[Field] = &[
         "to greet whoever of the household shows the card",
         Basis::Consent,
     ),
+    field(
+        Section::Preferences,
+        "objection",
+        Kind::Free,
+        "to leave out whoever objects to being profiled",
+        Basis::Law,
+    )
+    .stays("until it is taken back"),
     field(
         Section::Consents,
         "consent",

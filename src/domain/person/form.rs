@@ -5,6 +5,7 @@
 use super::fields::{self, Field, Kind, Section};
 use super::{Person, PersonError, list, string, text, unknown, wrong};
 use crate::domain::contact::CallingCode;
+use crate::domain::time::Day;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,6 +37,19 @@ impl Form {
             }
         }
         Ok(Self { basic: Person::read(&basic, default)?, more })
+    }
+
+    /// The field by which the person would be born after `today`.
+    #[must_use]
+    pub fn born_after(&self, today: Day) -> Option<&'static str> {
+        let demographic = self.more.get(&Section::Demographic)?;
+        let year = demographic.get("birthYear")?.as_i64()?;
+        let after = |day: &str| format!("{year}-{day}").parse().is_ok_and(|day: Day| day > today);
+        if after("01-01") {
+            return Some("birthYear");
+        }
+        let day = demographic.get("birthDay").and_then(Value::as_str);
+        day.filter(|day| after(day)).map(|_| "birthDay")
     }
 
     /// Every text in it that is judged by no type of its own: for whoever screens texts. With the field it stands in.

@@ -180,6 +180,7 @@ fn wrong_fields_of_any_section_are_named_and_never_quoted() {
         (json!({ "address": [{ "addressCountry": "GB", "postalCode": "28013" }] }), "address[0].postalCode"),
         (json!({ "address": [{ "streetAddress": "Quijotez 3" }] }), "address[0].addressCountry"),
         (json!({ "address": [{ "addressCountry": "ESP" }] }), "address[0].addressCountry"),
+        (json!({ "address": [{ "addressCountry": "ZZ" }] }), "address[0].addressCountry"),
         (json!({ "address": [{ "addressCountry": "ES", "zip": "1" }] }), "address[0].zip"),
     ] {
         let mut given = given;

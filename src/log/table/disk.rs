@@ -13,9 +13,11 @@ use super::super::record::array;
 use super::super::{Half, VALUE_BYTES_MAX, ViewError};
 use super::redo::Redo;
 use super::{Often, Position};
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -49,6 +51,8 @@ pub(super) struct Disk {
     often: Often,
     /// Counted up before and after entries move from one block to another: odd while they do.
     moves: AtomicU64,
+    /// What was first found that is not as it was written: a latch, so that nobody waits to read it.
+    damage: OnceLock<String>,
 }
 
 impl Disk {
@@ -61,7 +65,15 @@ impl Disk {
                 Ok(db) => {
                     let file = File::open(dir.join("db")).map_err(|error| error.to_string())?;
                     let redo = Redo::open(dir, half)?;
-                    return Ok(Self { db, file, half, redo, often, moves: AtomicU64::new(0) });
+                    return Ok(Self {
+                        db,
+                        file,
+                        half,
+                        redo,
+                        often,
+                        moves: AtomicU64::new(0),
+                        damage: OnceLock::new(),
+                    });
                 }
                 Err(what) if what.contains("could not acquire lock") && tries < LOCK_TRIES => {
                     tries = tries.saturating_add(1);
@@ -310,7 +322,24 @@ impl Disk {
     }
 
     fn damaged(&self, what: String) -> ViewError {
-        ViewError::Damaged { half: self.half, what }
+        ViewError::Damaged { half: self.half, what: self.noted(what) }
+    }
+
+    /// Keeps in mind that these views are damaged.
+    fn noted(&self, what: String) -> String {
+        self.damage.get_or_init(|| what.clone());
+        what
+    }
+
+    /// What was first found damaged since it was opened.
+    pub(super) fn damage(&self) -> Option<&str> {
+        self.damage.get().map(String::as_str)
+    }
+
+    /// Has what is read next come from the disk, as far as sled does not have it in memory.
+    pub(super) fn forget(&self) {
+        // Then the kernel's memory is read; a later pass may find more.
+        posix_fadvise(&self.file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).ok();
     }
 }
 

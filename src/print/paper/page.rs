@@ -115,7 +115,7 @@ impl Page {
     /// The page for a terminal: text as text, pictures in half blocks, paper light and ink dark on a dark terminal.
     ///
     /// A picture is shown at the coarsest step that loses nothing, so a symbol of any module size takes one column a
-    /// module and still scans from the screen; what is wider than the terminal is thinned out.
+    /// module and still scans from the screen; what is wider than the terminal is thinned out. Drawn letters are in Braille patterns.
     #[must_use]
     pub fn show(&self) -> String {
         let mut shown = String::new();
@@ -173,6 +173,10 @@ fn half_blocks(bitmap: &Bitmap) -> String {
     let down = step((*top..=*bottom).map(|y| columns.iter().map(move |x| black(*x, y)).collect::<Vec<_>>()));
     let wide = right.saturating_sub(*left).saturating_add(1);
     let high = bottom.saturating_sub(*top).saturating_add(1);
+    // Nothing in it is two dots wide throughout: letters, not modules.
+    if across == 1 {
+        return braille(bitmap, (*left, wide), (*top, high));
+    }
     let across = across.max(wide.div_ceil(SHOW_COLUMNS.saturating_sub(4)));
     // Bars are as high as they are wide apart in rows of the screen, not in dots.
     let down = if high.div_euclid(down) <= 1 { high.div_ceil(6).max(1) } else { down };
@@ -200,6 +204,39 @@ fn half_blocks(bitmap: &Bitmap) -> String {
     }
     shown
 }
+
+/// A picture without a grid in Braille patterns, two dots by four a character, thinned out alike both ways until it fits.
+fn braille(bitmap: &Bitmap, (left, wide): (u16, u16), (top, high): (u16, u16)) -> String {
+    let by = wide.div_ceil(SHOW_COLUMNS.saturating_sub(4).saturating_mul(2)).max(1);
+    // A quarter of ink is ink, so that strokes stay.
+    let inked = |column: u16, line: u16| {
+        let (x, y) =
+            (left.saturating_add(column.saturating_mul(by)), top.saturating_add(line.saturating_mul(by)));
+        let dots = (0..by).flat_map(|down| (0..by).map(move |across| (across, down)));
+        let black =
+            dots.filter(|(across, down)| bitmap.get(x.saturating_add(*across), y.saturating_add(*down)));
+        black.count().saturating_mul(4) >= usize::from(by).saturating_mul(usize::from(by))
+    };
+    let (columns, lines) = (wide.div_ceil(by), high.div_ceil(by));
+    let indent = SHOW_COLUMNS.saturating_sub(columns.div_ceil(2)).div_euclid(2);
+    let mut shown = String::new();
+    for line in (0..lines).step_by(4) {
+        shown.push_str(&" ".repeat(usize::from(indent)));
+        for column in (0..columns).step_by(2) {
+            let bits = BRAILLE.iter().filter(|(across, down, _)| {
+                inked(column.saturating_add(*across), line.saturating_add(*down))
+            });
+            let pattern = bits.fold(0x2800, |pattern, (_, _, bit)| pattern | bit);
+            shown.push(char::from_u32(pattern).unwrap_or(' '));
+        }
+        shown.push('\n');
+    }
+    shown
+}
+
+/// The dots of a Braille pattern: across, down, and the bit in its character. Source: Unicode, block Braille Patterns.
+const BRAILLE: [(u16, u16, u32); 8] =
+    [(0, 0, 1), (0, 1, 2), (0, 2, 4), (1, 0, 8), (1, 1, 16), (1, 2, 32), (0, 3, 64), (1, 3, 128)];
 
 /// The largest step that divides every run of equal lines.
 fn step<L: PartialEq>(lines: impl Iterator<Item = L>) -> u16 {

@@ -190,11 +190,12 @@ fn body<M: SerializeMap>(event: &Event<'_>, map: &mut M) -> Result<(), M::Error>
             optional(map, "repeat_of", repeat_of)
         }
         Event::Rejected(rejection) => map.serialize_entry("reason", rejection.word()),
-        Event::Job { job, printer, state, reason } => {
+        Event::Job { job, printer, state, reason, omitted } => {
             map.serialize_entry("job", &job)?;
             map.serialize_entry("printer", printer)?;
             map.serialize_entry("state", state)?;
-            optional(map, "reason", reason)
+            optional(map, "reason", reason)?;
+            optional(map, "omitted", Some(omitted).filter(|omitted| !omitted.is_empty()))
         }
         Event::State(state) => map.serialize_entry("state", state),
     }

@@ -29,7 +29,7 @@ pub enum KeyError {
     },
     /// Mount the disk of the second copy; if it is lost for ever, do without it.
     #[error(
-        "the second copy of the key file is not in step, and keys that only it has whole would be lost: {why}. Bring it back, or, if it is lost for ever, take `second_dir` out of `[vault]` first"
+        "the second copies of the keys are not in step, and what only they have whole would be lost: {why}. Bring them back, or, if they are lost for ever, take `second_dir` out of `[vault]` first"
     )]
     NotInStep {
         /// What is wrong with it.

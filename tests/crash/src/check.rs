@@ -57,7 +57,8 @@ pub(crate) fn check(line: &mut Line, clients: &mut [Client], dice: &mut Dice) ->
     Ok(compared)
 }
 
-fn same(line: &mut Line, known: &Known) -> anyhow::Result<()> {
+/// Whether the daemon shows a customer as the model has it.
+pub(crate) fn same(line: &mut Line, known: &Known) -> anyhow::Result<()> {
     let (found, wanted) = (look(line, &known.number), known.expected());
     let found =
         found.with_context(|| format!("acknowledged and lost: customer {}: {wanted}", known.number))?;

@@ -8,7 +8,8 @@ use crate::clients::{End, clients, write};
 use crate::daemon::Place;
 use crate::dice::Dice;
 use crate::disk::{Disk, Switch};
-use crate::kills::{ANSWERS, ANSWERS_MORE, PAUSE_US, last, micros};
+use crate::kills::{ANSWERS, ANSWERS_MORE, LET_GO, PAUSE_US, last, micros};
+use crate::lettings;
 use crate::rebuild::compare;
 use crate::rotations::Phrases;
 use crate::run::{Counts, Mode, Run};
@@ -29,6 +30,7 @@ pub(crate) fn run(run: &Run, counts: &mut Counts) {
 
 fn one_life(run: &Run, life: usize, rounds: usize, folder: &Path, counts: &mut Counts) -> anyhow::Result<()> {
     let mut dice = Dice::new(run.seed, "cut", life);
+    let mut let_go = Dice::new(run.seed, "cut: retention", life);
     let mut disks = [Disk::new(folder, "first")?, Disk::new(folder, "second")?];
     let [state, second] = [disks[0].folder().join("state"), disks[1].folder().join("copies")];
     let place = Place::new(folder, state, second)?;
@@ -41,7 +43,7 @@ fn one_life(run: &Run, life: usize, rounds: usize, folder: &Path, counts: &mut C
             mount_again(&mut disks).with_context(context)?;
             counts.changes += 1;
         }
-        phrases.settle(&place).with_context(context)?;
+        phrases.settle(&place, &mut dice).with_context(context)?;
         // The very first start, which makes what a store is known by, always.
         if round == 0 || dice.percent(30) {
             let mut switches = switches(&disks)?;
@@ -57,6 +59,17 @@ fn one_life(run: &Run, life: usize, rounds: usize, folder: &Path, counts: &mut C
         let mut line = daemon.open().with_context(context)?;
         counts.compared += check(&mut line, &mut clients, &mut dice).with_context(context)?;
         drop(line);
+        if dice.percent(LET_GO) {
+            let (mut switches, mut cut_dice) = (switches(&disks)?, dice.clone());
+            let mut cut = || cut(&mut switches, &mut cut_dice);
+            lettings::cut_off(daemon, &place, &mut let_go, &mut cut).with_context(context)?;
+            drop(switches);
+            mount_again(&mut disks).with_context(context)?;
+            daemon = place.start(&[])?;
+            let mut line = daemon.open().with_context(context)?;
+            lettings::finish(&mut line, &mut clients, &mut let_go).with_context(context)?;
+            counts.let_go += 1;
+        }
         let [mut one, mut other] = switches(&disks)?;
         let answers = ANSWERS + dice.below(ANSWERS_MORE);
         let pause = micros(&mut dice, PAUSE_US);
@@ -84,7 +97,7 @@ fn one_life(run: &Run, life: usize, rounds: usize, folder: &Path, counts: &mut C
     last(&place, &mut clients, &mut phrases, &mut dice, counts)
 }
 
-/// A change of the vault's keys that the power cut ends. Gives whether there was one.
+/// A change of the vault's keys, or a restore, that the power cut ends. Gives whether there was one.
 fn changed(place: &Place, phrases: &mut Phrases, disks: &[Disk; 2], dice: &mut Dice) -> anyhow::Result<bool> {
     let (mut switches, mut cut_dice) = (switches(disks)?, dice.clone());
     let mut cut = || cut(&mut switches, &mut cut_dice);

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// How often it is looked whether the daemon is where it should be.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// A life then rolls several segments of each journal, with the checkpoints and snapshots that go with them.
+const SEGMENT_KIB: usize = 64;
 /// Lines of a log that a failure shows.
 const LAST_WORDS: usize = 20;
 
@@ -64,7 +66,8 @@ impl Place {
         let (state, second, socket) = (self.state.display(), self.second.display(), self.socket());
         format!(
             "[shop]\ncalling_code = \"34\"\n[store]\ndir = \"{state}\"\nsecond_dir = \"{second}\"\n\
-             [vault]\nsecond_dir = \"{second}\"\n[push]\nsocket = \"{}\"\n",
+             segment_kib = {SEGMENT_KIB}\n[vault]\nsecond_dir = \"{second}\"\n[push]\nsocket = \"{}\"\n\
+             [retention]\nnotes = \"0 days\"\npreferences = \"0 days\"\n",
             socket.display()
         )
     }
@@ -96,10 +99,10 @@ impl Place {
         Ok(config::load(&self.config())?.store)
     }
 
-    /// `ficha vault WORDS` on the stopped store, with its output to read and its input to write.
-    pub(crate) fn ficha_vault(&self, words: &[&str]) -> anyhow::Result<Child> {
+    /// `ficha WORDS` on the stopped store, with its output to read and its input to write.
+    pub(crate) fn ficha(&self, words: &[&str]) -> anyhow::Result<Child> {
         let mut command = Command::new(built("ficha")?);
-        command.args(["--json", "vault"]).args(words).arg("--config").arg(self.config());
+        command.arg("--json").args(words).arg("--config").arg(self.config());
         Ok(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
     }
 

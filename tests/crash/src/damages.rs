@@ -10,12 +10,13 @@
 mod judge;
 
 use crate::clients::{Client, End, clients, write};
-use crate::daemon::Place;
+use crate::daemon::{Place, until};
 use crate::dice::Dice;
 use crate::rotations::Phrases;
-use crate::run::{AT_ONCE, Counts, Mode, Run, in_memory};
+use crate::run::{AT_ONCE, Counts, Mode, Run, count, in_memory};
 use crate::shop::Known;
 use anyhow::{Context as _, ensure};
+use fichad::log::moments;
 use judge::{Found, Sound};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,8 +27,12 @@ use std::time::Duration;
 
 /// Writes in the store that is damaged.
 const ANSWERS: usize = 300;
+/// Further ones after its restore.
+const ANSWERS_AFTER: usize = 150;
 /// Places where each file is cut off.
 const CUTS: usize = 4;
+/// Pairs of files that are swapped although they are neither in one folder nor of one name.
+const SWAPS: usize = 100;
 /// Flips of a file that the daemon is started on. Further ones are looked at without it first, and it is started only on those
 /// that leave anything but the same state.
 const FLIPS_STARTED: usize = 10;
@@ -65,7 +70,8 @@ pub(crate) fn run(run: &Run, counts: &mut Counts) {
 
 fn all(run: &Run, folder: &Path, counts: &mut Counts) -> anyhow::Result<()> {
     let mut dice = Dice::new(run.seed, "damage", 0);
-    let sound = sound(run, folder)?;
+    let sound = sound(run, folder, &mut dice)?;
+    counts.grown(&sound.files.join("state"))?;
     let cases = cases(&sound.files, run.damages, &mut dice)?;
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Counts::default()));
     thread::scope(|scope| {
@@ -93,8 +99,9 @@ fn all(run: &Run, folder: &Path, counts: &mut Counts) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A store that clients filled and a clean stop closed, with erased customers and a changed key.
-fn sound(run: &Run, folder: &Path) -> anyhow::Result<Sound> {
+/// A store that clients filled and a clean stop closed, with erased customers, a changed key, closed segments, snapshots, and the
+/// places of keys that were given out before a restore.
+fn sound(run: &Run, folder: &Path, dice: &mut Dice) -> anyhow::Result<Sound> {
     let files = folder.join("files");
     let place = Place::new(folder, files.join("state"), files.join("second"))?;
     let mut phrases = Phrases::init(&place)?;
@@ -105,15 +112,35 @@ fn sound(run: &Run, folder: &Path) -> anyhow::Result<Sound> {
     daemon.in_step(&mut line)?;
     drop(line);
     write(daemon, &place, &mut clients, ANSWERS, Duration::ZERO, End::Stop)?;
-    phrases.change_whole(&place)?;
+    phrases.change_whole(&place, dice)?;
+    phrases.there_and_back(&place, dice)?;
     let mut daemon = place.start(&[])?;
     let mut line = daemon.open()?;
     daemon.in_step(&mut line)?;
     drop(line);
+    write(daemon, &place, &mut clients, ANSWERS_AFTER, Duration::ZERO, End::Stop)?;
+    let mut daemon = place.start(&[])?;
+    let mut line = daemon.open()?;
+    daemon.in_step(&mut line)?;
+    until("snapshots are taken", || {
+        let there = |half| Ok(count(&place.state.join(half).join("snapshots"), "snap")? > 0);
+        let both: anyhow::Result<bool> = there("store").and_then(|store| Ok(store && there("vault")?));
+        Ok(both?.then_some(()))
+    })?;
+    drop(line);
     daemon.stop()?;
+    forget_timelines(&place)?;
     let known: Vec<Known> = clients.iter().flat_map(|client| client.customers.0.clone()).collect();
     ensure!(known.iter().any(Known::erased), "nobody was erased in the store that is to be damaged");
     Sound::new(files, &place, known, phrases.phrase())
+}
+
+/// Removes what restores have kept: nothing reads it any more.
+fn forget_timelines(place: &Place) -> anyhow::Result<()> {
+    for kept in moments(&place.state, Some(&place.second))?.kept {
+        fs::remove_dir_all(kept.dir)?;
+    }
+    Ok(())
 }
 
 fn cases(root: &Path, flips: usize, dice: &mut Dice) -> anyhow::Result<Vec<Case>> {
@@ -144,11 +171,17 @@ fn cases(root: &Path, flips: usize, dice: &mut Dice) -> anyhow::Result<Vec<Case>
         cases.extend(truncated.map(started));
         cases.push(started(Damage::Removed { file: file.clone() }));
     }
-    for (at, one) in files.iter().enumerate() {
-        for other in files.iter().skip(at + 1) {
-            let damage = Damage::Swapped { one: one.clone(), other: other.clone() };
-            cases.push(Case { damage, start: true });
-        }
+    let pairs = files
+        .iter()
+        .enumerate()
+        .flat_map(|(at, one)| files.iter().skip(at + 1).map(move |other| (one, other)));
+    let (alike, other): (Vec<_>, Vec<_>) = pairs
+        .partition(|(one, other)| one.parent() == other.parent() || one.file_name() == other.file_name());
+    // Those that could be taken for each other, all of them; of the rest some.
+    let some = (0..SWAPS.min(other.len())).filter_map(|_| dice.pick(&other)).collect::<Vec<_>>();
+    for (one, other) in alike.iter().chain(some) {
+        let damage = Damage::Swapped { one: (*one).clone(), other: (*other).clone() };
+        cases.push(Case { damage, start: true });
     }
     Ok(cases)
 }
@@ -212,9 +245,11 @@ fn one(sound: &Sound, case: &Case) -> anyhow::Result<Good> {
     }
     let good = play(&place, &root, sound, damage)?;
     // A start reads the journals from the last checkpoint on. What lies before is read when the views are made anew.
-    let journal =
-        damage.files().iter().any(|file| file.parent().is_some_and(|folder| folder.ends_with("journal")));
-    if journal && good != Good::Told {
+    let within = |name: &str| {
+        damage.files().iter().any(|file| file.parent().is_some_and(|folder| folder.ends_with(name)))
+    };
+    // A snapshot is read then too; a damaged one is named by `verify`, and harms nothing.
+    if within("snapshots") || (within("journal") && good != Good::Told) {
         crate::made_up::remove_views(&place.state);
         let without = play(&place, &root, sound, damage).context("and then without views")?;
         return Ok(if without == Good::Told { without } else { good });

@@ -15,11 +15,6 @@ const BYTES: u64 = 192 << 20;
 const CUT: &str = r#"$| = 1; sysopen(my $disk, $ARGV[0], 0) or die "open: $!"; print "ready\n"; <STDIN>;
 my $flag = pack("L", 2); ioctl($disk, 0x8004587d, $flag) or die "ioctl: $!"; print "cut\n";"#;
 
-/// Why no disk can be made here; `None` if one can.
-pub(crate) fn missing() -> Option<&'static str> {
-    (!geteuid().is_root()).then_some("power cuts need root, for a loop device and a mount: start as root")
-}
-
 #[derive(Debug)]
 pub(crate) struct Disk {
     image: PathBuf,
@@ -30,6 +25,8 @@ pub(crate) struct Disk {
 impl Disk {
     /// Makes and mounts an empty one in `work`.
     pub(crate) fn new(work: &Path, name: &str) -> anyhow::Result<Self> {
+        let needs = "power cuts need root, for a loop device and a mount: start as root, or leave them out (--cuts 0)";
+        ensure!(geteuid().is_root(), needs);
         let (image, folder) = (work.join(format!("{name}.img")), work.join(name));
         fs::create_dir_all(&folder)?;
         File::create(&image)?.set_len(BYTES)?;

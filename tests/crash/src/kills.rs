@@ -4,6 +4,7 @@ use crate::check::check;
 use crate::clients::{Client, Cut, End, clients, write};
 use crate::daemon::Place;
 use crate::dice::Dice;
+use crate::lettings;
 use crate::rebuild::compare;
 use crate::rotations::Phrases;
 use crate::run::{Counts, Mode, Run};
@@ -21,6 +22,8 @@ pub(crate) const ANSWERS_MORE: usize = 250;
 pub(crate) const PAUSE_US: usize = 3_000;
 /// A start is cut off within this time.
 const START_US: usize = 60_000;
+/// Rounds of a hundred that begin with a retention run which is cut off.
+pub(crate) const LET_GO: usize = 12;
 
 pub(crate) fn run(run: &Run, counts: &mut Counts) {
     run.lives(Mode::Kill, run.kills.div_ceil(ROUNDS), counts, |life, folder, counts| {
@@ -36,6 +39,7 @@ fn one_life(
     counts: &mut Counts,
 ) -> anyhow::Result<()> {
     let mut dice = Dice::new(run.seed, "kill", life);
+    let mut let_go = Dice::new(run.seed, "kill: retention", life);
     let place = Place::new(folder, folder.join("state"), folder.join("second"))?;
     let mut phrases = Phrases::init(&place)?;
     let mut clients = clients(run.seed, "kill", life);
@@ -48,7 +52,7 @@ fn one_life(
         if round > 0 {
             counts.changes += usize::from(phrases.change(&place, &mut dice, cut).with_context(context)?);
         }
-        phrases.settle(&place).with_context(context)?;
+        phrases.settle(&place, &mut dice).with_context(context)?;
         while dice.percent(25) {
             let daemon = place.start(&[])?;
             thread::park_timeout(micros(&mut dice, START_US));
@@ -59,6 +63,13 @@ fn one_life(
         let mut line = daemon.open().with_context(context)?;
         counts.compared += check(&mut line, &mut clients, &mut dice).with_context(context)?;
         drop(line);
+        if dice.percent(LET_GO) {
+            lettings::cut_off(daemon, &place, &mut let_go, &mut || Ok(())).with_context(context)?;
+            daemon = place.start(&[])?;
+            let mut line = daemon.open().with_context(context)?;
+            lettings::finish(&mut line, &mut clients, &mut let_go).with_context(context)?;
+            counts.let_go += 1;
+        }
         let answers = ANSWERS + dice.below(ANSWERS_MORE);
         let pause = micros(&mut dice, PAUSE_US);
         let answered =
@@ -86,9 +97,10 @@ pub(crate) fn last(
     counts.compared += check(&mut line, clients, dice).context("after the last round")?;
     daemon.in_step(&mut line).context("after the last round")?;
     daemon.stop()?;
-    phrases.settle(place).context("after the last round")?;
+    phrases.settle(place, dice).context("after the last round")?;
     counts.heard(&place.log());
-    let lost = ["store/journal", "vault/journal", "keys", "keys.ways", "erasures"];
+    counts.grown(&place.state)?;
+    let lost = ["store/journal", "vault/journal", "keys", "keyring", "keys.ways", "erasures"];
     let (one, other) = (dice.below(lost.len()), dice.below(lost.len()));
     for name in [lost[one], lost[other]] {
         let (first, second) = (place.state.join(name), place.second.join(name));
@@ -102,7 +114,7 @@ pub(crate) fn last(
     counts.compared += check(&mut line, clients, dice).context("brought back from the second copies")?;
     counts.lost += 1;
     daemon.stop()?;
-    phrases.settle(place).context("brought back from the second copies")
+    phrases.settle(place, dice).context("brought back from the second copies")
 }
 
 pub(crate) fn micros(dice: &mut Dice, end: usize) -> Duration {

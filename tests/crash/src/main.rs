@@ -18,6 +18,7 @@ mod damages;
 mod dice;
 mod disk;
 mod kills;
+mod lettings;
 mod line;
 mod made_up;
 mod rebuild;

@@ -4,7 +4,7 @@ use crate::daemon::{Place, until};
 use anyhow::{Context as _, ensure};
 use fichad::daemon::{OpenStoreError, open_stopped};
 use fichad::desk::Opened;
-use fichad::log::{Digest, Half, OpenError, Read as _, VIEW_NUMBER_MAX, View, Views};
+use fichad::log::{Digest, Half, OpenError, Read as _, VIEW_NUMBER_MAX, View};
 use nix::fcntl::{Flock, FlockArg};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -19,7 +19,8 @@ const ERASED: u8 = 5;
 
 /// What the views hold. The neutral half byte for byte; of the personal half each view by itself, as far as it is what the
 /// journal gives: who was erased while the daemon was being killed is found in `LINKS` and `INDEX` until the views are made
-/// anew, and `INDEX` has the keyring's version of the time when a person was written.
+/// anew, and `INDEX` has the keyring's version of the time when a person was written, so that once there are several only how
+/// many hashes lead to whom is compared.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Held {
     neutral: Digest,
@@ -28,7 +29,8 @@ pub(crate) struct Held {
 
 impl Held {
     /// Reads and checks every entry.
-    pub(crate) fn read(views: &Views) -> anyhow::Result<Self> {
+    pub(crate) fn read(opened: &Opened) -> anyhow::Result<Self> {
+        let (views, counted) = (&opened.log.views(), opened.vault.keyring().has_older());
         let view = |number| View { half: Half::Personal, number };
         let scan = |number| views.scan(view(number), &[], usize::MAX);
         let erased: Vec<Vec<u8>> = scan(ERASED)?.into_iter().map(|(key, _)| key).collect();
@@ -37,14 +39,15 @@ impl Held {
         for number in 0..=VIEW_NUMBER_MAX {
             let mut entries = BTreeMap::new();
             for (key, value) in scan(number)? {
-                if number == INDEX {
-                    let customer = key.get(16..).unwrap_or_default().to_vec();
-                    if !leads(&customer) {
-                        let count: &mut Vec<u8> = entries.entry(customer).or_default();
+                let customer = key.get(16..).unwrap_or_default();
+                match number {
+                    INDEX if leads(customer) => {}
+                    INDEX if counted => {
+                        let count: &mut Vec<u8> = entries.entry(customer.to_vec()).or_default();
                         count.push(1);
                     }
-                } else if number != LINKS || !leads(&value) {
-                    entries.insert(key, value);
+                    LINKS if leads(&value) => {}
+                    _ => drop(entries.insert(key, value)),
                 }
             }
             personal.push(entries);
@@ -102,7 +105,7 @@ pub(crate) fn compare(place: &Place) -> anyhow::Result<u64> {
 /// The stopped store, opened as the daemon opens it. Whoever had it open a moment ago may still be letting go of it.
 pub(crate) fn open(place: &Place) -> anyhow::Result<Opened> {
     let settings = place.settings()?;
-    until("the store is let go of", || match open_stopped(&settings, None) {
+    until("the store is let go of", || match open_stopped(&settings, None, &std::sync::Arc::default()) {
         Err(OpenStoreError::Log(OpenError::Held { .. })) => Ok(None),
         opened => Ok(Some(opened?)),
     })
@@ -120,11 +123,10 @@ pub(crate) fn let_go(place: &Place) -> anyhow::Result<()> {
 }
 
 fn held(place: &Place) -> anyhow::Result<Held> {
-    let Opened { log, vault } = open(place)?;
+    let opened = open(place)?;
+    let held = Held::read(&opened)?;
+    let Opened { log, vault } = opened;
     drop(vault);
-    let views = log.views();
-    let held = Held::read(&views)?;
-    drop(views);
     log.close();
     let_go(place)?;
     Ok(held)

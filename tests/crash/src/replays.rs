@@ -36,6 +36,7 @@ fn one_recording(
 ) -> anyhow::Result<()> {
     let mut clients = clients(run.seed, "replay", life);
     let trace = record(folder, &mut clients)?;
+    counts.grown(&folder.join("disk").join("state"))?;
     let sent: Vec<(usize, &str)> =
         trace.steps.iter().enumerate().filter_map(|(at, step)| sent(at, step)).collect();
     let answered: usize = clients.iter().map(|client| client.answered.len()).sum();

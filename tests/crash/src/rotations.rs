@@ -1,11 +1,12 @@
-//! The vault's keys changed between two rounds, as an administrator does it, and cut off in the middle: the vault opens with a
-//! recovery phrase that was shown, at every moment with the old one or with the new.
+//! What an administrator does to a stopped store between two rounds, cut off in the middle: the vault's keys changed (it opens
+//! with a recovery phrase that was shown, at every moment with the old one or with the new), and the store restored.
 
 use crate::clients::Cut;
 use crate::daemon::Place;
 use crate::dice::Dice;
 use crate::kills::micros;
 use anyhow::{Context as _, bail, ensure};
+use fichad::log::{moments, settle_restore};
 use serde_json::Value;
 use std::fs;
 use std::io::Write as _;
@@ -16,6 +17,8 @@ use std::thread;
 const CHANGE_US: usize = 60_000;
 /// Changes of the keyring in one life: it holds eight versions.
 const KEYRINGS_MAX: usize = 5;
+/// Ways back to the present that are killed before one is let come to its end.
+const KILLED_WAYS_BACK: usize = 2;
 
 /// The recovery phrase of a store, as far as it is known which one holds.
 #[derive(Debug)]
@@ -24,31 +27,39 @@ pub(crate) struct Phrases {
     /// Shown by a change whose end nobody saw; and whether it was seen after all.
     next: Option<(String, bool)>,
     keyrings: usize,
+    /// The last transaction before a restore of which nobody saw whether it came about.
+    present: Option<u64>,
 }
 
 impl Phrases {
     /// Makes the vault of a new store.
     pub(crate) fn init(place: &Place) -> anyhow::Result<Self> {
-        let made = place.ficha_vault(&["init"])?.wait_with_output()?;
-        let holds = shown(&made).with_context(|| said("init", &made))?;
-        Ok(Self { holds, next: None, keyrings: 0 })
+        let made = place.ficha(&["vault", "init"])?.wait_with_output()?;
+        let holds = shown(&made).with_context(|| said("vault init", &made))?;
+        Ok(Self { holds, next: None, keyrings: 0, present: None })
     }
 
-    /// Changes the vault's key or the keyring, or neither. With `cut` it may be killed, and `cut` follows: what the disks
-    /// have is then to be mounted anew, and [`Self::settle`] to be called. Gives whether there was a change.
+    /// Changes the vault's key or the keyring, or restores the store to an earlier moment, or nothing of it. With `cut` it may be
+    /// killed, and `cut` follows: what the disks have is then to be mounted anew, and [`Self::settle`] to be called. Gives
+    /// whether there was a change.
     pub(crate) fn change(
         &mut self,
         place: &Place,
         dice: &mut Dice,
         cut: Option<Cut<'_>>,
     ) -> anyhow::Result<bool> {
-        let keyring = dice.percent(30);
-        if !dice.percent(30) || (keyring && self.keyrings >= KEYRINGS_MAX) {
-            return Ok(false);
-        }
-        self.keyrings += usize::from(keyring);
-        let words: &[&str] = if keyring { &["rotate", "--keyring"] } else { &["rotate"] };
-        let mut child = place.ficha_vault(words)?;
+        let (change, one_more) = (dice.below(10), self.keyrings < KEYRINGS_MAX);
+        let last = moments(&place.state, None)?.last.map_or(0, |last| last.seq);
+        let earlier = (1 + dice.next() % last.max(2).saturating_sub(1)).to_string();
+        let words: &[&str] = match change {
+            0 if one_more => &["vault", "rotate", "--keyring"],
+            1 | 2 => &["vault", "rotate"],
+            3 if last > 1 => &["store", "restore", "--at", &earlier],
+            _ => return Ok(false),
+        };
+        self.keyrings += usize::from(change == 0);
+        self.present = (change == 3).then_some(last);
+        let mut child = place.ficha(words)?;
         let mut whole = false;
         if let Some(cut) = cut {
             thread::park_timeout(micros(dice, CHANGE_US));
@@ -60,23 +71,36 @@ impl Phrases {
         let output = child.wait_with_output()?;
         let killed = output.status.code().is_none();
         whole = whole || output.status.success();
-        ensure!(whole || killed || disk_gone(&output), "{}", said("rotate", &output));
-        if !keyring {
+        ensure!(whole || killed || disk_gone(&output), "{}", said(&words.join(" "), &output));
+        if words == ["vault", "rotate"] {
             self.next = shown(&output).map(|phrase| (phrase, whole));
         }
         Ok(true)
     }
 
     /// Changes the vault's key to the end.
-    pub(crate) fn change_whole(&mut self, place: &Place) -> anyhow::Result<()> {
-        let output = place.ficha_vault(&["rotate"])?.wait_with_output()?;
-        ensure!(output.status.success(), "{}", said("rotate", &output));
+    pub(crate) fn change_whole(&mut self, place: &Place, dice: &mut Dice) -> anyhow::Result<()> {
+        let output = place.ficha(&["vault", "rotate"])?.wait_with_output()?;
+        ensure!(output.status.success(), "{}", said("vault rotate", &output));
         self.next = shown(&output).map(|phrase| (phrase, true));
-        self.settle(place)
+        self.settle(place, dice)
     }
 
-    /// Finds out which phrase holds: the new one if the change was seen to end, else one of the two. Nobody has the store open.
-    pub(crate) fn settle(&mut self, place: &Place) -> anyhow::Result<()> {
+    /// Restores the store to its first transaction, and back to the present.
+    pub(crate) fn there_and_back(&mut self, place: &Place, dice: &mut Dice) -> anyhow::Result<()> {
+        self.present = moments(&place.state, None)?.last.map(|last| last.seq);
+        let words = ["store", "restore", "--at", "1"];
+        let output = place.ficha(&words)?.wait_with_output()?;
+        ensure!(output.status.success(), "{}", said(&words.join(" "), &output));
+        self.settle(place, dice)
+    }
+
+    /// Goes back to the present where the store was restored, and finds out which phrase holds: the new one if the change was
+    /// seen to end, else one of the two. Nobody has the store open.
+    pub(crate) fn settle(&mut self, place: &Place, dice: &mut Dice) -> anyhow::Result<()> {
+        if let Some(present) = self.present.take() {
+            back(place, present, dice)?;
+        }
         let next = self.next.take();
         let (old, new) =
             (opens(place, &self.holds)?, next.as_ref().map(|(new, _)| opens(place, new)).transpose()?);
@@ -95,11 +119,39 @@ impl Phrases {
     }
 }
 
+/// Brings a store that was restored, or not, back to the present: whichever it is on, the other is kept whole.
+fn back(place: &Place, present: u64, dice: &mut Dice) -> anyhow::Result<()> {
+    for way in 0..=KILLED_WAYS_BACK {
+        settle_restore(&place.state)?;
+        let found = moments(&place.state, None)?;
+        if found.last.is_some_and(|last| last.seq == present) {
+            return Ok(());
+        }
+        let kept = found.kept.iter().find(|kept| kept.last.is_some_and(|last| last.seq == present));
+        let kept = kept.with_context(|| format!("transaction {present} is in no timeline: {found:?}"))?;
+        let name =
+            kept.dir.file_name().and_then(|name| name.to_str()).context("a timeline without a name")?;
+        let words = ["store", "restore", "--from", name];
+        let mut child = place.ficha(&words)?;
+        if way < KILLED_WAYS_BACK {
+            thread::park_timeout(micros(dice, CHANGE_US));
+            // It may have ended by itself.
+            drop(child.kill());
+        }
+        let output = child.wait_with_output()?;
+        let killed = output.status.code().is_none();
+        ensure!(killed || output.status.success(), "{}", said(&words.join(" "), &output));
+    }
+    let last = moments(&place.state, None)?.last;
+    ensure!(last.is_some_and(|last| last.seq == present), "the store is at {last:?}, and was at {present}");
+    Ok(())
+}
+
 /// Whether a phrase leads to the key that opens the key file: brought back as on new hardware, to a file that goes again.
 pub(crate) fn opens(place: &Place, phrase: &str) -> anyhow::Result<bool> {
     let key = place.work.join("probe.key");
     let key_text = key.display().to_string();
-    let mut child = place.ficha_vault(&["recover", "--key-to", &key_text])?;
+    let mut child = place.ficha(&["vault", "recover", "--key-to", &key_text])?;
     let mut input = child.stdin.take().context("no input")?;
     // It may have ended before it asked: then it says why.
     drop(input.write_all(format!("{phrase}\n").as_bytes()));
@@ -112,7 +164,7 @@ pub(crate) fn opens(place: &Place, phrase: &str) -> anyhow::Result<bool> {
     ensure!(
         String::from_utf8_lossy(&output.stderr).contains("does not open the vault"),
         "{}",
-        said("recover", &output)
+        said("vault recover", &output)
     );
     Ok(false)
 }
@@ -137,5 +189,5 @@ fn disk_gone(output: &Output) -> bool {
 }
 
 fn said(words: &str, output: &Output) -> String {
-    format!("ficha vault {words} ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr))
+    format!("ficha {words} ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr))
 }

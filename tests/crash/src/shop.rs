@@ -122,6 +122,12 @@ impl Known {
         self.erased
     }
 
+    /// Without what a retention run lets go of, by the config of these daemons.
+    pub(crate) fn let_go(&mut self) {
+        self.notes.clear();
+        self.preferences.clear();
+    }
+
     pub(crate) fn phone(&self) -> &str {
         &self.person.phone
     }
@@ -266,7 +272,7 @@ impl Known {
         }
         let customer = &self.number;
         if dice.below(1000) < ERASED_OF_A_THOUSAND {
-            let params = json!({ "customer": customer, "purpose": "REQUEST" });
+            let params = json!({ "customer": customer, "purpose": "REQUEST", "now": dice.percent(30) });
             return Some(op("customer.erase", place, Change::Erase, params, dice));
         }
         let text = |dice: &mut Dice| format!("n.º {}", dice.below(1_000_000));

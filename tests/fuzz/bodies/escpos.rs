@@ -4,6 +4,7 @@
 
 use fichad::domain::id::JobId;
 use fichad::print::CardFace;
+use fichad::print::fonts::Fonts;
 use fichad::print::layout::PaperProfile;
 use fichad::print::paper::{Model, Paper};
 use fichad::print::queue::{Input, Job, JobState, Limits, Output, Queue};
@@ -59,8 +60,8 @@ pub(crate) fn paper(data: &[u8]) {
 /// waits for nothing with a job begun.
 pub(crate) fn queue(data: &[u8]) {
     let mut queue = Queue::new(PaperProfile::default(), Limits::USUAL);
-    queue.submit(&job(1)).unwrap();
-    queue.submit(&job(2)).unwrap();
+    queue.submit(&job(1), &Fonts::default()).unwrap();
+    queue.submit(&job(2), &Fonts::default()).unwrap();
     let (mut now, mut sending, mut ended, mut open) = (Duration::ZERO, Vec::new(), Vec::new(), false);
     let mut steps = data.iter();
     let mut inputs = vec![];

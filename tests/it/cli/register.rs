@@ -182,6 +182,31 @@ fn a_card_is_shown_at_the_register_in_the_terminal() {
 }
 
 #[test]
+fn one_key_says_how_content_the_customer_is_with_what_was_done() {
+    let mut shop = Shop::open();
+    let customer = shop.enrolled();
+    let card = shop.json(&["card", "issue", &customer], "");
+    let issue = shop.json(&["issue", "open", &customer, "--kind", "repair"], "")["issue"].clone();
+    for state in ["in_progress", "resolved"] {
+        shop.json(&["issue", "update", issue.as_str().unwrap(), "--state", state], "");
+    }
+    let mut screen = Screen::open(&shop);
+    screen.shows("No customer");
+    shop.scan(&format!("]Q1{}", card["letters"].as_str().unwrap()));
+    screen.shows("How content with the REPAIR? Keys 1 (bad) to 5 (good)");
+    screen.type_in("5");
+    screen.shows("the answer is kept");
+    screen.shows("No open issues");
+    let issues = shop.json(&["issue", "list", &customer], "");
+    assert_eq!(
+        (&issues["issues"][0]["satisfaction"], &issues["issues"][0]["state"]),
+        (&5.into(), &"CLOSED".into())
+    );
+    screen.type_in("q");
+    assert!(screen.ended());
+}
+
+#[test]
 fn a_register_signs_its_operator_on_again_after_the_daemon_was_away() {
     let mut shop = Shop::open();
     shop.ficha(&["operator", "set", "A7"], "48291537\n");

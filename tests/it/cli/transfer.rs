@@ -198,6 +198,21 @@ fn what_is_exported_comes_in_elsewhere_as_it_was_and_is_no_formula() {
 }
 
 #[test]
+fn an_export_can_be_in_the_order_of_names() {
+    let shop = Shop::open();
+    for (given, family) in
+        [("丽", "赵"), ("Eva", "Zapata"), ("प्रिया", "कपूर"), ("Eva", "Ñandú"), ("Ana", "Nzinga"), ("丽", "陈")]
+    {
+        shop.json(&["enrol"], &json!({ "givenName": given, "familyName": family }).to_string());
+    }
+    let out = shop.ficha(&["export", "customers", "-", "--sort", "name"], "");
+    let mut table = csv::Reader::from_reader(out.out.as_bytes());
+    let at = table.headers().unwrap().iter().position(|name| name == "familyName").unwrap();
+    let families: Vec<String> = table.records().map(|record| record.unwrap()[at].to_owned()).collect();
+    assert_eq!(families, ["Nzinga", "Ñandú", "Zapata", "कपूर", "陈", "赵"]);
+}
+
+#[test]
 fn a_person_has_everything_that_is_held_as_json_and_as_csv() {
     let shop = Shop::open();
     let customer = shop.enrolled();

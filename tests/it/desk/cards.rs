@@ -2,6 +2,7 @@
 
 use super::*;
 use fichad::desk::file::CustomerFile;
+use fichad::domain::card::CardAlert;
 
 fn cards(shop: &Shop, customer: &Value) -> Vec<Value> {
     let listed = shop.call("card.list", &json!({ "customer": customer })).unwrap();
@@ -129,4 +130,91 @@ fn cards_whose_time_is_over_make_room_for_others() {
     assert_eq!(shop.scan_last().unwrap().status.word(), "ACTIVE");
     let words: Vec<Value> = cards(&shop, &ana).iter().map(|card| card["status"].clone()).collect();
     assert_eq!(words.iter().filter(|word| **word == "EXPIRED").count(), 15, "{words:?}");
+}
+
+#[test]
+fn only_what_somebody_can_say_of_a_card_is_a_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let ana = shop.enrol("Ana", "Ruiz", "+34600111222");
+    let card = shop.call("card.print", &with_key(json!({ "customer": ana }))).unwrap()["card"].clone();
+    let said = |reason: &str| with_key(json!({ "customer": ana, "card": card, "reason": reason }));
+    let refused = shop.call("card.block", &said("EXPIRED")).unwrap_err();
+    assert_eq!((refused.code, refused.field.as_deref()), (RefusalCode::InvalidParams, Some("reason")));
+    shop.call("card.block", &said("NOT_PRINTED")).unwrap();
+    assert_eq!(cards(&shop, &ana)[0]["reason"], "NOT_PRINTED");
+    let refused = shop.call("card.unblock", &said("LOST")).unwrap_err();
+    assert_eq!(refused.code, RefusalCode::InvalidParams, "nothing is taken that is not kept");
+    shop.call("card.unblock", &with_key(json!({ "customer": ana, "card": card }))).unwrap();
+    assert_eq!(cards(&shop, &ana)[0]["reason"], Value::Null);
+}
+
+#[test]
+fn a_stopped_card_that_is_shown_can_be_asked_for_afterwards() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let (ana, eva) = (shop.enrol("Ana", "Ruiz", "+34600111222"), shop.enrol("Eva", "Sanz", "+34600333444"));
+    let alerts = |shop: &Shop, params: Value| {
+        let answer = shop.call("card.alerts", &params).unwrap();
+        assert_eq!(answer["next"], Value::Null);
+        answer["alerts"].as_array().unwrap().clone()
+    };
+    let show = |customer: &Value, reason: &str| {
+        let card =
+            shop.call("card.print", &with_key(json!({ "customer": customer }))).unwrap()["card"].clone();
+        let block = json!({ "customer": customer, "card": card, "reason": reason });
+        shop.call("card.block", &with_key(block)).unwrap();
+        let found = shop.scan_last().unwrap();
+        let (register, reader) = (RegisterName::new("till-2").unwrap(), ReaderName::new("counter").unwrap());
+        let customer = found.customer.customer;
+        let alert = CardAlert {
+            customer,
+            card: found.card,
+            status: found.status,
+            reason: found.reason,
+            register,
+            reader,
+        };
+        shop.desk.record_alert(alert).unwrap().wait().unwrap();
+        card
+    };
+    assert_eq!(alerts(&shop, json!({})), Vec::<Value>::new());
+    let stolen = show(&ana, "STOLEN");
+    let first_at = shop.clock.utc().rfc3339();
+    pass(&shop, 1);
+    let lost = show(&eva, "LOST");
+    let rows = alerts(&shop, json!({}));
+    let wanted = json!({ "at": first_at, "customer": ana, "card": stolen, "status": "BLOCKED", "reason": "STOLEN",
+        "register": "till-2", "reader": "counter" });
+    assert_eq!((rows.len(), &rows[1]), (2, &wanted), "the latest first");
+    for params in [json!({ "customer": ana }), json!({ "card": stolen }), json!({ "before": rows[0]["at"] })]
+    {
+        assert_eq!(alerts(&shop, params.clone()), std::slice::from_ref(&wanted), "{params}");
+    }
+    let told = include_str!("../../../src/push/PROTOCOL.md").split("### card.alerts").nth(1).unwrap();
+    let names = wanted
+        .as_object()
+        .unwrap()
+        .keys()
+        .all(|name| told.lines().take(12).any(|line| line.contains(&format!("`{name}`"))));
+    assert!(names, "PROTOCOL.md says what a row has");
+    let refused = shop.call_as(&[Role::Register], "card.alerts", &json!({})).unwrap_err();
+    assert_eq!(refused.code, RefusalCode::Forbidden);
+
+    let export = json!({ "customer": ana, "part": "events" });
+    assert!(
+        shop.call("customer.export", &export).unwrap().to_string().contains("blocked_card_shown"),
+        "the person is told"
+    );
+    shop.call("customer.merge", &with_key(json!({ "from": ana, "into": eva, "sure": true }))).unwrap();
+    assert_eq!(
+        alerts(&shop, json!({ "customer": eva })).len(),
+        2,
+        "also what was shown under the other number"
+    );
+    // A year on, the next one has the old ones forgotten.
+    pass(&shop, 366);
+    let last = show(&eva, "MISUSE");
+    let cards: Vec<Value> = alerts(&shop, json!({})).iter().map(|row| row["card"].clone()).collect();
+    assert_eq!(cards, [last, lost]);
 }

@@ -106,6 +106,24 @@ fn time_ends_holds_and_points_and_the_file_says_so_before() {
 }
 
 #[test]
+fn a_hold_that_cannot_be_is_a_conflict_that_names_what_is_in_the_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let customer = customer(&shop);
+    points(&shop, "earn", json!({ "customer": customer, "points": 70 })).unwrap();
+    let hold = |shop: &Shop| points(shop, "hold", json!({ "customer": customer, "points": 1 }));
+    let first = hold(&shop).unwrap()["hold"].clone();
+    for _ in 1..8 {
+        hold(&shop).unwrap();
+    }
+    let many = hold(&shop).unwrap_err();
+    assert_eq!((many.code, many.field.as_deref()), (RefusalCode::Conflict, Some("points")));
+    points(&shop, "release", json!({ "hold": first })).unwrap();
+    let ended = points(&shop, "capture", json!({ "hold": first, "points": 1 })).unwrap_err();
+    assert_eq!((ended.code, ended.field.as_deref()), (RefusalCode::Conflict, Some("hold")));
+}
+
+#[test]
 fn nobody_corrects_points_alone() {
     let dir = tempfile::tempdir().unwrap();
     let shop = shop_in(dir.path(), false);
@@ -136,6 +154,55 @@ fn nobody_corrects_points_alone() {
     assert_eq!(decide(1001, &withdrawn, true).unwrap_err().code, RefusalCode::Conflict);
     assert_eq!(propose(0).unwrap_err().field.as_deref(), Some("points"));
     assert_eq!(propose(i64::MIN).unwrap_err().field.as_deref(), Some("points"));
+}
+
+#[test]
+fn whoever_decides_sees_what_was_proposed_by_whom_and_nothing_that_is_decided() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let (ana, eva) = (customer(&shop), shop.enrol("Eva", "Sanz", "+34922222222"));
+    let propose = |customer: &Value, points: i64| {
+        let params = json!({ "customer": customer, "points": points, "reason": "GOODWILL" });
+        self::points(&shop, "adjust", params).unwrap()["adjustment"].clone()
+    };
+    let open = |shop: &Shop, uid: u32, params: Value| {
+        let who = Principal { uid, pid: None, roles: BTreeSet::from([Role::Manager]) };
+        let params = to_raw_value(&params).unwrap();
+        let nobody = SignOn::default();
+        let call = shop.desk.call(&who, None, &nobody, "points.adjustments", Some(&params));
+        let answer = shop.runtime.block_on(call).unwrap();
+        assert_eq!(answer["more"], false);
+        answer["adjustments"].as_array().unwrap().clone()
+    };
+    assert_eq!(open(&shop, 1001, json!({})), Vec::<Value>::new());
+    let (first, first_at) = (propose(&ana, 50), shop.clock.utc().rfc3339());
+    *shop.clock.0.lock().unwrap() += Duration::from_mins(1);
+    let second = propose(&eva, -7);
+    let row = |adjustment: &Value, customer: &Value, points: i64, own: bool, at: &Value| {
+        json!({ "adjustment": adjustment, "customer": customer, "points": points, "reason": "GOODWILL",
+            "by": 1000, "operator": null, "own": own, "at": at })
+    };
+    let rows = open(&shop, 1001, json!({}));
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0], row(&first, &ana, 50, false, &rows[0]["at"]), "the oldest first");
+    assert_eq!(rows[0]["at"], json!(first_at));
+    let own = open(&shop, 1000, json!({ "customer": eva }));
+    assert_eq!(own, [row(&second, &eva, -7, true, &rows[1]["at"])], "one's own are said to be that");
+    let refused = shop.call_as(&[Role::Register], "points.adjustments", &json!({})).unwrap_err();
+    assert_eq!(refused.code, RefusalCode::Forbidden);
+
+    for (adjustment, approve) in [(&first, true), (&second, false)] {
+        let decide = with_key(json!({ "adjustment": adjustment, "approve": approve }));
+        let who = Principal { uid: 1001, pid: None, roles: BTreeSet::from([Role::Manager]) };
+        let (decide, nobody) = (to_raw_value(&decide).unwrap(), SignOn::default());
+        shop.runtime.block_on(shop.desk.call(&who, None, &nobody, "points.decide", Some(&decide))).unwrap();
+    }
+    assert_eq!(open(&shop, 1001, json!({})), Vec::<Value>::new(), "approved or refused, it waits no more");
+    let third = propose(&ana, 3);
+    drop(shop);
+    let shop = shop_in(dir.path(), false);
+    let rows = open(&shop, 1001, json!({}));
+    assert_eq!((rows.len(), &rows[0]["adjustment"]), (1, &third), "also after a restart");
 }
 
 #[test]

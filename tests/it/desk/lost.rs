@@ -255,9 +255,9 @@ fn an_exchange_is_a_return_and_a_sale_or_nothing() {
         );
         assert_eq!(books(&shop, &ana), (45, 4500, 2), "the old sale's points went back, the new one's came");
         dearer = done["sale"].clone();
-        assert_eq!(refused(&shop, "sale.void", json!({ "sale": dearer })), conflict(""));
+        assert_eq!(refused(&shop, "sale.void", json!({ "sale": dearer })), conflict("sale"));
         let all_back = refused(&shop, "sale.exchange", exchange(receipt("3", 100, 0), json!([])));
-        assert_eq!(all_back, conflict(""), "nothing is left to exchange");
+        assert_eq!(all_back, conflict("sale"), "nothing is left to exchange");
     }
     let shop = shop_in(dir.path(), false);
     let again = shop.call("sale.exchange", &request).unwrap();

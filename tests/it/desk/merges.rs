@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn person(given: &str) -> Value {
+pub(super) fn person(given: &str) -> Value {
     json!({
         "givenName": given, "familyName": "García", "birthDay": "03-14", "birthYear": 1987,
         "telephone": [{ "e164": "600 123 456" }],
@@ -10,24 +10,24 @@ fn person(given: &str) -> Value {
     })
 }
 
-fn take_in(shop: &Shop, person: &Value) -> Value {
+pub(super) fn take_in(shop: &Shop, person: &Value) -> Value {
     shop.call("customer.enrol", &with_key(json!({ "person": person }))).unwrap()
 }
 
-fn earn(shop: &Shop, customer: &Value, points: i64) {
+pub(super) fn earn(shop: &Shop, customer: &Value, points: i64) {
     shop.call("points.earn", &with_key(json!({ "customer": customer, "points": points }))).unwrap();
 }
 
-fn merge(shop: &Shop, from: &Value, into: &Value) -> Result<Value, Refusal> {
+pub(super) fn merge(shop: &Shop, from: &Value, into: &Value) -> Result<Value, Refusal> {
     shop.call("customer.merge", &with_key(json!({ "from": from, "into": into })))
 }
 
-fn unmerge(shop: &Shop, merge: &Value) -> Result<Value, Refusal> {
+pub(super) fn unmerge(shop: &Shop, merge: &Value) -> Result<Value, Refusal> {
     shop.call("customer.unmerge", &with_key(json!({ "merge": merge })))
 }
 
 /// Available and owed.
-fn balance(shop: &Shop, customer: &Value) -> (i64, i64) {
+pub(super) fn balance(shop: &Shop, customer: &Value) -> (i64, i64) {
     let shown = shop.call("points.show", &json!({ "customer": customer })).unwrap();
     let [available, debt] = ["available", "debt"].map(|name| shown[name].as_i64().unwrap());
     (available, debt)
@@ -39,7 +39,7 @@ fn all_of(shop: &Shop, customer: &Value) -> Value {
     json!([ask("customer.show"), ask("points.show"), ask("sale.list"), ask("issue.list"), ask("card.list")])
 }
 
-fn sold(shop: &Shop, number: &str, customer: &Value) -> Value {
+pub(super) fn sold(shop: &Shop, number: &str, customer: &Value) -> Value {
     let receipt = json!({
         "number": number, "day": "2027-01-15", "currency": "EUR", "total": 3000,
         "lines": [{ "sku": "TIN", "quantity": 1000, "unit_price": 3000, "amount": 3000 }],

@@ -75,6 +75,67 @@ fn a_sale_that_is_attached_later_fulfils_a_plan_too() {
 }
 
 #[test]
+fn a_sale_that_was_none_has_fulfilled_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (customer, other);
+    {
+        let shop = shop_in(dir.path(), false);
+        [customer, other] = ["+34600111111", "+34600111112"].map(|phone| shop.enrol("Ana", "Sanz", phone));
+        add(&shop, &customer, json!({ "category": "kitchen" })).unwrap();
+        let buy = |number: &str| {
+            let bought = json!({ "customer": customer, "receipt": receipt(number, "2027-01-15", "kitchen") });
+            shop.call("sale.record", &with_key(bought)).unwrap()["sale"].clone()
+        };
+        let open = [(json!("OPEN"), Value::Null)];
+        let voided = buy("1");
+        shop.call("sale.void", &with_key(json!({ "sale": voided }))).unwrap();
+        assert_eq!(states(&shop, &customer), open);
+        assert_eq!(shown(&shop, &customer)[0]["category"], "kitchen");
+        let others = buy("2");
+        assert_eq!(states(&shop, &customer), [(json!("FULFILLED"), others.clone())]);
+        shop.call("sale.attach", &with_key(json!({ "sale": others, "customer": other }))).unwrap();
+        assert_eq!(states(&shop, &customer), open);
+        // What was bought and comes back was bought.
+        let kept = buy("3");
+        let back =
+            json!({ "number": "4", "day": "2027-01-15", "tenders": [{ "kind": "CASH", "amount": 500 }] });
+        shop.call("sale.return", &with_key(json!({ "sale": kept, "receipt": back }))).unwrap();
+        assert_eq!(states(&shop, &customer), [(json!("FULFILLED"), kept)]);
+    }
+    let shop = shop_in(dir.path(), false);
+    assert_eq!(shown(&shop, &customer), Value::Null);
+}
+
+#[test]
+fn a_plan_opens_again_only_where_there_is_room_and_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let customer = shop.enrol("Ana", "Sanz", "+34600111111");
+    add(&shop, &customer, json!({ "category": "kitchen" })).unwrap();
+    let bought = json!({ "customer": customer, "receipt": receipt("1", "2027-01-15", "kitchen") });
+    let sale = shop.call("sale.record", &with_key(bought)).unwrap()["sale"].clone();
+    for _ in 0..4 {
+        add(&shop, &customer, json!({ "category": "garden" })).unwrap();
+    }
+    shop.call("sale.void", &with_key(json!({ "sale": sale }))).unwrap();
+    let words = |shop: &Shop| {
+        let mut words: Vec<Value> = states(shop, &customer).into_iter().map(|(word, _)| word).collect();
+        words.sort_by_key(ToString::to_string);
+        words
+    };
+    assert_eq!(words(&shop), ["FULFILLED", "OPEN", "OPEN", "OPEN", "OPEN"]);
+
+    let late = shop.enrol("Eva", "Sol", "+34600111112");
+    add(&shop, &late, json!({ "category": "kitchen" })).unwrap();
+    let bought = json!({ "customer": late, "receipt": receipt("2", "2027-01-15", "kitchen") });
+    let sale = shop.call("sale.record", &with_key(bought)).unwrap()["sale"].clone();
+    *shop.clock.0.lock().unwrap() += Duration::from_hours(24 * 40);
+    shop.call("sale.void", &with_key(json!({ "sale": sale }))).unwrap();
+    assert_eq!(states(&shop, &late), [(json!("LAPSED"), Value::Null)]);
+    assert_eq!(shown(&shop, &late), Value::Null);
+}
+
+#[test]
 fn a_plan_is_shown_in_its_window_and_lapses_after_it() {
     let dir = tempfile::tempdir().unwrap();
     let shop = shop_in(dir.path(), false);

@@ -63,6 +63,14 @@ fn goods_that_come_back_take_back_what_they_earned_and_no_more_than_was_sold_com
         let refused = bring_back(&shop, &sale, "3", lines, money).unwrap_err();
         assert_eq!((refused.code, refused.field.as_deref()), (RefusalCode::InvalidParams, Some(field)));
     }
+    let early =
+        json!({ "number": "3", "day": "2027-01-14", "tenders": [{ "kind": "CASH", "amount": 2550 }] });
+    let early = shop.call("sale.return", &with_key(json!({ "sale": sale, "receipt": early }))).unwrap_err();
+    assert_eq!(
+        (early.code, early.field.as_deref()),
+        (RefusalCode::InvalidParams, Some("receipt.day")),
+        "before it was sold"
+    );
     let refused = bring_back(&shop, &sale, "2", Value::Null, 2550).unwrap_err();
     assert_eq!(refused.field.as_deref(), Some("receipt.number"), "a receipt's number is used once");
     assert_eq!(books(&shop, &customer), (25, 0, 2550, 1));
@@ -127,7 +135,7 @@ fn a_voided_sale_counts_as_never_made() {
     let moved = with_key(json!({ "sale": wrong, "customer": customer }));
     let moved = shop.call("sale.attach", &moved).unwrap_err();
     for refused in [again, back, moved] {
-        assert_eq!(refused.code, RefusalCode::Conflict);
+        assert_eq!((refused.code, refused.field.as_deref()), (RefusalCode::Conflict, Some("sale")));
     }
     bring_back(&shop, &kept, "3", json!([{ "line": 2, "quantity": 1000 }]), 550).unwrap();
     let refused = shop.call("sale.void", &with_key(json!({ "sale": kept }))).unwrap_err();

@@ -104,6 +104,39 @@ fn the_till_and_the_desk_see_how_much_time_is_left() {
 }
 
 #[test]
+fn a_till_is_shown_the_three_that_press_most() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let customer = shop.enrol("Ana", "Sanz", "+34911111111");
+    let open = |severity: &str| {
+        *shop.clock.0.lock().unwrap() += Duration::from_secs(1);
+        open_one(&shop, &customer, json!({ "kind": "REPAIR", "severity": severity }))["issue"].clone()
+    };
+    let (slow, waits, waits_too) = (open("S4"), open("S1"), open("S1"));
+    let (soon, overdue) = (open("S2"), open("S1"));
+    for issue in [&waits, &waits_too] {
+        to(&shop, issue, "IN_PROGRESS");
+        to(&shop, issue, "WAIT_SUPPLIER");
+    }
+    forward(&shop, 3);
+    let file = |shop: &Shop| {
+        let opened = shop.call("file.open", &with_key(json!({ "customer": customer }))).unwrap();
+        let lines = opened["file"]["issues"].as_array().unwrap().clone();
+        lines.iter().map(|line| (line["issue"].clone(), line["colour"].clone())).collect::<Vec<_>>()
+    };
+    let shown = file(&shop);
+    let ids: Vec<&Value> = shown.iter().map(|(issue, _)| issue).collect();
+    assert_eq!(ids, [&overdue, &soon, &slow], "overdue, then as they are due");
+    assert_eq!(shown[0].1, "RED");
+    for issue in [&overdue, &soon] {
+        shop.call("issue.close", &with_key(json!({ "issue": issue }))).unwrap();
+    }
+    let shown = file(&shop);
+    let ids: Vec<&Value> = shown.iter().map(|(issue, _)| issue).collect();
+    assert_eq!(ids, [&slow, &waits, &waits_too], "what waits for somebody comes last, the oldest first");
+}
+
+#[test]
 fn what_is_due_in_the_shop_is_listed_the_soonest_first() {
     let dir = tempfile::tempdir().unwrap();
     let shop = shop_in(dir.path(), false);

@@ -21,14 +21,14 @@ fn holds(dir: &Path, bytes: &[u8]) -> bool {
 }
 
 /// Views of a half that opens anew from the journals alone.
-fn from_the_journal(bench: &Bench) -> [fichad::log::Digest; 2] {
+pub(super) fn from_the_journal(bench: &Bench) -> [fichad::log::Digest; 2] {
     let fresh = folder();
     copy_journals(bench.path(), fresh.path());
     let (log, _) = bench.open_at(fresh.path()).unwrap();
     HALVES.map(|half| log.views().digest(half).unwrap())
 }
 
-fn digests(log: &Log) -> [fichad::log::Digest; 2] {
+pub(super) fn digests(log: &Log) -> [fichad::log::Digest; 2] {
     HALVES.map(|half| log.views().digest(half).unwrap())
 }
 
@@ -66,7 +66,7 @@ fn what_a_fold_leaves_out_is_in_no_file_of_the_views() {
 }
 
 /// Stops the next fold of a `gate` event; gives how to learn that it came there, and how to let it go on.
-fn gate(words: &Words) -> (mpsc::Receiver<()>, mpsc::SyncSender<()>) {
+pub(super) fn gate(words: &Words) -> (mpsc::Receiver<()>, mpsc::SyncSender<()>) {
     let (came, arrived) = mpsc::sync_channel(1);
     let (go, wait) = mpsc::sync_channel(1);
     *words.gate.lock().unwrap() = Some((came, wait));

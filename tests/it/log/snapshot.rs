@@ -2,7 +2,7 @@
 
 use super::second::until;
 use super::support::*;
-use fichad::log::{Digest, Half, Log, Restore, Until, moments};
+use fichad::log::{Digest, Half, Log, Progress, Restore, Until, moments};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -90,7 +90,10 @@ fn a_snapshot_with_a_flipped_bit_is_named_and_the_journal_used() {
         fs::write(&taken[1], &bad).unwrap();
         let (records, found) = rebuilt(&bench);
         assert_eq!((records, found), ([0, 60], now), "byte {at}");
-        let faults = fichad::log::verify(&bench.settings(bench.path()), None, &|_, _| ()).unwrap().faults;
+        let faults =
+            fichad::log::verify(&bench.settings(bench.path()), None, &Progress::default(), &|_, _| ())
+                .unwrap()
+                .faults;
         assert!(matches!(&faults[..], [fault] if fault.file == taken[1]), "byte {at}: {faults:?}");
     }
     for cut in [0, 10, 100, whole[1].len() - 1] {

@@ -2,7 +2,7 @@
 
 use super::second::{copied, until};
 use super::support::*;
-use fichad::log::{Fault, Half, HealthState, Log, OpenError, Verified};
+use fichad::log::{Fault, Half, HealthState, Log, OpenError, Progress, Verified};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +10,13 @@ use std::time::Duration;
 
 /// Verifies the store of `bench`, closed.
 fn verify(bench: &Bench, rebuild: bool) -> Verified {
-    fichad::log::verify(&bench.settings(bench.path()), rebuild.then(|| bench.folds()).as_ref(), &|_, _| ())
-        .unwrap()
+    fichad::log::verify(
+        &bench.settings(bench.path()),
+        rebuild.then(|| bench.folds()).as_ref(),
+        &Progress::default(),
+        &|_, _| (),
+    )
+    .unwrap()
 }
 
 /// A store of several segments, with or without a second copy.
@@ -35,9 +40,15 @@ fn a_sound_store_is_read_whole() {
     let count = |_: &Path, _| {
         told.fetch_add(1, Ordering::Relaxed);
     };
-    let found = fichad::log::verify(&bench.settings(bench.path()), Some(&bench.folds()), &count).unwrap();
+    let found = fichad::log::verify(
+        &bench.settings(bench.path()),
+        Some(&bench.folds()),
+        &Progress::default(),
+        &count,
+    )
+    .unwrap();
     let (log, _) = bench.open();
-    let held = fichad::log::verify(&bench.settings(bench.path()), None, &|_, _| ());
+    let held = fichad::log::verify(&bench.settings(bench.path()), None, &Progress::default(), &|_, _| ());
     assert!(matches!(held, Err(OpenError::Held { .. })));
     let entries: u64 = HALVES.into_iter().map(|half| log.views().digest(half).unwrap().entries).sum();
     assert_eq!((found.records, found.entries, found.faults.as_slice()), (160, entries, [].as_slice()));

@@ -2,6 +2,7 @@
 
 use super::talk::Bench;
 use super::{job, profile};
+use fichad::print::fonts::Fonts;
 use fichad::print::layout::{PaperProfile, QrMode};
 use fichad::print::paper::{Faults, Model};
 use fichad::print::queue::{Input, JobState, NoPort};
@@ -57,7 +58,7 @@ fn any_day(qr: QrMode, model: Model, day: &[Mishap]) {
             Mishap::Away(away) => bench.port = if *away { Err(NoPort::Gone) } else { Ok(()) },
             Mishap::Submit => {
                 jobs += 1;
-                bench.queue.submit(&job(jobs)).unwrap();
+                bench.queue.submit(&job(jobs), &Fonts::default()).unwrap();
             }
             Mishap::Cancel(number) => drop(bench.queue.cancel(job(u128::from(*number)).id)),
         }

@@ -2,6 +2,7 @@
 
 use super::{LETTERS, face, job, profile, read_qr};
 use fichad::domain::time::Uptime;
+use fichad::print::fonts::Fonts;
 use fichad::print::layout::{Layout, PaperProfile, QrMode};
 use fichad::print::paper::{Faults, Model, Paper};
 use fichad::print::queue::{
@@ -120,8 +121,8 @@ const OUT: Faults = Faults {
 #[test]
 fn a_full_printer_proves_it_printed() {
     let mut bench = Bench::new(profile(576), Model::FULL);
-    bench.queue.submit(&job(1)).unwrap();
-    bench.queue.submit(&job(2)).unwrap();
+    bench.queue.submit(&job(1), &Fonts::default()).unwrap();
+    bench.queue.submit(&job(2), &Fonts::default()).unwrap();
     bench.run(60);
     bench.ended(&[(1, JobState::Printed), (2, JobState::Printed)]);
     assert_eq!(bench.connects, 1);
@@ -143,7 +144,7 @@ fn the_proof_is_what_the_printer_can_give() {
         (Model { tells_printed: false, ..Model::FULL }, JobState::Processed),
     ] {
         let mut bench = Bench::new(profile(384), model);
-        bench.queue.submit(&job(1)).unwrap();
+        bench.queue.submit(&job(1), &Fonts::default()).unwrap();
         bench.run(120);
         bench.ended(&[(1, state)]);
         let pages = bench.printer.take_pages();
@@ -153,7 +154,7 @@ fn the_proof_is_what_the_printer_can_give() {
         assert_eq!(bench.printer.page().texts().count(), 0);
         // What the first job taught is not asked again.
         let before = bench.printer.unknown().clone();
-        bench.queue.submit(&job(2)).unwrap();
+        bench.queue.submit(&job(2), &Fonts::default()).unwrap();
         bench.run(120);
         assert_eq!(*bench.printer.unknown(), before);
         assert_eq!(bench.printer.take_pages().len(), 1);
@@ -170,7 +171,7 @@ fn paper_out_before_waits_and_goes_on_by_itself() {
     ] {
         let mut bench = Bench::new(profile(576), Model::FULL);
         bench.faults(fault);
-        bench.queue.submit(&job(1)).unwrap();
+        bench.queue.submit(&job(1), &Fonts::default()).unwrap();
         bench.run(3600);
         assert_eq!(bench.states, [(1, JobState::Queued)]);
         assert_eq!(bench.conditions, [condition]);
@@ -186,7 +187,7 @@ fn paper_out_before_waits_and_goes_on_by_itself() {
 fn paper_out_in_the_middle_is_waited_for_and_not_printed_twice() {
     for answers_unasked in [true, false] {
         let mut bench = Bench::new(PaperProfile { qr: QrMode::Raster, ..profile(576) }, Model::FULL);
-        bench.queue.submit(&job(1)).unwrap();
+        bench.queue.submit(&job(1), &Fonts::default()).unwrap();
         bench.feed(Input::Tick);
         while !bench.states.contains(&(1, JobState::Sending)) || bench.wire.as_ref().unwrap().len() > 4_000 {
             bench.turn();
@@ -211,7 +212,7 @@ fn paper_out_in_the_middle_is_waited_for_and_not_printed_twice() {
 #[test]
 fn a_wait_has_an_end() {
     let mut bench = Bench::new(profile(576), Model::FULL);
-    bench.queue.submit(&job(1)).unwrap();
+    bench.queue.submit(&job(1), &Fonts::default()).unwrap();
     bench.feed(Input::Tick);
     while !bench.states.contains(&(1, JobState::Sending)) {
         bench.turn();
@@ -226,8 +227,8 @@ fn a_wait_has_an_end() {
 #[test]
 fn a_dropped_connection_is_unknown_and_never_sent_again() {
     let mut bench = Bench::new(PaperProfile { qr: QrMode::Raster, ..profile(576) }, Model::FULL);
-    bench.queue.submit(&job(1)).unwrap();
-    bench.queue.submit(&job(2)).unwrap();
+    bench.queue.submit(&job(1), &Fonts::default()).unwrap();
+    bench.queue.submit(&job(2), &Fonts::default()).unwrap();
     bench.cut_after = Some(600);
     bench.run(120);
     bench.ended(&[(1, JobState::Unknown), (2, JobState::Printed)]);
@@ -240,10 +241,10 @@ fn a_dropped_connection_is_unknown_and_never_sent_again() {
 
 #[test]
 fn every_place_to_cut_the_wire() {
-    let whole = Layout::new(&face(), &profile(576)).unwrap().encode(false).unwrap().len();
+    let whole = Layout::new(&face(), &profile(576), &Fonts::default()).unwrap().encode(false).unwrap().len();
     for at in (1..whole + 200).step_by(397) {
         let mut bench = Bench::new(PaperProfile { qr: QrMode::Raster, ..profile(576) }, Model::FULL);
-        bench.queue.submit(&job(1)).unwrap();
+        bench.queue.submit(&job(1), &Fonts::default()).unwrap();
         bench.cut_after = Some(at);
         bench.run(300);
         let cuts = bench.printer.take_pages().len();
@@ -260,7 +261,7 @@ fn every_place_to_cut_the_wire() {
 fn a_printer_that_is_gone_or_busy_is_tried_again() {
     let mut bench = Bench::new(profile(576), Model::FULL);
     bench.port = Err(NoPort::Gone);
-    bench.queue.submit(&job(1)).unwrap();
+    bench.queue.submit(&job(1), &Fonts::default()).unwrap();
     bench.run(60);
     assert_eq!(bench.states, [(1, JobState::Queued)]);
     assert!((4..12).contains(&bench.connects), "{}", bench.connects);
@@ -275,10 +276,10 @@ fn a_printer_that_is_gone_or_busy_is_tried_again() {
 #[test]
 fn a_printer_that_spoke_and_fell_silent_is_off_line() {
     let mut bench = Bench::new(profile(576), Model::FULL);
-    bench.queue.submit(&job(1)).unwrap();
+    bench.queue.submit(&job(1), &Fonts::default()).unwrap();
     bench.run(60);
     bench.faults(Faults { stalled: true, ..Faults::default() });
-    bench.queue.submit(&job(2)).unwrap();
+    bench.queue.submit(&job(2), &Fonts::default()).unwrap();
     bench.run(60);
     assert_eq!(bench.queue.condition(), PrinterCondition::Offline);
     assert_eq!(bench.states.last(), Some(&(2, JobState::Queued)));
@@ -293,12 +294,12 @@ fn cancel_and_limits() {
     let mut bench = Bench::new(profile(576), Model::FULL);
     bench.port = Err(NoPort::Gone);
     for number in 1..=u128::try_from(JOBS_MAX).unwrap() {
-        bench.queue.submit(&job(number)).unwrap();
+        bench.queue.submit(&job(number), &Fonts::default()).unwrap();
     }
-    assert_eq!(bench.queue.submit(&job(1000)), Err(SubmitError::Full));
+    assert_eq!(bench.queue.submit(&job(1000), &Fonts::default()), Err(SubmitError::Full));
     bench.run(5);
     bench.queue.cancel(job(1).id).unwrap();
-    assert_eq!(bench.queue.submit(&job(2)), Err(SubmitError::Twice));
+    assert_eq!(bench.queue.submit(&job(2), &Fonts::default()), Err(SubmitError::Twice));
     assert_eq!(bench.queue.cancel(job(1).id), Err(CancelError::NotHere));
     for number in 3..=u128::try_from(JOBS_MAX).unwrap() {
         bench.queue.cancel(job(number).id).unwrap();
@@ -311,7 +312,7 @@ fn cancel_and_limits() {
     assert_eq!(bench.states.iter().filter(|(_, state)| *state == cancelled).count(), JOBS_MAX - 1);
     let mut bad = job(7);
     bad.face.letters = "lower case".to_owned();
-    assert!(matches!(bench.queue.submit(&bad), Err(SubmitError::Unprintable(_))));
+    assert!(matches!(bench.queue.submit(&bad, &Fonts::default()), Err(SubmitError::Unprintable(_))));
     assert!(!format!("{:?} {bad:?}", bench.queue).contains("FA01"));
 }
 
@@ -319,7 +320,7 @@ fn cancel_and_limits() {
 fn a_symbol_too_wide_for_the_printer_becomes_a_picture() {
     // The printer's own idea of its width is smaller than the symbol, so function 182 says no.
     let mut bench = Bench::new(profile(384), Model { width_dots: 140, ..Model::FULL });
-    bench.queue.submit(&job(1)).unwrap();
+    bench.queue.submit(&job(1), &Fonts::default()).unwrap();
     bench.run(60);
     bench.ended(&[(1, JobState::Printed)]);
     assert!(!bench.printer.unknown().contains_key("QR wider than the paper"));

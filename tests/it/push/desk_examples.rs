@@ -4,6 +4,7 @@ use super::protocol::{Example, PROTOCOL, examples};
 use crate::whole::rig::{Bench, Scanner, one_till};
 use fichad::desk::METHODS;
 use fichad::desk::access::Role;
+use fichad::desk::audit::is_noted;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 
@@ -84,6 +85,44 @@ impl Ids {
     }
 }
 
+/// What the requests said of persons in words, and whether any answer had it.
+#[derive(Default)]
+struct Personal {
+    texts: BTreeSet<String>,
+    told: bool,
+}
+
+impl Personal {
+    /// Whoever tells what is sealed is in the audit trail.
+    fn answered(&mut self, method: &str, params: &Value, answer: &Value) {
+        self.learn(params);
+        let answer = answer.to_string();
+        let tells = self.texts.iter().any(|text| answer.contains(text.as_str()));
+        let is_of_the_desk = METHODS.iter().any(|(name, _)| *name == method);
+        assert!(
+            !tells || !is_of_the_desk || is_noted(method),
+            "{method} is not in the audit trail: {answer}"
+        );
+        self.told |= tells;
+    }
+
+    /// Texts of more than a word, addresses and numbers: nothing else is called so.
+    fn learn(&mut self, params: &Value) {
+        const FIELDS: [&str; 7] = ["preferredName", "e164", "addr", "text", "value", "hint", "evidence"];
+        match params {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    let text = value.as_str().filter(|text| text.contains([' ', '@', '+']));
+                    self.texts.extend(text.filter(|_| FIELDS.contains(&name.as_str())).map(str::to_owned));
+                    self.learn(value);
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| self.learn(value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+}
+
 fn is_of_the_desk(example: &Example) -> bool {
     METHODS.iter().chain(&OF_THE_DAEMON).any(|(name, _)| *name == example.name)
 }
@@ -104,6 +143,7 @@ fn every_request_to_the_desk_is_answered_as_its_example_says() {
     let terminal = Scanner::new();
     let mut client = fichad.open("till-1");
     let (mut ids, mut keys, mut seen) = (Ids::default(), BTreeSet::new(), BTreeSet::new());
+    let mut personal = Personal::default();
     // The search stands before the enrolment in the file; played again at the end it has something to find.
     let all: Vec<Example> = examples().into_iter().filter(is_of_the_desk).collect();
     let (finding, others): (Vec<_>, Vec<_>) = all.chunks(2).partition(|pair| pair[0].name == "customer.find");
@@ -140,12 +180,14 @@ fn every_request_to_the_desk_is_answered_as_its_example_says() {
             .call(&request.name, sent["params"].clone())
             .unwrap_or_else(|error| panic!("{}: {error}", request.name));
         ids.compare(&request.name, &written["result"], &got);
+        personal.answered(&request.name, &sent["params"], &got);
         if got.get("repeated").is_some() {
             let again = client.call(&request.name, sent["params"].clone()).unwrap();
             assert_eq!(again["repeated"], true, "{}", request.name);
         }
         seen.insert(request.name.clone());
     }
+    assert!(personal.told, "the texts that are looked for are told nowhere");
     let wanted: BTreeSet<String> =
         METHODS.iter().chain(&OF_THE_DAEMON).map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(seen, wanted, "every method has an example");

@@ -2,7 +2,7 @@
 
 use super::rig::{Rig, event, register};
 use fichad::desk::file::{ConsentDue, CustomerFile, IssueLine, PlanLine, PointsExpiring};
-use fichad::domain::id::{PrinterName, ReaderName, StreamId};
+use fichad::domain::id::{CardId, CustomerNumber, JobId, PrinterName, ReaderName, StreamId, VisitId};
 use fichad::domain::money::Money;
 use fichad::domain::refusal::RefusalCode;
 use fichad::domain::scan::Rejection;
@@ -134,23 +134,11 @@ fn every_event_has_the_shape_of_its_example() {
         r#"{"readers":[{"reader":"x","state":"reading"}],"store":{"second_copy":"one_disk_only","state":"open"},"vault":"open"}"#.into(),
     )
     .unwrap();
-    let (visit, card, customer) = (
-        fichad::domain::id::VisitId(uuid::Uuid::nil()),
-        fichad::domain::id::CardId(uuid::Uuid::nil()),
-        fichad::domain::id::CustomerNumber(uuid::Uuid::nil()),
-    );
+    let nil = uuid::Uuid::nil();
+    let (visit, card, customer, job) = (VisitId(nil), CardId(nil), CustomerNumber(nil), JobId(nil));
+    let (file, repeat_of) = (to_raw_value(&file).unwrap(), Some(visit));
     let events = [
-        (
-            0,
-            true,
-            Event::Identified {
-                visit,
-                card: Some(card),
-                file: &to_raw_value(&file).unwrap(),
-                repaired: true,
-                repeat_of: Some(visit),
-            },
-        ),
+        (0, true, Event::Identified { visit, card: Some(card), file: &file, repaired: true, repeat_of }),
         (0, true, Event::Unknown { repeat_of: Some(12) }),
         (0, true, Event::Unavailable { repeat_of: None }),
         (0, true, Event::Blocked { customer, card, status: "BLOCKED", reason: "LOST", repeat_of: None }),
@@ -173,13 +161,9 @@ fn every_event_has_the_shape_of_its_example() {
         (
             0,
             false,
-            Event::Job {
-                job: fichad::domain::id::JobId(uuid::Uuid::nil()),
-                printer: &printer,
-                state: "failed",
-                reason: Some("paper_out"),
-            },
+            Event::Job { job, printer: &printer, state: "failed", reason: Some("paper_out"), omitted: &[] },
         ),
+        (1, false, Event::Job { job, printer: &printer, state: "printed", reason: None, omitted: &["name"] }),
         (0, false, Event::State(&state)),
     ];
     let (stream, till, at) = (StreamId(uuid::Uuid::nil()), register("till-1"), Timestamp(0));

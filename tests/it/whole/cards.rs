@@ -3,6 +3,7 @@
 use super::rig::*;
 use fichad::domain::code::CardKey;
 use fichad::identify::GUESSES_MAX;
+use fichad::push::client::Client;
 use serde_json::{Value, json};
 
 #[test]
@@ -31,6 +32,16 @@ fn the_same_again_is_marked_as_a_repeat() {
     let first = event(&mut register, "blocked");
     let second = event(&mut register, "blocked");
     assert_eq!((&first["repeat_of"], &second["repeat_of"]), (&Value::Null, &first["seq"]));
+    // An alert is noted behind its frame, so this one is behind those.
+    let (number, card, letters) = customer(&mut register);
+    write(&mut register, "card.block", json!({ "customer": number, "card": card, "reason": "STOLEN" }));
+    scanner.scan(&[&letters]);
+    until("the last card is noted", || alerts(&mut register).iter().any(|alert| alert["card"] == card));
+    assert_eq!(alerts(&mut register).len(), 2, "a card that is read twice in a moment was shown once");
+}
+
+fn alerts(client: &mut Client) -> Vec<Value> {
+    client.call("card.alerts", json!({})).unwrap()["alerts"].as_array().unwrap().clone()
 }
 
 #[test]
@@ -84,6 +95,8 @@ fn blocked_and_replaced_cards_are_told_with_their_reason() {
     ));
     let fichad = bench.start();
     let mut register = fichad.open("till-1");
+    let mut manager = fichad.client();
+    manager.call("subscribe", json!({ "register": "*" })).unwrap();
     let (customer, card, letters) = customer(&mut register);
     let named = json!({ "customer": customer, "card": card, "reason": "STOLEN" });
     write(&mut register, "card.block", named);
@@ -91,6 +104,14 @@ fn blocked_and_replaced_cards_are_told_with_their_reason() {
     let blocked = event(&mut register, "blocked");
     assert_eq!((&blocked["status"], &blocked["reason"]), (&json!("BLOCKED"), &json!("STOLEN")));
     assert_eq!((&blocked["card"], &blocked["customer"]), (&card, &customer));
+    assert_eq!(event(&mut manager, "blocked"), blocked, "whoever watches all registers sees it at once");
+    until("it is noted", || !alerts(&mut manager).is_empty());
+    let alert = alerts(&mut manager).remove(0);
+    assert_eq!(
+        (&alert["card"], &alert["status"], &alert["reason"]),
+        (&card, &json!("BLOCKED"), &json!("STOLEN"))
+    );
+    assert_eq!((&alert["register"], &alert["reader"]), (&blocked["register"], &blocked["reader"]));
 
     let mut other = fichad.client();
     write(&mut other, "card.unblock", json!({ "customer": customer, "card": card }));
@@ -141,6 +162,38 @@ fn a_job_is_shown_at_least_as_far_as_its_events_say() {
     }
     let moved = |(_, bytes): &(_, Vec<u8>)| String::from_utf8_lossy(bytes).contains("\"state\":\"queued\"");
     assert!(!files(&bench.state().join("store")).iter().any(moved), "that a job is queued is written once");
+}
+
+#[test]
+fn a_name_that_no_font_has_is_told_and_any_other_is_drawn() {
+    let printer = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let bench = Bench::new();
+    bench.configure(&format!(
+        "[[register]]\nname = \"till-1\"\n[[printer]]\nname = \"desk\"\naddress = \"tcp://{}\"\n",
+        printer.local_addr().unwrap()
+    ));
+    let fichad = bench.start();
+    let mut register = fichad.open("till-1");
+    let (customer, ..) = customer(&mut register);
+    let drawn = write(&mut register, "card.print", json!({ "customer": customer, "holder": "क्षत्रिय 王 Á" }));
+    let wanting =
+        write(&mut register, "card.print", json!({ "customer": customer, "holder": "Zarzaparrilla 😀" }));
+    let mut told = [&drawn, &wanting].map(|answer| (answer["job"].clone(), Value::Null)).to_vec();
+    while told.iter().any(|(_, event)| event.is_null()) {
+        let event = event(&mut register, "job");
+        told.iter_mut().filter(|(job, _)| event["job"] == *job).for_each(|(_, kept)| *kept = event.clone());
+    }
+    assert_eq!((told[0].1.get("omitted"), told[1].1.get("omitted")), (None, Some(&json!(["name"]))));
+    // The printer takes what it is sent and says nothing; the first card is under way.
+    let mut shown = || register.call("job.show", json!({ "job": drawn["job"] })).unwrap();
+    until("the first card is under way", || shown()["state"] == "sending");
+    assert_eq!(shown()["omitted"], json!([]));
+    register.call("job.cancel", json!({ "job": wanting["job"] })).unwrap();
+    until("the second is taken back", || event(&mut register, "job")["state"] == "failed");
+    let shown = register.call("job.show", json!({ "job": wanting["job"] })).unwrap();
+    assert_eq!((&shown["reason"], &shown["omitted"]), (&json!("cancelled"), &json!(["name"])));
+    let log = fichad.stop();
+    assert!(log.contains("a card lacks a text") && !log.contains("Zarzaparrilla"), "{log}");
 }
 
 /// Made-up numbers with a right check digit, in ranges of real schemes.

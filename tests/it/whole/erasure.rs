@@ -18,7 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-const TEXTS: [&str; 8] = [
+const TEXTS: [&str; 14] = [
     "Xiomara",
     "Quijotez",
     "+34600123457",
@@ -27,6 +27,12 @@ const TEXTS: [&str; 8] = [
     "zanahoria",
     "Zarzaparrilla",
     "alabardera",
+    "azafranero",
+    "acebuche",
+    "MADRESELVA",
+    "cucurbita",
+    "berenjenal",
+    "Eustaquia",
 ];
 const ALIAS: &str = "2900000000421";
 
@@ -59,6 +65,20 @@ impl Victim {
         write(register, "note.keep", json!({ "customer": number, "text": "wants zanahoria" }));
         let preference = json!({ "customer": number, "name": "receipt", "value": "zanahoria" });
         write(register, "preference.set", preference);
+        let mut put = |method: &str, mut more: Value| {
+            more["customer"] = number.clone();
+            write(register, method, more)
+        };
+        put("card.holder", json!({ "card": card["card"], "holder": "Eustaquia" }));
+        put("issue.open", json!({ "kind": "REPAIR", "hint": "bring the azafranero" }));
+        put("consent.record", json!({ "state": "WITHDRAWN", "evidence": "acebuche 117" }));
+        let contact = json!({ "channel": "TELEPHONE", "direction": "IN", "campaign": "MADRESELVA-26" });
+        put("contact.record", contact);
+        let today = jiff::Zoned::now().date();
+        let to = today.saturating_add(jiff::Span::new().days(30));
+        let plan = json!({ "category": "cucurbita", "from": today, "to": to, "source": "CHAT" });
+        put("plan.add", plan);
+        put("survey.answer", json!({ "survey": "visit", "answers": { "more": "berenjenal" } }));
         Self { number, letters: card["letters"].as_str().unwrap().to_owned(), alias_request, enrol_request }
     }
 
@@ -162,6 +182,11 @@ pub(super) fn events(dir: &Path, half: &str) -> Vec<Value> {
 
 /// With everything that is left in hand: nothing opens, nothing leads to the number.
 pub(super) fn attack(dir: &Path, victim: &Victim) {
+    attack_copy(dir, dir, victim);
+}
+
+/// The same on the copy in `dir`, with the vault's key of the state folder `own` in hand.
+fn attack_copy(dir: &Path, own: &Path, victim: &Victim) {
     let texts: Vec<Vec<u8>> = TEXTS.iter().map(|text| text.as_bytes().to_vec()).collect();
     assert_eq!(found(dir, &texts), [""; 0], "texts");
     let codes = [victim.letters.as_bytes().to_vec(), ALIAS.as_bytes().to_vec(), victim.key().0.to_vec()];
@@ -172,7 +197,7 @@ pub(super) fn attack(dir: &Path, victim: &Victim) {
     assert_eq!(found(dir, &hashes), [""; 0], "links and index entries");
 
     // No key of the key file opens a section of this customer.
-    let kek = KeySource::File(dir.join("vault.key")).load(None).unwrap();
+    let kek = KeySource::File(own.join("vault.key")).load(None).unwrap();
     let keys = KeyFile::open(&dir.join("keys"), &kek, os_random).unwrap();
     let live: Vec<KeyRef> = keys.census().unwrap().live;
     let mut sections = 0;
@@ -186,7 +211,7 @@ pub(super) fn attack(dir: &Path, victim: &Victim) {
         assert!(live.iter().all(|key| open(&keys.dek(*key).unwrap(), &what, &sealed).is_err()), "{section}");
         sections += 1;
     }
-    assert!(sections >= 7, "{sections} sections were tried");
+    assert!(sections >= 14, "{sections} sections were tried");
 
     // Nor does the hash of a request that named the card or the telephone number.
     let mut requests = 0;
@@ -228,14 +253,27 @@ pub(super) fn leads_nowhere(client: &mut Client, scanner: &mut Scanner, victim: 
     assert!(refused.to_string().contains("erased"), "{refused}");
 }
 
-pub(super) const TABLES: &str = "[[alias]]\nname = \"old-cards\"\nprefix = \"29\"\nlength = 13\n";
+pub(super) const TABLES: &str = "[[alias]]\nname = 'old-cards'\nprefix = '29'\nlength = 13\n\
+    [[survey]]\nname = 'visit'\nfrom = '2026-01-10'\n\
+    [[survey_question]]\nsurvey = 'visit'\nname = 'more'\nkind = 'text'\ntexts = ['es: ¿Algo más?']\n";
 
 #[test]
 fn nothing_is_left_and_nothing_leads_to_the_number() {
     let (bench, scanner) = (Bench::new(), Scanner::new());
+    let disk = bench.state().with_file_name("second");
+    fs::create_dir(&disk).unwrap();
+    let second = disk.display();
+    bench.drop_in(&format!("[store]\nsecond_dir = \"{second}\"\n[vault]\nsecond_dir = \"{second}\"\n"));
+    let in_step = |register: &mut Client| {
+        until("the second copies are in step", || {
+            let status = register.call("status", json!({})).unwrap();
+            status["keys"]["second_copy"] == "in_step" && status["store"]["second_copy"] == "ok"
+        });
+    };
     bench.configure(&(one_till(&scanner) + TABLES));
     let fichad = bench.start();
     let mut register = fichad.open("till-1");
+    in_step(&mut register);
     let victim = Victim::enrol(&mut register);
     let (kept, _, kept_letters) = customer(&mut register);
     // The search finds what is there, or it would prove nothing.
@@ -247,6 +285,7 @@ fn nothing_is_left_and_nothing_leads_to_the_number() {
     bench.configure(&(one_till(&scanner) + TABLES));
     let fichad = bench.start();
     let mut register = fichad.open("till-1");
+    in_step(&mut register);
 
     let done = erase(&mut register, &victim, false);
     assert_eq!(done["pending"], json!(["views"]));
@@ -270,6 +309,25 @@ fn nothing_is_left_and_nothing_leads_to_the_number() {
     assert_eq!(event(&mut register, "identified")["file"]["customer"], kept);
     fichad.stop();
     attack(&bench.state(), &victim);
+    attack_copy(&disk, &bench.state(), &victim);
+}
+
+#[test]
+fn after_a_crash_nothing_leads_to_whoever_was_erased_just_before() {
+    let (bench, scanner) = (Bench::new(), Scanner::new());
+    bench.configure(&(one_till(&scanner) + TABLES));
+    let fichad = bench.start();
+    let victim = Victim::enrol(&mut fichad.open("till-1"));
+    // What a clean stop has in its views, the next start forgets without the key that it would need.
+    fichad.stop();
+    let fichad = bench.start();
+    assert_eq!(erase(&mut fichad.open("till-1"), &victim, false)["pending"], json!(["views"]));
+    fichad.kill();
+    let mut scanner = Scanner::new();
+    bench.configure(&(one_till(&scanner) + TABLES));
+    let fichad = bench.start();
+    leads_nowhere(&mut fichad.open("till-1"), &mut scanner, &victim);
+    fichad.stop();
 }
 
 fn victim_like(victim: &Victim) -> Victim {
@@ -353,7 +411,7 @@ fn an_absent_second_copy_is_pending_until_it_is_back() {
     until("the second copy is back", || second(&mut register) == "in_step");
     assert_eq!(erase(&mut register, &victim, true)["pending"], json!([]));
     fichad.stop();
-    for file in ["keys", "erasures", "suppressed"] {
+    for file in ["keys", "keyring/keyring", "keyring/keyring.key", "erasures", "suppressed"] {
         assert!(fs::read(bench.state().join(file)).unwrap() == fs::read(disk.join(file)).unwrap(), "{file}");
     }
     attack(&bench.state(), &victim);

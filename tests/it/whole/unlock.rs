@@ -92,6 +92,61 @@ fn a_passphrase_unlocks_while_the_daemon_runs() {
     assert!(!log.contains("correct horse") && !log.contains(phrase.split('\n').next().unwrap()), "{log}");
 }
 
+/// A start with a passphrase, and nobody there yet who gives it.
+fn locked(bench: &Bench) -> (Fichad, Scanner, Client) {
+    let scanner = Scanner::new();
+    bench.configure(&format!("{}[vault]\nkey_passphrase = true\n", one_till(&scanner)));
+    let fichad = bench.start();
+    let register = fichad.open("till-1");
+    (fichad, scanner, register)
+}
+
+#[test]
+fn after_a_crash_cards_are_known_before_the_vault_is_unlocked() {
+    let bench = Bench::new();
+    bench.configure("[vault]\nkey_passphrase = true\n");
+    phrase(&ficha(&bench, &["init"], &format!("{PASSPHRASE}\n")));
+    let unlock = |register: &mut Client| {
+        register.call("vault.unlock", json!({ "passphrase": PASSPHRASE })).unwrap();
+    };
+    let (fichad, _scanner, mut register) = locked(&bench);
+    unlock(&mut register);
+    let (_, _, old) = customer(&mut register);
+    let (erased, _, gone) = customer(&mut register);
+    // A clean stop has its views on the disk, a kill has not.
+    fichad.stop();
+    let (fichad, _scanner, mut register) = locked(&bench);
+    assert!(register.call("status", json!({})).unwrap()["store"]["vault_behind"].is_null());
+    unlock(&mut register);
+    let (_, _, new) = customer(&mut register);
+    let erase = json!({ "key": uuid::Uuid::new_v4(), "customer": erased, "purpose": "REQUEST" });
+    register.call("customer.erase", erase).unwrap();
+    fichad.kill();
+
+    let (fichad, mut scanner, mut register) = locked(&bench);
+    assert_eq!(vault(&mut register), "locked");
+    until("the vault is told to be behind", || {
+        register.call("status", json!({})).unwrap()["store"]["vault_behind"] == true
+    });
+    scanner.scan(&[&old]);
+    let file = event(&mut register, "identified")["file"].clone();
+    assert_eq!((&file["name"], &file["vault_locked"]), (&Value::Null, &json!(true)));
+    // Whether this one is known is in what cannot be read yet; and whoever was erased is found by nobody.
+    for code in [&new, &gone] {
+        scanner.scan(&[code]);
+        event(&mut register, "unavailable");
+    }
+    unlock(&mut register);
+    until("the vault is told to be whole", || {
+        register.call("status", json!({})).unwrap()["store"]["vault_behind"].is_null()
+    });
+    scanner.scan(&[&new]);
+    assert_eq!(event(&mut register, "identified")["file"]["name"], "Ana Example");
+    scanner.scan(&[&gone]);
+    event(&mut register, "unknown");
+    fichad.stop();
+}
+
 #[test]
 fn only_the_owner_of_the_state_folder_works_on_its_keys() {
     let bench = Bench::new();

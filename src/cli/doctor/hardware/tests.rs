@@ -11,15 +11,20 @@ const HID_POS: &[u8] = b"\x05\x8c\x09\x02\xa1\x01\x09\x12\xa1\x02\x85\x02\x15\x0
 /// Keys of a full keyboard.
 const KEYS: &str = "402000000 3803078f800d001 feffffdfffefffff fffffffffffffffe";
 
+const PLAIN_FONT: &str = "usr/share/fonts/truetype/noto/NotoSans-Regular.ttf";
+const EAST_ASIAN_FONT: &str = "usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc";
+
 struct Tree {
     root: tempfile::TempDir,
 }
 
 impl Tree {
-    /// A host with the rules and nothing plugged in.
+    /// A host with the rules and fonts, and nothing plugged in.
     fn new() -> Self {
         let tree = Self { root: tempfile::tempdir().unwrap() };
         tree.put("lib/udev/rules.d/70-fichad.rules", "");
+        tree.put(PLAIN_FONT, "");
+        tree.put(EAST_ASIAN_FONT, "");
         tree
     }
 
@@ -281,4 +286,17 @@ fn a_reader_of_bars_and_cards_without_any_do_not_go_together() {
     let (level, mend) = one(&tree.findings(narrow), "bars");
     assert!(level == Level::Wrong && mend.contains("width_dots"), "{mend}");
     assert_eq!(one(&tree.findings(&narrow.replace("384", "576")), "bars").0, Level::Note);
+}
+
+#[test]
+fn fonts_are_looked_for_where_cards_are_printed() {
+    let tree = Tree::new();
+    assert!(!checks(&tree.findings(PRINTER)).contains(&"fonts"));
+    fs::remove_file(tree.root.path().join(EAST_ASIAN_FONT)).unwrap();
+    let mend = (Level::Note, "sudo apt-get install fonts-noto-cjk".to_owned());
+    assert_eq!(one(&tree.findings(PRINTER), "fonts"), mend);
+    assert!(!checks(&tree.findings("")).contains(&"fonts"));
+    fs::remove_file(tree.root.path().join(PLAIN_FONT)).unwrap();
+    let (_, both) = one(&tree.findings(PRINTER), "fonts");
+    assert_eq!(both, "sudo apt-get install fonts-noto-core fonts-noto-cjk");
 }

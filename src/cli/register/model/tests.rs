@@ -210,3 +210,23 @@ fn what_is_done_shows_no_name() {
     let filled = Filled::Done(vec!["Quijote".to_owned()]);
     assert!(!format!("{effect:?}{filled:?}").contains("Quijote"));
 }
+
+#[test]
+fn one_key_answers_how_content_the_customer_is_with_what_is_done() {
+    let mut model = connected();
+    let mut event = identified(1, "María");
+    event["file"]["issues"] = json!([
+        { "issue": "i-1", "kind": "COMPLAINT", "state": "NEW" },
+        { "issue": "i-2", "kind": "REPAIR", "state": "RESOLVED" },
+    ]);
+    model.event(&event);
+    assert_eq!(model.key(Press::Char('6')), []);
+    let effects = model.key(Press::Char('4'));
+    assert_eq!(effects, [Effect::Call(Wish::Answer, json!({ "issue": "i-2", "score": 4 }))]);
+    let effects = model.answered(Wish::Answer, Ok(json!({ "issue": "i-2", "state": "CLOSED" })));
+    assert_eq!(effects, [Effect::Call(Wish::Issues, json!({ "customer": "c-1" }))]);
+    assert_eq!(model.message, "the answer is kept");
+    let answered = json!([{ "issue": "i-2", "kind": "REPAIR", "state": "RESOLVED", "satisfaction": 4 }]);
+    model.answered(Wish::Issues, Ok(json!({ "issues": answered })));
+    assert_eq!(model.key(Press::Char('4')), [], "nobody is asked twice");
+}

@@ -89,7 +89,8 @@ impl Open {
         let (begin, mut items) = match found {
             Some((begin, framed)) => {
                 let items = payload(&begin, &framed).and_then(block::decode);
-                (begin.to_vec(), items.ok_or("a block does not match its checksum")?)
+                let damaged = || table.noted("a block does not match its checksum".to_owned());
+                (begin.to_vec(), items.ok_or_else(damaged)?)
             }
             None => (FIRST.to_vec(), Vec::new()),
         };

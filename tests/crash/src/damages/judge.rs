@@ -11,6 +11,7 @@ use fichad::daemon::{OpenStoreError, verify_stopped};
 use fichad::desk::Opened;
 use fichad::domain::id::CustomerNumber;
 use fichad::log::OpenError;
+use fichad::log::Progress;
 use fichad::vault::keys::{KeyError, KeyFile, KeyRef};
 use fichad::vault::lists::Lists;
 use fichad::vault::phrase::Phrase;
@@ -69,7 +70,7 @@ impl Sound {
             .map(|number| Ok((number, person(&opened, number)?)))
             .collect::<anyhow::Result<_>>()?;
         let erased = erased(place)?;
-        let held = Held::read(&opened.log.views())?;
+        let held = Held::read(&opened)?;
         opened.log.close();
         let_go(place)?;
         ensure!(opens(place, phrase)?, "the recovery phrase of the sound store opens nothing");
@@ -185,7 +186,7 @@ impl Sound {
                 "the key of {customer}, who was erased, is there"
             );
         }
-        if let Some(differ) = Held::read(&opened.log.views())?.differ(&self.held) {
+        if let Some(differ) = Held::read(opened)?.differ(&self.held) {
             bail!("the views hold something else: {differ}");
         }
         for (number, wanted) in &self.persons {
@@ -198,11 +199,12 @@ impl Sound {
 /// What `ficha store verify` finds, in words that name the files.
 fn verified(place: &Place) -> anyhow::Result<Option<String>> {
     let settings = place.settings()?;
-    let found =
-        until("the store is let go of", || match verify_stopped(&settings, None, false, &|_, _| {}) {
+    let found = until("the store is let go of", || {
+        match verify_stopped(&settings, None, false, &Progress::default(), &|_, _| {}) {
             Err(OpenStoreError::Log(OpenError::Held { .. })) => Ok(None),
             found => Ok(Some(found?)),
-        })?;
+        }
+    })?;
     let named: Vec<String> =
         found.faults.iter().map(|fault| format!("{}: {}", fault.file.display(), fault.what)).collect();
     Ok((!named.is_empty()).then(|| named.join("\n")))
