@@ -1,11 +1,12 @@
 //! How each personal event changes the views: sections kept sealed, links and indexes derived by opening them.
 
+use super::kept::{SectionKept, keep, parse_kept, section_key};
 use super::keyring::Hash16;
 use super::keys::KeyRef;
 use super::lookup::{self, Term};
 use super::{
-    Aad, CardSection, CustomerKey, ERASED, INDEX, KEYS, LINKS, Link, PERSON, SECTIONS, SLOTS, SectionKept,
-    VIEWS_VERSION, Vault, VaultError, keep, parse_kept, seal, section_key,
+    Aad, CardSection, CustomerKey, ERASED, INDEX, KEYS, LINKS, Link, PERSON, SECTIONS, SLOTS, VIEWS_VERSION,
+    Vault, VaultError, seal,
 };
 use crate::domain::event::VaultEvent;
 use crate::domain::id::{CardId, CustomerNumber};

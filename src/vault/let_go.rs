@@ -8,10 +8,11 @@
 //! With the old key goes every earlier version, also of what is kept.
 
 use super::erasure::destroy;
+use super::kept::{SectionKept, parse_kept};
 use super::keys::{Dek, KeyRef};
 use super::lists::{Erasure, Stage};
 use super::seal::{self, Aad, NONCE_BYTES};
-use super::{ERASED, NOTES_MAX, SECTIONS, TILL, Till, Vault, VaultError, fold, parse_kept};
+use super::{ERASED, NOTES_MAX, SECTIONS, TILL, Till, Vault, VaultError, fold};
 use crate::domain::event::VaultEvent;
 use crate::domain::id::CustomerNumber;
 use crate::log::{FoldError, Read, Tx};
@@ -105,7 +106,7 @@ impl Vault {
         }
         for (at, sealed) in held {
             let section = name(&at)?.to_owned();
-            let super::SectionKept { rev, sealed, .. } = parse_kept(&sealed)?;
+            let SectionKept { rev, sealed, .. } = parse_kept(&sealed)?;
             let aad = Aad { customer, section: &section, rev };
             let plaintext = seal::open(&key.dek, &aad, &sealed).map_err(VaultError::Seal)?;
             sections.push((section, rev, plaintext));

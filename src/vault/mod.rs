@@ -26,9 +26,11 @@ mod erasure;
 mod find;
 mod fold;
 mod history;
+mod kept;
 mod let_go;
 mod notes;
 mod records;
+mod till;
 
 pub use erasure::{RENEW_WITHIN_US, Unfinished};
 pub use find::FOUND_MAX;
@@ -37,25 +39,22 @@ pub use history::{Held, History, Writing};
 pub use let_go::Kept;
 pub use records::made_at;
 pub use settings::Settings;
+pub use till::Till;
 
-use crate::domain::id::{CardId, CustomerNumber, IssueId};
+use crate::domain::id::{CardId, CustomerNumber};
 use crate::domain::person::Person;
 use crate::domain::person::fields::Section;
-use crate::domain::plan::OpenPlan;
-use crate::domain::preference::Preference;
-use crate::domain::time::Timestamp;
 use crate::log::{Half, Read, View, ViewError};
+use kept::{SectionKept, parse_kept, section_key};
 use keyring::Keyring;
 use keys::{Dek, KeyError, KeyFile, KeyRef};
 use lists::Lists;
-use seal::{Aad, SealError, Sealed};
+use seal::{Aad, SealError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
-use std::fmt;
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock};
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// Counts up whenever a view's layout or a look-up rule changes: views of another number are made anew.
@@ -175,41 +174,6 @@ pub struct Link {
     pub customer: CustomerNumber,
     /// Which.
     pub card: CardId,
-}
-
-/// What a till is shown: how to greet, hints of issues, preferences, open plans, and which questions were asked. One section, so that a
-/// scan opens one.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Till {
-    /// [`Person::greeting_name`] of the person beside it, set whenever that is written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// By issue, at most 80 characters each.
-    #[serde(default)]
-    pub hints: BTreeMap<IssueId, String>,
-    /// By name of the preference.
-    #[serde(default)]
-    pub preferences: BTreeMap<String, Preference>,
-    /// The questions of consent that were answered, each with when it is to be asked again (`None`: never by itself). `*` is there if
-    /// the customer wanted nothing more at all: then those that are not listed are not asked either.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub asked: BTreeMap<String, Option<Timestamp>>,
-    /// Open plans by their ids, so the oldest first.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub plans: BTreeMap<Uuid, OpenPlan>,
-    /// Who of the household holds which card: the name to greet by. A card that is not here is the customer's own.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub holders: BTreeMap<CardId, String>,
-    /// Whether the customer objects to being profiled (GDPR article 21): whoever sorts customers into segments or reckons
-    /// their worth leaves this one out.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub objects: bool,
-}
-
-impl fmt::Debug for Till {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Till({} hints, {} preferences)", self.hints.len(), self.preferences.len())
-    }
 }
 
 /// The plaintext of a section `card:…`: one hash for each version of the keyring that has seen the card.
@@ -388,79 +352,10 @@ impl Vault {
         let Some((_, plaintext)) = self.section(views, key, name)? else { return Ok(Map::new()) };
         serde_json::from_slice(&plaintext).map_err(|_| VaultError::Layout { what: "section" })
     }
-
-    /// What the till is shown; empty if nothing was ever kept.
-    ///
-    /// # Errors
-    /// As [`Self::section`].
-    pub fn till(&self, views: &(impl Read + ?Sized), key: &CustomerKey) -> Result<Till, VaultError> {
-        let Some((_, plaintext)) = self.section(views, key, TILL)? else { return Ok(Till::default()) };
-        till(&plaintext)
-    }
-
-    /// The same by number; `None` if nothing personal is kept of the customer. For a scan: the section says itself under which key it
-    /// is sealed, so that one view is read and not two.
-    ///
-    /// # Errors
-    /// As [`Self::key_of`] and [`Self::section`].
-    pub fn till_of(
-        &self,
-        views: &(impl Read + ?Sized),
-        customer: CustomerNumber,
-    ) -> Result<Option<Till>, VaultError> {
-        let keys = self.key_file()?;
-        if let Some(kept) = views.get(SECTIONS, &section_key(customer, TILL))? {
-            let SectionKept { rev, place, sealed } = parse_kept(&kept)?;
-            match keys.dek(place) {
-                Ok(dek) => {
-                    let plaintext = seal::open(&dek, &Aad { customer, section: TILL, rev }, &sealed);
-                    return till(&plaintext.map_err(VaultError::Seal)?).map(Some);
-                }
-                // Erased, or given another key a moment ago: the way by the customer's key tells which.
-                Err(KeyError::Destroyed) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        self.key_of(views, customer)?.map(|key| self.till(views, &key)).transpose()
-    }
-}
-
-fn till(plaintext: &[u8]) -> Result<Till, VaultError> {
-    serde_json::from_slice(plaintext).map_err(|_| VaultError::Layout { what: "till" })
 }
 
 fn slots_used(views: &(impl Read + ?Sized)) -> Result<u32, VaultError> {
     let Some(kept) = views.get(SLOTS, fold::SLOTS_KEY)? else { return Ok(0) };
     let kept = <[u8; 4]>::try_from(kept).map_err(|_| VaultError::Layout { what: "slots used" })?;
     Ok(u32::from_be_bytes(kept))
-}
-
-fn section_key(customer: CustomerNumber, section: &str) -> Vec<u8> {
-    let mut key = Vec::with_capacity(section.len().saturating_add(16));
-    key.extend_from_slice(customer.0.as_bytes());
-    key.extend_from_slice(section.as_bytes());
-    key
-}
-
-/// A section's value in the view: revision (8 bytes), slot and generation of the key it is sealed under (4 bytes each), all
-/// big-endian, then the sealed bytes.
-struct SectionKept {
-    rev: u64,
-    place: KeyRef,
-    sealed: Sealed,
-}
-
-fn keep(rev: u64, place: KeyRef, sealed: &[u8]) -> Vec<u8> {
-    [&rev.to_be_bytes(), &place.slot.to_be_bytes()[..], &place.generation.to_be_bytes(), sealed].concat()
-}
-
-fn parse_kept(kept: &[u8]) -> Result<SectionKept, VaultError> {
-    let parse = || {
-        let (rev, rest) = kept.split_first_chunk()?;
-        let (slot, rest) = rest.split_first_chunk()?;
-        let (generation, sealed) = rest.split_first_chunk()?;
-        let place = KeyRef { slot: u32::from_be_bytes(*slot), generation: u32::from_be_bytes(*generation) };
-        Some(SectionKept { rev: u64::from_be_bytes(*rev), place, sealed: Sealed::from_kept(sealed) })
-    };
-    parse().ok_or(VaultError::Layout { what: "section" })
 }

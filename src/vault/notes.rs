@@ -2,10 +2,9 @@
 //!
 //! Only reads; they are written and let go as every section is.
 
+use super::kept::{SectionKept, parse_kept, section_key};
 use super::seal::{self, Aad};
-use super::{
-    CustomerKey, NOTES, NOTES_MAX, SECTIONS, SectionKept, Vault, VaultError, parse_kept, section_key,
-};
+use super::{CustomerKey, NOTES, NOTES_MAX, SECTIONS, Vault, VaultError};
 use crate::log::Read;
 use zeroize::Zeroizing;
 

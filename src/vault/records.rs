@@ -2,7 +2,8 @@
 //!
 //! Reads them, and takes one out; they are written and let go as every section is. What a record holds is JSON and not known here.
 
-use super::{CustomerKey, SECTIONS, Vault, VaultError, fold, section_key};
+use super::kept::section_key;
+use super::{CustomerKey, SECTIONS, Vault, VaultError, fold};
 use crate::domain::event::VaultEvent;
 use crate::domain::time::Timestamp;
 use crate::log::{FoldError, Read, Tx};

@@ -1,11 +1,10 @@
 //! Writing into the vault, always within a transaction: keys given out, sections sealed, cards linked.
 
+use super::kept::{parse_kept, section_key};
 use super::keyring::Hash16;
 use super::keys::{Dek, KeyRef};
 use super::seal::{self, Aad};
-use super::{
-    CardSection, CustomerKey, LINKS, Link, SECTIONS, Vault, VaultError, fold, parse_kept, section_key,
-};
+use super::{CardSection, CustomerKey, LINKS, Link, SECTIONS, Vault, VaultError, fold};
 use crate::domain::event::VaultEvent;
 use crate::domain::id::{CardId, CustomerNumber};
 use crate::log::{FoldError, Read as _, Tx};

@@ -1,0 +1,98 @@
+//! Tests of `disk`.
+
+use super::super::super::files::cut;
+use super::super::super::layer::Changes;
+use super::*;
+
+fn change(seq: u64, value: &[u8]) -> Change {
+    Change { seq, value: Some(value.to_vec()) }
+}
+
+fn at(seq: u64) -> Position {
+    Position { seq, crc: 7, fold: 1 }
+}
+
+fn open(dir: &Path) -> Disk {
+    Disk::open(Half::Neutral, dir, 1 << 20, Often::default()).unwrap()
+}
+
+fn write(disk: &Disk, changes: &Changes, to: Position) -> Result<(), String> {
+    let changes = changes.clone();
+    disk.write(&|| Box::new(changes.clone().into_iter()), to)
+}
+
+#[test]
+fn what_is_cut_in_two_anywhere_is_finished_or_noticed() {
+    // Blocks that are split, one that is emptied, a value in parts that goes and one that comes.
+    let key = |number: u16| [&[0_u8][..], &number.to_be_bytes()].concat();
+    let mut before: Changes = (0..400).step_by(4).map(|n| (key(n), change(1, &[1; 60]))).collect();
+    before.insert(key(1), change(1, &[2; PART_BYTES * 2]));
+    let mut after: Changes = (100..200).map(|n| (key(n), change(2, &[3; 50]))).collect();
+    after.extend((200..300).step_by(4).map(|n| (key(n), Change { seq: 2, value: None })));
+    after.insert(key(1), change(2, &[4; PART_BYTES * 3]));
+    let mut model = before.clone();
+    model.extend(after.clone());
+    model.retain(|_, change| change.value.is_some());
+    let wanted: Vec<_> = model.into_iter().map(|(key, change)| (key, change.seq, change.value)).collect();
+    for steps in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = open(dir.path());
+        write(&disk, &before, at(1)).unwrap();
+        let (done, _) = cut::after(steps, || write(&disk, &after, at(2)));
+        let whole = done.is_ok();
+        drop(disk);
+        let disk = open(dir.path());
+        let unfinished = disk.is_unfinished();
+        assert!(unfinished || whole || steps < 1, "{steps}");
+        assert!(steps < 1 || disk.reached() == 2);
+        if unfinished && steps.is_multiple_of(2) {
+            std::fs::write(dir.path().join("redo"), "damaged").unwrap();
+            disk.finish().unwrap();
+            assert!(disk.position().is_err());
+            continue;
+        }
+        disk.finish().unwrap();
+        assert_eq!(disk.position(), Ok(Some(if steps < 1 { at(1) } else { at(2) })), "{steps}");
+        if steps >= 1 {
+            // A change after it sees nothing of what was left behind either.
+            let last =
+                Changes::from([(key(0), change(1, &[1; 60])), (key(398), Change { seq: 3, value: None })]);
+            write(&disk, &last, at(3)).unwrap();
+            let found: Vec<_> = disk
+                .entries(&[])
+                .map(|entry| entry.unwrap())
+                .map(|(key, change)| (key, change.seq, change.value))
+                .collect();
+            assert!(found == wanted, "{steps}");
+            assert!(found.iter().all(|(key, _, value)| disk.get(key).unwrap() == *value));
+        }
+        if whole {
+            assert!(steps > 10, "there was nothing to cut");
+            break;
+        }
+    }
+}
+
+#[test]
+fn an_entry_changed_behind_our_back_is_an_error_not_a_value() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = open(dir.path());
+    let long = vec![3; PART_BYTES + 1];
+    let changes = Changes::from([(vec![0, 1], change(5, b"a")), (vec![0, 2], change(5, &long))]);
+    write(&disk, &changes, at(5)).unwrap();
+    let (begin, whole) = disk.db.range(..=[0, 1]).next_back().unwrap().unwrap();
+    for bit in 0..whole.len() * 8 {
+        let mut bad = whole.to_vec();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        disk.db.insert(&begin, bad).unwrap();
+        assert!(disk.get(&[0, 1]).is_err(), "bit {bit}");
+        assert!(disk.entries(&[0]).any(|entry| entry.is_err()));
+    }
+    // A sound block under another key is no better.
+    disk.db.insert(&begin, &whole).unwrap();
+    disk.db.insert([0, 3], whole).unwrap();
+    assert!(disk.get(&[0, 3]).is_err());
+    assert_eq!(disk.get(&[0, 2]).unwrap(), Some(long));
+    disk.db.remove(part_key(&[0, 2], 5, 1)).unwrap();
+    assert!(disk.get(&[0, 2]).is_err());
+}
