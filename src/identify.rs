@@ -134,6 +134,8 @@ pub enum Earlier {
     Visit(VisitId),
     /// It was passed on as the event of this sequence.
     Event(u64),
+    /// It was a card that is not honoured, told as the event of this sequence.
+    Blocked(u64),
 }
 
 /// The last reads of one reader, to mark repeats. Keeps a keyed hash of each, never the data.

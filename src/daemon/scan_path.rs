@@ -117,7 +117,7 @@ impl ScanPath {
                 let (status, reason) = (found.status.word(), found.reason.map_or("", |reason| reason.word()));
                 let (customer, card) = (found.customer.customer, found.card);
                 tracing::warn!(%card, status, "a card that is not honoured was shown");
-                let again = self.repeats.earlier(&reading.data, now).is_some();
+                let again = matches!(self.repeats.earlier(&reading.data, now), Some(Earlier::Blocked(_)));
                 let taken = self.noted(register, reading, now, |repeat_of| Event::Blocked {
                     customer,
                     card,
@@ -128,6 +128,9 @@ impl ScanPath {
                 // A card that is read twice in a moment was shown once.
                 if !again {
                     self.alert(register, &found);
+                }
+                if let Some(Earlier::Event(seq)) = self.repeats.earlier(&reading.data, now) {
+                    self.repeats.note(&reading.data, now, Earlier::Blocked(seq));
                 }
                 taken
             }
@@ -188,7 +191,7 @@ impl ScanPath {
         event: impl FnOnce(Option<u64>) -> Event<'a>,
     ) -> Taken {
         let repeat_of = match self.repeats.earlier(&reading.data, now) {
-            Some(Earlier::Event(seq)) => Some(seq),
+            Some(Earlier::Event(seq) | Earlier::Blocked(seq)) => Some(seq),
             Some(Earlier::Visit(_)) | None => None,
         };
         let published = self.publish(register, &event(repeat_of));
@@ -247,7 +250,7 @@ impl ScanPath {
     fn earlier_visit(&mut self, reading: &Reading, now: Uptime) -> Option<VisitId> {
         match self.repeats.earlier(&reading.data, now)? {
             Earlier::Visit(visit) => Some(visit),
-            Earlier::Event(_) => None,
+            Earlier::Event(_) | Earlier::Blocked(_) => None,
         }
     }
 

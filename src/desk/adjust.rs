@@ -68,9 +68,11 @@ impl Desk {
         let List { customer } = ask.fields()?;
         let views = self.store()?.log.views();
         let numbers = customer.map(|customer| store::numbers_of(&views, customer)).transpose()?;
-        let mut open = store::adjustments_open(&views, SEARCHED_MAX)?;
+        let limit = if numbers.is_none() { LIST_MAX.saturating_add(1) } else { SEARCHED_MAX };
+        let mut open = store::adjustments_open(&views, limit)?;
+        let searched_all = open.len() < SEARCHED_MAX;
         open.retain(|(_, kept)| numbers.as_ref().is_none_or(|numbers| numbers.contains(&kept.customer)));
-        let more = open.len() > LIST_MAX;
+        let more = open.len() > LIST_MAX || !searched_all;
         open.truncate(LIST_MAX);
         let asks = ask.by();
         let rows = open.into_iter().map(

@@ -31,6 +31,7 @@ const READS: &[&str] = &[
     "customer.history",
     "customer.export",
     "customer.list",
+    "customer.worth",
     "file.open",
     "file.explain",
     "card.list",
@@ -67,7 +68,7 @@ const DEPTH_MAX: usize = 4;
 const OUTER_LAYERS: usize = 3;
 
 /// What fields of the registry are called where answers and sections have many of them, or say what follows from them.
-const TOLD_AS: [(&str, &str); 13] = [
+const TOLD_AS: [(&str, &str); 14] = [
     ("answers", "surveyAnswer"),
     ("consents", "consent"),
     ("consents_due", "consent"),
@@ -77,6 +78,7 @@ const TOLD_AS: [(&str, &str); 13] = [
     ("holders", "cardHolder"),
     ("may", "consent"),
     ("notes", "note"),
+    ("objects", "objection"),
     ("plans", "plan"),
     ("preferences", "preference"),
     ("standing", "consent"),

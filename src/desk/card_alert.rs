@@ -8,7 +8,7 @@ use crate::domain::id::{CardId, CustomerNumber};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::log::{Pending, Tx};
-use crate::store::{self, CardAlertKept};
+use crate::store::{self, ALERTS_KEPT_US, CardAlertKept};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -60,11 +60,16 @@ impl Desk {
             numbers.as_ref().is_none_or(|numbers| numbers.contains(&kept.alert.customer))
                 && card.is_none_or(|card| kept.alert.card == card)
         };
-        let mut found = store::card_alerts(&views, before, SEARCHED_MAX)?;
-        found.retain(wanted);
+        let all = customer.is_none() && card.is_none();
+        let limit = if all { LIST_MAX.saturating_add(1) } else { SEARCHED_MAX };
+        let mut found = store::card_alerts(&views, before, limit)?;
+        // Where the search ended, and not what there is.
+        let searched = found.last().map(|last| last.at).filter(|_| found.len() >= SEARCHED_MAX);
+        let oldest = self.clock.utc().0.saturating_sub(ALERTS_KEPT_US);
+        found.retain(|kept| kept.at.0 >= oldest && wanted(kept));
         let more = found.len() > LIST_MAX;
         found.truncate(LIST_MAX);
-        let next = found.last().map(|last| last.at.rfc3339()).filter(|_| more);
+        let next = found.last().map(|last| last.at).filter(|_| more).or(searched).map(Timestamp::rfc3339);
         Ok(json!({ "alerts": found.iter().map(row).collect::<Vec<_>>(), "next": next }))
     }
 }

@@ -196,12 +196,13 @@ impl Desk {
         let Some(link) = link(opened, views.standing()).map_err(unavailable)? else { return Ok(None) };
         // After a crash a card may still lead where it led before an erasure: to what a locked vault holds that is behind, or by a hash
         // that could not be told from others any more and stays until the views are made anew.
-        if views.is_behind(Half::Personal) {
-            if opened.vault.may_be_erased(link.customer) {
+        if opened.vault.may_be_erased(link.customer) {
+            if views.is_behind(Half::Personal) {
                 return Err(unavailable(ViewError::Behind { half: Half::Personal }));
             }
-        } else if opened.vault.is_erased(&views, link.customer).map_err(unavailable)? {
-            return Ok(None);
+            if opened.vault.is_erased(&views, link.customer).map_err(unavailable)? {
+                return Ok(None);
+            }
         }
         let kept = store::customer_of(&views, link.customer).map_err(unavailable)?;
         Ok(kept.map(|customer| {

@@ -7,7 +7,7 @@ use crate::vault::VaultError;
 
 /// Views that are damaged are built anew meanwhile.
 fn rebuilding() -> Refusal {
-    let message = "views of the store are damaged and are built anew; try again in a moment, `ficha doctor` says how it is";
+    let message = "views of the store are damaged; try again in a moment, `ficha doctor` says whether they are being built anew";
     Refusal::new(RefusalCode::Busy, message)
 }
 

@@ -28,15 +28,8 @@ impl Filter {
         Self(std::iter::repeat_with(AtomicU64::default).take(bits.div_ceil(64).max(1)).collect())
     }
 
-    /// The words and bits of a key: one hash, stepped through by its own turned halves (Kirsch, Mitzenmacher 2006).
-    fn places(&self, KeyHash(hash): KeyHash) -> impl Iterator<Item = (&AtomicU64, u64)> {
-        let words = u128::try_from(self.0.len()).unwrap_or(1);
-        (0..PROBES).filter_map(move |probe| {
-            let mixed = hash.wrapping_add(probe.wrapping_mul(hash.rotate_left(32) | 1));
-            // The upper bits choose the word, the lower ones the bit in it.
-            let word = u128::from(mixed).checked_mul(words)? >> 64;
-            Some((self.0.get(usize::try_from(word).ok()?)?, 1 << (mixed & 63)))
-        })
+    fn places(&self, hash: KeyHash) -> impl Iterator<Item = (&AtomicU64, u64)> {
+        places(self.0.len(), hash).filter_map(|(place, bit)| Some((self.0.get(place)?, bit)))
     }
 
     pub(super) fn note(&self, hash: KeyHash) {
@@ -45,9 +38,29 @@ impl Filter {
         }
     }
 
+    /// As [`Self::note`], while nobody else knows the filter.
+    pub(super) fn note_alone(&mut self, hash: KeyHash) {
+        for (place, bit) in places(self.0.len(), hash) {
+            if let Some(word) = self.0.get_mut(place) {
+                *word.get_mut() |= bit;
+            }
+        }
+    }
+
     pub(super) fn may_hold(&self, hash: KeyHash) -> bool {
         self.places(hash).all(|(word, bit)| word.load(Ordering::Acquire) & bit != 0)
     }
+}
+
+/// The words and bits of a key: one hash, stepped through by its own turned halves (Kirsch, Mitzenmacher 2006).
+fn places(words: usize, KeyHash(hash): KeyHash) -> impl Iterator<Item = (usize, u64)> {
+    let words = u128::try_from(words).unwrap_or(1);
+    (0..PROBES).filter_map(move |probe| {
+        let mixed = hash.wrapping_add(probe.wrapping_mul(hash.rotate_left(32) | 1));
+        // The upper bits choose the word, the lower ones the bit in it.
+        let word = u128::from(mixed).checked_mul(words)? >> 64;
+        Some((usize::try_from(word).ok()?, 1 << (mixed & 63)))
+    })
 }
 
 #[cfg(test)]

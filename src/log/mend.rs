@@ -19,7 +19,8 @@ use std::time::Duration;
 
 /// How often is looked for marks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// After so many looks what failed is tried again: ten minutes, for each try reads a whole journal.
+/// After so many looks it is tried again, whether it failed or the views are damaged once more: ten minutes, for each try reads a whole
+/// journal.
 const TRY_AGAIN_LOOKS: u32 = 600;
 
 /// What renewing works with.
@@ -125,6 +126,13 @@ impl Renewals {
         *self.mended().hindered.get_mut(half) = hindered;
     }
 
+    /// Views are damaged again, and it is too soon to build them anew.
+    fn wait_with(&self, half: Half) {
+        let mut mended = self.mended();
+        let soon = || "they were built anew a few minutes ago, and will be once more in a few".to_owned();
+        mended.hindered.get_mut(half).get_or_insert_with(soon);
+    }
+
     /// Renews the views of a half that are damaged. Gives after how many looks it is to be tried again, should it have to be.
     fn mend(&self, half: Half, why: String) -> u32 {
         if self.state.read_only().is_some() {
@@ -140,7 +148,8 @@ impl Renewals {
                 let mut mended = self.mended();
                 mended.count = mended.count.saturating_add(1);
                 mended.last = Some(Rebuilt { half, why, records });
-                return 0;
+                // A disk that goes on damaging them would have them built without a pause.
+                return TRY_AGAIN_LOOKS;
             }
             Err(Stop::Closing) => return 0,
             Err(Stop::Locked) => ("what is needed to read their journal is locked".to_owned(), u32::MAX),
@@ -177,8 +186,10 @@ impl MendThread {
                 for half in Half::ALL {
                     let left = left.get_mut(half);
                     *left = if unlocked { 0 } else { left.saturating_sub(u32::from(*left < u32::MAX)) };
-                    if let (0, Some(why)) = (*left, renewals.damage(half)) {
-                        *left = renewals.mend(half, why);
+                    match (*left, renewals.damage(half)) {
+                        (0, Some(why)) => *left = renewals.mend(half, why),
+                        (_, Some(_)) => renewals.wait_with(half),
+                        (_, None) => {}
                     }
                 }
             }

@@ -148,13 +148,13 @@ impl Run {
         count: usize,
         entries: impl Iterator<Item = Laid>,
     ) -> io::Result<Self> {
-        let filter = Filter::new(count.saturating_mul(FILTER_BITS));
+        let mut filter = Filter::new(count.saturating_mul(FILTER_BITS));
         let file = File::options().read(true).write(true).create_new(true).open(&path)?;
         let mut sorted = SortedWriter::new(file, &[], BLOCK_BYTES)?;
         let mut held: usize = 0;
         for entry in entries {
             let (key, change): Changed = entry.map_err(io::Error::other)?;
-            filter.note(KeyHash::of(&key));
+            filter.note_alone(KeyHash::of(&key));
             sorted.put(Item::of((&key, &change)))?;
             held = held.saturating_add(1);
         }

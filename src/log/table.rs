@@ -173,9 +173,10 @@ impl Table {
             then(Ok(()));
             return Ok(());
         }
+        let fresh = Arc::new(Recent::default());
         let aside = {
             let mut front = self.front.write().unwrap_or_else(PoisonError::into_inner);
-            let aside = std::mem::take(&mut front.active);
+            let aside = std::mem::replace(&mut front.active, fresh);
             front.aside = Some(Arc::clone(&aside));
             aside
         };
@@ -189,9 +190,17 @@ impl Table {
             }
             written
         };
-        let thread = thread::Builder::new().name("views".to_owned()).spawn(write);
-        writing.thread = Some(thread.map_err(|error| error.to_string())?);
-        Ok(())
+        match thread::Builder::new().name("views".to_owned()).spawn(write) {
+            Ok(thread) => {
+                writing.thread = Some(thread);
+                Ok(())
+            }
+            Err(error) => {
+                // It stays in memory, as what could not be written does.
+                writing.failed = Some(error.to_string());
+                Err(error.to_string())
+            }
+        }
     }
 
     /// Waits until what was put aside is on the disk.

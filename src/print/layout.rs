@@ -196,10 +196,13 @@ impl Layout {
         let mut files: Vec<FontFile> = Vec::new();
         for text in [&face.title, &face.name].into_iter().flatten() {
             if codepage::printable(text, paper.code_page).is_none() {
-                files.extend(FontFile::needed(&codepage::clean(text)));
+                for file in FontFile::needed(&codepage::clean(text)) {
+                    if !files.contains(&file) {
+                        files.push(file);
+                    }
+                }
             }
         }
-        files.dedup();
         files
     }
 

@@ -4,14 +4,15 @@ use super::fold::put;
 use super::{StoreError, neutral};
 use crate::domain::card::CardAlert;
 use crate::domain::time::Timestamp;
-use crate::log::{FoldError, Read, ReadWrite, View};
+use crate::log::{FoldError, Meta, Read, ReadWrite, View};
 use serde::{Deserialize, Serialize};
 
-/// The moment, so turned round that the newest comes first, then the card's id.
+/// The moment, so turned round that the newest comes first, then the transaction: of one moment there are several while the clock is
+/// behind the last write.
 const ALERTS: View = neutral(33);
 
 /// How long the views have them: what somebody may still ask about a card that was stolen.
-const KEPT_US: i64 = 366 * 24 * 3600 * 1_000_000;
+pub const ALERTS_KEPT_US: i64 = 366 * 24 * 3600 * 1_000_000;
 
 /// So many that are older are taken out with each one that comes.
 const FORGET_MAX: usize = 4;
@@ -39,12 +40,13 @@ pub fn card_alerts(
     found.map(|(_, kept)| postcard::from_bytes(&kept).map_err(StoreError::Layout)).collect()
 }
 
-pub(super) fn keep(views: &mut dyn ReadWrite, at: Timestamp, alert: CardAlert) -> Result<(), FoldError> {
-    let too_old = turned(Timestamp(at.0.saturating_sub(KEPT_US).saturating_sub(1)));
+pub(super) fn keep(views: &mut dyn ReadWrite, meta: &Meta, alert: CardAlert) -> Result<(), FoldError> {
+    let at = Timestamp(meta.at_us);
+    let too_old = turned(Timestamp(at.0.saturating_sub(ALERTS_KEPT_US).saturating_sub(1)));
     for (key, _) in views.scan_from(ALERTS, &[], &too_old, FORGET_MAX)? {
         views.remove(ALERTS, &key);
     }
-    let key = [&turned(at)[..], alert.card.0.as_bytes()].concat();
+    let key = [turned(at), (!meta.seq).to_be_bytes()].concat();
     put(views, ALERTS, &key, &CardAlertKept { at, alert })
 }
 

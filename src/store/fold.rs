@@ -78,7 +78,7 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
         StoreEvent::VisitOpened { visit, customer, register, repeat_of, .. } => {
             open_visit(meta, views, (visit, customer, register), repeat_of)
         }
-        StoreEvent::BlockedCardShown(shown) => alert::keep(views, at, shown),
+        StoreEvent::BlockedCardShown(shown) => alert::keep(views, meta, shown),
         StoreEvent::VisitEnded { visit } => end_visit(views, visit),
         event @ (StoreEvent::SaleRecorded(_)
         | StoreEvent::SaleAttached { .. }

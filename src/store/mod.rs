@@ -19,7 +19,7 @@ mod points;
 mod reward;
 mod sale;
 
-pub use alert::{CardAlertKept, card_alerts};
+pub use alert::{ALERTS_KEPT_US, CardAlertKept, card_alerts};
 pub use consent::consent_text;
 pub use contest::{drawn, entries, entries_of};
 pub use credit::{credit, credits_of, credits_open};

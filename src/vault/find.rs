@@ -35,8 +35,8 @@ impl Vault {
         first_link(views, &self.keyring.alias_hashes(alias))
     }
 
-    /// Whether views that are behind may still lead to this customer although they were erased: their end is in the list, and the
-    /// views were not made anew since.
+    /// Whether views may still lead to this customer although they were erased, or are about to be: their end is in the list, and the
+    /// views were not made anew since. Looks into memory alone.
     #[must_use]
     pub fn may_be_erased(&self, customer: CustomerNumber) -> bool {
         self.lists.is_ending(customer)

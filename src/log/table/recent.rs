@@ -25,13 +25,15 @@ const ALL_BITS: usize = 4 << 20;
 struct Entry {
     /// The key's first bytes, filled up with zeros: most keys differ there, and need not be looked up in memory elsewhere.
     first: u128,
+    /// Reckoned once, for the filters of all runs that it comes to be in.
+    hash: KeyHash,
     /// View number, then key; what it was changed to.
     changed: Arc<Changed>,
 }
 
 impl Entry {
     fn new(changed: Changed) -> Self {
-        Self { first: first(&changed.0), changed: Arc::new(changed) }
+        Self { first: first(&changed.0), hash: KeyHash::of(&changed.0), changed: Arc::new(changed) }
     }
 
     fn cmp_key(&self, first: u128, key: &[u8]) -> Ordering {
@@ -66,8 +68,8 @@ struct Run {
 
 impl Run {
     fn new(entries: Vec<Entry>, size: u32) -> Self {
-        let filter = Filter::new(entries.len().saturating_mul(FILTER_BITS));
-        entries.iter().for_each(|entry| filter.note(KeyHash::of(&entry.changed.0)));
+        let mut filter = Filter::new(entries.len().saturating_mul(FILTER_BITS));
+        entries.iter().for_each(|entry| filter.note_alone(entry.hash));
         let bytes = entries.iter().map(Entry::bytes).fold(0, usize::saturating_add);
         Self { entries, filter, bytes, size }
     }
@@ -102,10 +104,11 @@ impl Recent {
     /// This, with `changes` laid over it.
     pub(super) fn with(&self, changes: Changes) -> Self {
         let mut runs = self.runs.clone();
-        // Before a run with them is seen.
-        changes.keys().for_each(|key| self.all.note(KeyHash::of(key)));
         if !changes.is_empty() {
-            runs.push(Arc::new(Run::new(changes.into_iter().map(Entry::new).collect(), 0)));
+            let run = Run::new(changes.into_iter().map(Entry::new).collect(), 0);
+            // Before the run is seen.
+            run.entries.iter().for_each(|entry| self.all.note(entry.hash));
+            runs.push(Arc::new(run));
         }
         while let Some(from) = full(&runs) {
             let parts = runs.split_off(from);
