@@ -32,10 +32,10 @@ const ANSWERS_AFTER: usize = 150;
 /// Places where each file is cut off.
 const CUTS: usize = 4;
 /// Pairs of files that are swapped although they are neither in one folder nor of one name.
-const SWAPS: usize = 100;
-/// Flips of a file that the daemon is started on. Further ones are looked at without it first, and it is started only on those
+const SWAPS: usize = 40;
+/// Of so many flips of a file the daemon is started on one. The others are looked at without it first, and it is started only on those
 /// that leave anything but the same state.
-const FLIPS_STARTED: usize = 10;
+const FLIPS_FOR_A_START: usize = 16;
 
 /// One thing that is done to a store.
 #[derive(Clone, Debug)]
@@ -161,7 +161,7 @@ fn cases(root: &Path, flips: usize, dice: &mut Dice) -> anyhow::Result<Vec<Case>
                 let by = u8::try_from(1 + dice.below(255))?;
                 Damage::Byte { file, at, to: bytes[at].wrapping_add(by) }
             };
-            cases.push(Case { damage, start: flip < FLIPS_STARTED });
+            cases.push(Case { damage, start: flip < flips.div_ceil(FLIPS_FOR_A_START) });
         }
         let end = filled.last().map_or(0, |last| last + 1);
         let cuts = (0..CUTS).map(|_| dice.below(end)).chain([end.saturating_sub(1), bytes.len() / 2, 0]);
