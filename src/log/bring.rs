@@ -316,8 +316,7 @@ impl Bring<'_> {
     }
 
     fn fresh(&self, dir: &Path) -> Result<Table, Stop> {
-        Table::open(self.half, dir, self.settings.cache_bytes, Often::of(self.half, self.fold))
-            .map_err(Stop::Views)
+        Table::open(self.settings, self.half, dir, Often::of(self.half, self.fold)).map_err(Stop::Views)
     }
 
     /// Visits the live records of `scan` after `after`; a `Stop` of `visit` comes back as it is.

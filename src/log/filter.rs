@@ -1,6 +1,6 @@
 //! Which keys may be somewhere (Bloom 1970): a "no" is sure, and spares the search.
 
-use std::hash::{DefaultHasher, Hasher};
+use super::record::array;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bits that stand for one key.
@@ -14,10 +14,13 @@ pub(super) struct Filter(Vec<AtomicU64>);
 pub(super) struct KeyHash(u64);
 
 impl KeyHash {
+    /// FNV-1a, mixed as MurmurHash3 ends: filters are kept in files, and `std`'s hasher may change with the compiler.
     pub(super) fn of(key: &[u8]) -> Self {
-        let mut hasher = DefaultHasher::new();
-        hasher.write(key);
-        Self(hasher.finish())
+        let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        let mix = |hash: u64, by: u64| (hash ^ (hash >> 33)).wrapping_mul(by);
+        let hash = mix(key.iter().fold(0xcbf2_9ce4_8422_2325, fold), 0xff51_afd7_ed55_8ccd);
+        let hash = mix(hash, 0xc4ce_b9fe_1a85_ec53);
+        Self(hash ^ (hash >> 33))
     }
 }
 
@@ -26,6 +29,18 @@ impl Filter {
     /// there are said to be, with ten seventeen.
     pub(super) fn new(bits: usize) -> Self {
         Self(std::iter::repeat_with(AtomicU64::default).take(bits.div_ceil(64).max(1)).collect())
+    }
+
+    /// Its words, little-endian.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        self.0.iter().flat_map(|word| word.load(Ordering::Acquire).to_le_bytes()).collect()
+    }
+
+    /// What [`Self::encode`] gave.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let word = |bytes: &[u8]| array(bytes, 0).map(u64::from_le_bytes).map(AtomicU64::new);
+        let words = bytes.chunks(8).map(word).collect::<Option<Vec<_>>>()?;
+        (!words.is_empty()).then_some(Self(words))
     }
 
     fn places(&self, hash: KeyHash) -> impl Iterator<Item = (&AtomicU64, u64)> {
@@ -79,5 +94,18 @@ mod tests {
             assert!(share < wrong, "{bits} bits: {share}");
         }
         assert!(!Filter::new(0).may_hold(hash(1)));
+    }
+
+    #[test]
+    fn it_is_read_as_it_was_written() {
+        let mut filter = Filter::new(1_000);
+        (0..50_u8).for_each(|number| filter.note_alone(KeyHash::of(&[number])));
+        let read = Filter::parse(&filter.encode()).unwrap();
+        assert!(
+            (0..=u8::MAX).all(|n| read.may_hold(KeyHash::of(&[n])) == filter.may_hold(KeyHash::of(&[n])))
+        );
+        assert!(Filter::parse(&[]).is_none() && Filter::parse(&[0; 9]).is_none());
+        // Files have it: it stays what it is.
+        assert_eq!(KeyHash::of(b"ficha").0, 3_016_561_269_534_434_070);
     }
 }

@@ -75,7 +75,7 @@ fn views(check: &Check<'_>, folds: Option<&Folds>, found: &mut Verified) -> Resu
     if !dir.exists() {
         return Ok(Position::default());
     }
-    let table = match Table::open(half, &dir, settings.cache_bytes, Often::default()) {
+    let table = match Table::open(settings, half, &dir, Often::default()) {
         Ok(table) => table,
         Err(what) => {
             found.note(settings, half, OpenError::Damaged { file: dir, offset: 0, what });
@@ -83,10 +83,6 @@ fn views(check: &Check<'_>, folds: Option<&Folds>, found: &mut Verified) -> Resu
         }
     };
     check.views(&table, found)?;
-    if table.is_unfinished() {
-        // The next start brings it to its end.
-        return Ok(Position { seq: table.reached(), ..Position::default() });
-    }
     let position = match table.position() {
         Ok(position) => position.unwrap_or_default(),
         Err(what) => {

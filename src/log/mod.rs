@@ -8,15 +8,15 @@
 //! read-only until it is opened again.
 //!
 //! What changed in memory lies over sled and is read together with it. At each checkpoint it is put aside whole, and another thread
-//! writes it into sled in key order and syncs; before the first entry all of it is in a file of its own, out of which the next
-//! start finishes what a crash cut in two. So sled is neither in the way of a commit nor of a reader.
+//! writes it down as a run, a sorted file that is read over sled too; a third one puts runs together, and into sled once there are many. So
+//! sled is neither in the way of a commit nor of a reader.
 //!
 //! ```text
 //! <dir>/LOCK                      flock: one opener
 //! <dir>/STORE                     the store's id, here and in the second folder: `marker.rs`
 //! <dir>/store/journal/00000001.seg  neutral half: the truth (record layout: `record.rs`)
 //! <dir>/store/views/              neutral half: sled, can be deleted while stopped, is rebuilt
-//! <dir>/store/views/redo          what is being written into it: `table/redo.rs`
+//! <dir>/store/views/*.run         what is not in sled yet: `table/tier.rs`
 //! <dir>/store/views.*/            new ones being built (new, renewed) or old ones being deleted (old)
 //! <dir>/store/snapshots/          what the views held, to build them from: `snapshot.rs`
 //! <dir>/store/CHECKPOINT          up to where the journal was checked and is in the views: where the next start reads on
@@ -75,9 +75,11 @@ mod record;
 mod renew;
 mod report;
 mod restore;
+mod run;
 mod runs;
 mod scan;
 mod scrub;
+mod sealed;
 mod second;
 mod segment;
 mod settle;
@@ -298,6 +300,8 @@ pub struct Settings {
     pub snapshots_kept: usize,
     /// Bytes of events between two checkpoints: about what a start after a power cut has to read and fold.
     pub checkpoint_bytes: u64,
+    /// Bytes of changed view entries that gather over sled before they are put into it, at least.
+    pub runs_bytes: u64,
 }
 
 /// The usual length of a segment.
@@ -319,6 +323,7 @@ impl Settings {
             cache_bytes: 24 << 20,
             checkpoint_groups: 4096,
             checkpoint_bytes: SEGMENT_BYTES / 4,
+            runs_bytes: SEGMENT_BYTES,
             scrub_every: Duration::from_secs(6 * 3600),
             scrub_bytes_per_s: 4 << 20,
             snapshot_segments: 1,
@@ -327,13 +332,14 @@ impl Settings {
         }
     }
 
-    /// The same with segments of another length, and with it as many events between two checkpoints, and as much time between
-    /// two looks whether a snapshot is due, as go with that.
+    /// The same with segments of another length, and with it as many events between two checkpoints, as many changes over sled, and
+    /// as much time between two looks whether a snapshot is due, as go with that.
     #[must_use]
     pub fn with_segments(self, segment_bytes: u64) -> Self {
         let ms = SNAPSHOT_LOOK_MS.saturating_mul(segment_bytes) / SEGMENT_BYTES;
         let snapshot_look = Duration::from_millis(ms.max(1));
-        Self { segment_bytes, checkpoint_bytes: segment_bytes / 4, snapshot_look, ..self }
+        let (checkpoint_bytes, runs_bytes) = (segment_bytes / 4, segment_bytes);
+        Self { segment_bytes, checkpoint_bytes, runs_bytes, snapshot_look, ..self }
     }
 }
 

@@ -181,9 +181,9 @@ fn existing(settings: &Settings, half: Half, often: Often) -> Found {
     if !dir.exists() {
         return Err(Bad::default());
     }
-    let table = Table::open(half, &dir, settings.cache_bytes, often);
+    let table = Table::open(settings, half, &dir, often);
     let table = table.map_err(|why| Bad { why: Some(why), reached: 0 })?;
-    match table.finish().and_then(|()| table.position()) {
+    match table.position() {
         Ok(Some(position)) => Ok((table, position)),
         Ok(None) => Err(Bad { why: Some("they are empty".to_owned()), reached: 0 }),
         Err(why) => Err(Bad { why: Some(why), reached: table.reached() }),

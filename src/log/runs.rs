@@ -5,9 +5,9 @@
 //! Log-Structured Merge-Tree, 1996): so a key is looked for in few files however much there is, and an entry is written few times.
 //! They are nobody's truth: after a crash they are deleted with the folder they lie in.
 
-use super::filter::{Filter, KeyHash};
-use super::layer::{Base, Change, Changed, Changes, Laid, Under, lay};
-use super::sorted::{Item, Sorted, SortedWriter};
+use super::filter::KeyHash;
+use super::layer::{Base, Change, Changes, Laid, Under, lay};
+use super::run::{self, Run};
 use super::{Half, ViewError};
 use std::fs::{self, File};
 use std::io;
@@ -15,10 +15,6 @@ use std::path::PathBuf;
 
 /// So many runs of one size become one.
 const FAN: usize = 8;
-/// Short blocks, for most are read for one entry.
-const BLOCK_BYTES: usize = 4 << 10;
-/// Bits of a run's filter for each entry.
-const FILTER_BITS: usize = 10;
 
 /// The runs of one half over what they lie on. One thread's.
 pub(super) struct Runs<'b> {
@@ -26,16 +22,14 @@ pub(super) struct Runs<'b> {
     dir: PathBuf,
     below: Base<'b>,
     /// The largest and oldest first; within one size, again.
-    runs: Vec<Run>,
+    runs: Vec<Part>,
     /// How many files were written.
     written: u32,
 }
 
-struct Run {
-    sorted: Sorted,
-    filter: Filter,
+struct Part {
+    run: Run,
     path: PathBuf,
-    entries: usize,
     /// How often its entries were put together.
     size: u32,
 }
@@ -53,7 +47,7 @@ impl<'b> Runs<'b> {
             fs::create_dir(&self.dir)?;
         }
         let entries = changes.iter().map(|(key, change)| Ok((key.clone(), change.clone())));
-        let run = Run::write(self.next_path(), 0, changes.len(), entries)?;
+        let run = Part::write(self.next_path(), 0, changes.len(), entries)?;
         self.runs.push(run);
         while let Some(size) = self.full() {
             self.put_together(size)?;
@@ -72,9 +66,9 @@ impl<'b> Runs<'b> {
         let from = self.runs.len().saturating_sub(FAN);
         let parts = self.runs.get(from..).unwrap_or_default();
         // Removals stay, for there may be older entries below.
-        let count = parts.iter().map(|run| run.entries).fold(0, usize::saturating_add);
+        let count = run::count(parts.iter().map(|part| &part.run));
         let entries = laid(parts, Box::new(std::iter::empty()), &[], self.half);
-        let run = Run::write(path, size.saturating_add(1), count, entries)?;
+        let run = Part::write(path, size.saturating_add(1), count, entries)?;
         for part in self.runs.drain(from..) {
             fs::remove_file(part.path)?;
         }
@@ -90,8 +84,8 @@ impl<'b> Runs<'b> {
     /// What `key` has in a run; the outer `None` when none has it.
     fn changed(&self, key: &[u8]) -> Result<Option<Change>, ViewError> {
         let hash = KeyHash::of(key);
-        for run in self.runs.iter().rev().filter(|run| run.filter.may_hold(hash)) {
-            if let Some(found) = run.sorted.get(key).map_err(|what| damaged(self.half, &what))? {
+        for Part { run, .. } in self.runs.iter().rev() {
+            if let Some(found) = run.get(key, hash).map_err(|what| damaged(self.half, &what))? {
                 return Ok(Some(found));
             }
         }
@@ -125,13 +119,13 @@ impl Under for Runs<'_> {
 
 /// The entries of runs over those `below`.
 fn laid<'r>(
-    runs: &'r [Run],
+    runs: &'r [Part],
     below: Box<dyn Iterator<Item = Laid> + 'r>,
     from: &[u8],
     half: Half,
 ) -> Box<dyn Iterator<Item = Laid> + 'r> {
-    runs.iter().fold(below, |below, run| {
-        let own = run.sorted.entries(from).map(move |entry| entry.map_err(|what| damaged(half, &what)));
+    runs.iter().fold(below, |below, part| {
+        let own = part.run.entries(from).map(move |entry| entry.map_err(|what| damaged(half, &what)));
         Box::new(lay(own, below))
     })
 }
@@ -140,7 +134,7 @@ fn damaged(half: Half, what: &str) -> ViewError {
     ViewError::Damaged { half, what: format!("a run of a rebuild: {what}") }
 }
 
-impl Run {
+impl Part {
     /// Writes at most `count` entries, in key order.
     fn write(
         path: PathBuf,
@@ -148,18 +142,9 @@ impl Run {
         count: usize,
         entries: impl Iterator<Item = Laid>,
     ) -> io::Result<Self> {
-        let mut filter = Filter::new(count.saturating_mul(FILTER_BITS));
         let file = File::options().read(true).write(true).create_new(true).open(&path)?;
-        let mut sorted = SortedWriter::new(file, &[], BLOCK_BYTES)?;
-        let mut held: usize = 0;
-        for entry in entries {
-            let (key, change): Changed = entry.map_err(io::Error::other)?;
-            filter.note_alone(KeyHash::of(&key));
-            sorted.put(Item::of((&key, &change)))?;
-            held = held.saturating_add(1);
-        }
-        let (file, _, blocks) = sorted.finish()?;
-        Ok(Self { sorted: Sorted::new(file, blocks), filter, path, size, entries: held })
+        let run = Run::write(file, Vec::new(), count, entries)?;
+        Ok(Self { run, path, size })
     }
 }
 

@@ -8,9 +8,11 @@ use super::files::to_u64;
 use super::layer::{Change, Changed};
 use super::record::array;
 use super::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::ops::Deref;
 use std::os::unix::fs::FileExt as _;
 
 const ITEM_BYTES: usize = 14;
@@ -76,7 +78,7 @@ impl<'b> Item<'b> {
 
 /// Where a block lies, and which key it begins with.
 pub(super) struct Block {
-    pub(super) first: Vec<u8>,
+    pub(super) first: Box<[u8]>,
     pub(super) offset: u64,
     pub(super) bytes: u32,
     pub(super) crc: u32,
@@ -114,22 +116,18 @@ impl Sorted {
         &'s self,
         from: &[u8],
     ) -> impl Iterator<Item = Result<Changed, String>> + use<'s> {
-        let (from, mut blocks) = (from.to_vec(), self.blocks.iter().skip(self.place(from)));
-        let (mut bytes, mut at) = (Vec::new(), 0);
-        let mut next = move || -> Result<Option<Changed>, String> {
-            loop {
-                if at == bytes.len() {
-                    let Some(block) = blocks.next() else { return Ok(None) };
-                    (bytes, at) = (self.read(block)?, 0);
-                }
-                let (item, after) = bytes.get(at..).and_then(Item::read).ok_or("an entry is not whole")?;
-                at = bytes.len().saturating_sub(after.len());
-                if item.key >= from.as_slice() {
-                    return Ok(Some(item.owned()));
-                }
-            }
-        };
-        std::iter::from_fn(move || next().transpose()).fuse()
+        entries_of(self, from)
+    }
+
+    /// Syncs the file.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    /// Has what is read next come from the disk.
+    pub(super) fn forget(&self) {
+        // Then the kernel's memory is read; a later pass may find more.
+        posix_fadvise(&self.file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).ok();
     }
 
     fn read(&self, block: &Block) -> Result<Vec<u8>, String> {
@@ -140,8 +138,33 @@ impl Sorted {
 
     /// The last block that begins at or before `key`.
     fn place(&self, key: &[u8]) -> usize {
-        self.blocks.partition_point(|block| block.first.as_slice() <= key).saturating_sub(1)
+        self.blocks.partition_point(|block| *block.first <= *key).saturating_sub(1)
     }
+}
+
+/// As [`Sorted::entries`], by whatever leads to it: whoever shares it takes the entries along.
+pub(super) fn entries_of<S: Deref<Target = Sorted>>(
+    sorted: S,
+    from: &[u8],
+) -> impl Iterator<Item = Result<Changed, String>> + use<S> {
+    let (from, mut blocks) = (from.to_vec(), sorted.place(from)..);
+    let (mut bytes, mut at) = (Vec::new(), 0);
+    let mut next = move || -> Result<Option<Changed>, String> {
+        loop {
+            if at == bytes.len() {
+                let Some(block) = blocks.next().and_then(|place| sorted.blocks.get(place)) else {
+                    return Ok(None);
+                };
+                (bytes, at) = (sorted.read(block)?, 0);
+            }
+            let (item, after) = bytes.get(at..).and_then(Item::read).ok_or("an entry is not whole")?;
+            at = bytes.len().saturating_sub(after.len());
+            if item.key >= from.as_slice() {
+                return Ok(Some(item.owned()));
+            }
+        }
+    };
+    std::iter::from_fn(move || next().transpose()).fuse()
 }
 
 fn broken(block: &Block) -> String {
@@ -181,7 +204,7 @@ impl SortedWriter {
             return Ok(());
         }
         self.file.write_all(&self.block)?;
-        let (first, crc) = (std::mem::take(&mut self.first), crc32fast::hash(&self.block));
+        let (first, crc) = (std::mem::take(&mut self.first).into_boxed_slice(), crc32fast::hash(&self.block));
         let bytes = u32::try_from(self.block.len()).map_err(io::Error::other)?;
         self.blocks.push(Block { first, offset: self.offset, bytes, crc });
         self.offset = self.offset.saturating_add(u64::from(bytes));

@@ -1,25 +1,28 @@
-//! One half's views: what sled holds, and over it what was applied lately and lies in memory.
+//! One half's views: what sled holds, and over it what was applied since: runs on the disk, and in memory what is not in one yet.
 //!
-//! One thread applies; any may read. When much has come together it is put aside whole, and a thread of its own writes it into sled
-//! in key order, syncs, and lets go of it: readers find it in memory until then. At most two such parts are in memory at once:
-//! whoever wants to put aside a second one waits until the first is written.
+//! One thread applies; any may read. When much has come together in memory it is put aside whole, and a thread of its own writes it
+//! down as a run: readers find it in memory until then. At most two such parts are in memory at once: whoever wants to put aside a
+//! second one waits until the first is written. Another thread tends the runs: it puts them together, and many of them into sled.
 
 use super::layer::{Change, Changed, Changes, Laid, Under, lay};
 use super::record::array;
-use super::{Fold, Half, VIEW_NUMBER_MAX, View, ViewError};
-use disk::{Changing, Disk};
+use super::{Fold, Half, Settings, VIEW_NUMBER_MAX, View, ViewError};
+use disk::Disk;
 use recent::Recent;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
+use tier::{Chain, Found, Tier};
 
 mod disk;
 mod recent;
-mod redo;
+mod tend;
+mod tier;
 
 /// Layout of entries and position; another number on disk has the views rebuilt.
 const VIEWS_FORMAT: u32 = 2;
-/// So much in memory is written out: few enough for a small machine, many enough that neighbours are written together.
+/// So much in memory is written out: few enough for a small machine.
 const RECENT_BYTES: usize = 32 << 20;
 
 /// Up to where a half's views hold its journal, and by which fold.
@@ -61,10 +64,25 @@ impl Often {
 }
 
 pub(super) struct Table {
-    disk: Arc<Disk>,
-    /// Held to take or replace what is in it, and by nobody for longer.
-    front: Arc<RwLock<Front>>,
+    shared: Arc<Shared>,
     writing: Mutex<Writing>,
+    /// The highest sequence that a run of the folder led to when it was opened.
+    reached: u64,
+}
+
+/// What the threads that write have of a table.
+struct Shared {
+    half: Half,
+    disk: Disk,
+    tier: Tier,
+    /// Held to take or replace what is in it, and by nobody for longer.
+    front: RwLock<Front>,
+    /// The thread that tends the runs.
+    tending: Mutex<Option<JoinHandle<()>>>,
+    /// Why runs could not be put together: then no further ones are written.
+    untended: OnceLock<String>,
+    /// Set when the table is closed: that thread ends at the next entry.
+    closing: AtomicBool,
 }
 
 /// What lies over sled, the newest first.
@@ -73,6 +91,8 @@ struct Front {
     active: Arc<Recent>,
     /// Being written.
     aside: Option<Arc<Recent>>,
+    /// Runs on the disk, the oldest first.
+    runs: Chain,
 }
 
 #[derive(Default)]
@@ -84,37 +104,42 @@ struct Writing {
     thread: Option<JoinHandle<Result<(), String>>>,
     /// What was put aside could not be written. It stays in memory, and nothing more is put aside.
     failed: Option<String>,
+    /// Files that a crash left, to be removed with the first run that is written.
+    stale: Vec<String>,
 }
 
 impl Table {
-    /// Opens or makes the table in `dir`; the error says what sled said.
-    pub(super) fn open(half: Half, dir: &Path, cache_bytes: u64, often: Often) -> Result<Self, String> {
-        let disk = Arc::new(Disk::open(half, dir, cache_bytes, often)?);
-        Ok(Self { disk, front: Arc::default(), writing: Mutex::default() })
+    /// Opens or makes the table in `dir`; the error says what is wrong with it.
+    pub(super) fn open(settings: &Settings, half: Half, dir: &Path, often: Often) -> Result<Self, String> {
+        let disk = Disk::open(half, dir, settings.cache_bytes, often)?;
+        // What is wrong with it, [`Self::position`] tells.
+        let at =
+            disk.positions().map_or_else(|_| Position::default(), |(applied, _)| applied.unwrap_or_default());
+        let (tier, Found { chain, stale, reached }) = Tier::open(dir, half, settings.runs_bytes, at)?;
+        let front = RwLock::new(Front { runs: chain, ..Front::default() });
+        let (tending, untended, closing) = Default::default();
+        let shared = Arc::new(Shared { half, disk, tier, front, tending, untended, closing });
+        Ok(Self { shared, writing: Mutex::new(Writing { stale, ..Writing::default() }), reached })
     }
 
-    /// Where sled is; `None` for a table without a position. The error says why the table cannot be believed. Asked before anything
-    /// is applied.
+    /// Where the table is on the disk; `None` for one without a position. The error says why it cannot be believed. Asked before
+    /// anything is applied.
     pub(super) fn position(&self) -> Result<Option<Position>, String> {
-        let found = self.disk.position()?;
+        let (applied, begun) = self.shared.disk.positions()?;
+        let found = self.front().runs.last().map(|run| run.to).or(applied);
+        // Runs that go further than what was begun have all of it: none is part of another half-way.
+        let covered = begun.zip(found).is_some_and(|(begun, found)| begun.seq <= found.seq);
+        if applied != begun && !covered {
+            return Err("what a crash cut in two is in no run".to_owned());
+        }
         let mut writing = self.writing();
         (writing.to, writing.put_aside) = (found.unwrap_or_default(), found);
         Ok(found)
     }
 
-    /// Whether a crash cut something in two that [`Self::finish`] can bring to its end.
-    pub(super) fn is_unfinished(&self) -> bool {
-        self.disk.is_unfinished()
-    }
-
-    /// Brings that to its end; first thing after [`Self::open`].
-    pub(super) fn finish(&self) -> Result<(), String> {
-        self.disk.finish()
-    }
-
-    /// The highest sequence that any readable mark names, also in a table that is no good otherwise.
+    /// The highest sequence that anything readable names, also in a table that is no good otherwise.
     pub(super) fn reached(&self) -> u64 {
-        self.disk.reached()
+        self.shared.disk.reached().max(self.reached)
     }
 
     /// Every entry of every view in key order: its key, and the sequence that wrote it (8 bytes) before its value.
@@ -127,20 +152,23 @@ impl Table {
         })
     }
 
-    /// Every entry that sled has, in key order, as its disk has it where that can be had.
+    /// Every entry that the disk has, in key order, as the disk has it where that can be had.
     pub(super) fn stored(&self) -> impl Iterator<Item = Laid> {
-        self.disk.forget();
-        self.disk.entries(&[])
+        let Front { runs, .. } = self.front();
+        self.shared.disk.forget();
+        runs.iter().for_each(|placed| placed.run.forget());
+        let removed = |entry: &Laid| entry.as_ref().is_ok_and(|(_, change)| change.value.is_none());
+        self.shared.laid(&runs, &[]).filter(move |entry| !removed(entry))
     }
 
     /// What was found that is not as it was written, by whomever, since the table was opened. Waits for nobody.
     pub(super) fn damage(&self) -> Option<&str> {
-        self.disk.damage()
+        self.shared.disk.damage()
     }
 
     /// Writes what a new table is to hold, in key order and each key once, and the position it leads to, down to the disk.
     pub(super) fn fill(&self, entries: impl Iterator<Item = Laid>, to: Position) -> Result<(), String> {
-        self.disk.fill(entries, to)?;
+        self.shared.disk.fill(entries, to)?;
         let mut writing = self.writing();
         (writing.to, writing.put_aside) = (to, Some(to));
         Ok(())
@@ -149,7 +177,7 @@ impl Table {
     /// Makes `changes` seen, all at once, and notes the position they lead to.
     pub(super) fn apply(&self, changes: Changes, to: Position) {
         let active = Arc::new(self.front().active.with(changes));
-        self.front.write().unwrap_or_else(PoisonError::into_inner).active = active;
+        self.shared.front_mut(|front| front.active = active);
         self.writing().to = to;
     }
 
@@ -168,25 +196,29 @@ impl Table {
     pub(super) fn write_out(&self, then: Then) -> Result<(), String> {
         let mut writing = self.writing();
         writing.wait()?;
-        let to = writing.to;
+        let (from, to) = (writing.put_aside.unwrap_or_default(), writing.to);
         if writing.put_aside.replace(to) == Some(to) {
             then(Ok(()));
             return Ok(());
         }
-        let fresh = Arc::new(Recent::default());
-        let aside = {
-            let mut front = self.front.write().unwrap_or_else(PoisonError::into_inner);
-            let aside = std::mem::replace(&mut front.active, fresh);
-            front.aside = Some(Arc::clone(&aside));
-            aside
-        };
-        let (disk, front) = (Arc::clone(&self.disk), Arc::clone(&self.front));
+        if self.shared.tier.is_full(&self.front().runs) {
+            self.shared.wait_for_tending();
+        }
+        let aside = self.shared.put_aside();
+        let stale = std::mem::take(&mut writing.stale);
+        let shared = Arc::clone(&self.shared);
         let write = move || {
-            let changes = || -> Changing { Box::new(aside.changes(&[])) };
-            let written = disk.write(&changes, to);
-            then(written.clone().map_err(|what| Unwritten { what, damaged: disk.damage().is_some() }));
+            shared.tier.remove(stale.iter().map(String::as_str));
+            let entries = aside.changes(&[]).map(Ok);
+            let tended = shared.untended.get().map_or(Ok(()), |what| Err(what.clone()));
+            let written = tended.and_then(|()| {
+                let run = shared.tier.write((from, to), 0, aside.count(), entries);
+                run.map_err(|error| error.to_string())
+            });
+            let written = written.map(|run| shared.take(run));
+            then(written.clone().map_err(|what| Unwritten { what, damaged: shared.disk.damage().is_some() }));
             if written.is_ok() {
-                front.write().unwrap_or_else(PoisonError::into_inner).aside = None;
+                shared.tend();
             }
             written
         };
@@ -226,7 +258,7 @@ impl Table {
     }
 
     fn front(&self) -> Front {
-        self.front.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.front()
     }
 
     fn writing(&self) -> MutexGuard<'_, Writing> {
@@ -248,22 +280,27 @@ impl Drop for Table {
     fn drop(&mut self) {
         // What could not be written is in the journal; `then` has told.
         self.wait().ok();
+        self.shared.closing.store(true, Ordering::Relaxed);
+        self.shared.wait_for_tending();
     }
 }
 
 impl Under for Table {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
-        let Front { active, aside } = self.front();
+        let Front { active, aside, runs } = self.front();
         let recent = active.get(key).or_else(|| aside.and_then(|aside| aside.get(key)));
-        recent.map_or_else(|| self.disk.get(key), Ok)
+        match recent {
+            Some(value) => Ok(value),
+            None => self.shared.get(&runs, key),
+        }
     }
 
     fn entries<'u>(&'u self, from: &[u8]) -> Box<dyn Iterator<Item = Laid> + 'u> {
-        let Front { active, aside } = self.front();
-        let disk = self.disk.entries(from);
+        let Front { active, aside, runs } = self.front();
+        let stored = self.shared.laid(&runs, from);
         match aside {
-            Some(aside) => Box::new(lay(active.laid(from), lay(aside.laid(from), disk))),
-            None => Box::new(lay(active.laid(from), disk)),
+            Some(aside) => Box::new(lay(active.laid(from), lay(aside.laid(from), stored))),
+            None => Box::new(lay(active.laid(from), stored)),
         }
     }
 }
@@ -314,9 +351,10 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
-        fn it_is_what_was_applied_wherever_that_lies(steps in prop::collection::vec(step(), 1..30)) {
+        fn it_is_what_was_applied_wherever_that_lies(steps in prop::collection::vec(step(), 1..120)) {
             let dir = tempfile::tempdir().unwrap();
-            let open = || Table::open(Half::Neutral, dir.path(), 1 << 20, Often::default()).unwrap();
+            let settings = Settings { cache_bytes: 1 << 20, runs_bytes: 4 << 10, ..Settings::new(dir.path()) };
+            let open = || Table::open(&settings, Half::Neutral, dir.path(), Often::default()).unwrap();
             let (mut table, mut model, mut to) = (open(), BTreeMap::new(), Position::default());
             for (step, seq) in steps.into_iter().zip(1..) {
                 match step {
@@ -343,6 +381,9 @@ mod tests {
                 let base: &dyn Under = &table;
                 let all: Vec<_> = base.entries(&[]).map(|entry| entry.unwrap()).collect();
                 let all: Vec<_> = all.into_iter().filter_map(|(key, change)| Some((key, change.value?))).collect();
+                let files = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().file_name());
+                // What is written while another is put together comes to it.
+                prop_assert!(files.filter(|name| name.to_string_lossy().ends_with(".run")).count() < 60);
                 prop_assert!(all == model.iter().map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>());
                 for key in [&[0][..], &[1, 1], &[2, 2, 2], &[3]] {
                     prop_assert_eq!(&base.get(key).unwrap(), &model.get(key).cloned());

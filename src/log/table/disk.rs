@@ -11,7 +11,6 @@ use super::super::files::step;
 use super::super::layer::{Change, Changed, Laid};
 use super::super::record::array;
 use super::super::{Half, VALUE_BYTES_MAX, ViewError};
-use super::redo::Redo;
 use super::{Often, Position};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use std::fs::File;
@@ -25,7 +24,7 @@ mod put;
 
 /// Where the views are: written after everything they hold.
 const APPLIED: &[u8] = &[0xff, b'a'];
-/// Where the views will be: written before a group's first entry. Unlike [`APPLIED`] only when a crash cut a group in two.
+/// Where the views will be: written before the first of many entries. Unlike [`APPLIED`] only when something cut them in two.
 const BEGUN: &[u8] = &[0xff, b'b'];
 const FRAME_BYTES: usize = 12;
 /// First key byte of the parts of long values, above every view number.
@@ -46,8 +45,6 @@ pub(super) struct Disk {
     /// sled's file, to sync it.
     file: File,
     half: Half,
-    /// What is being written, should a crash cut it in two.
-    redo: Redo,
     often: Often,
     /// Counted up before and after entries move from one block to another: odd while they do.
     moves: AtomicU64,
@@ -64,12 +61,10 @@ impl Disk {
             match caught(|| config.open()) {
                 Ok(db) => {
                     let file = File::open(dir.join("db")).map_err(|error| error.to_string())?;
-                    let redo = Redo::open(dir, half)?;
                     return Ok(Self {
                         db,
                         file,
                         half,
-                        redo,
                         often,
                         moves: AtomicU64::new(0),
                         damage: OnceLock::new(),
@@ -84,38 +79,16 @@ impl Disk {
         }
     }
 
-    /// The position; `None` for a table without one. The error says why the table cannot be believed.
-    pub(super) fn position(&self) -> Result<Option<Position>, String> {
+    /// Where sled surely is, and where it may be in part. The error says why the table cannot be believed.
+    pub(super) fn positions(&self) -> Result<(Option<Position>, Option<Position>), String> {
+        let parsed = |mark: Mark| {
+            let parse = |bytes: Vec<u8>| {
+                Position::parse(&bytes).ok_or_else(|| "the position has another format".to_owned())
+            };
+            mark.map(parse).transpose()
+        };
         let (applied, begun) = self.marks()?;
-        if applied != begun {
-            return Err("a crash cut a group of entries in two".to_owned());
-        }
-        let Some(bytes) = applied else { return Ok(None) };
-        Position::parse(&bytes).map(Some).ok_or_else(|| "the position has another format".to_owned())
-    }
-
-    /// Whether a crash cut something in two that [`Self::finish`] can bring to its end.
-    pub(super) fn is_unfinished(&self) -> bool {
-        self.marks().is_ok_and(|(applied, begun)| applied != begun && self.left(applied, begun).is_some())
-    }
-
-    /// Brings to its end what a crash cut in two, where that is known; else it is left for [`Self::position`] to tell.
-    pub(super) fn finish(&self) -> Result<(), String> {
-        let (applied, begun) = self.marks()?;
-        if applied == begun {
-            return Ok(());
-        }
-        let Some((to, entries)) = self.left(applied, begun) else { return Ok(()) };
-        self.put(entries.into_iter(), to)
-    }
-
-    /// What was to be written from one mark to the other.
-    fn left(&self, applied: Mark, begun: Mark) -> Option<(Position, Vec<Changed>)> {
-        let position =
-            |mark: Option<Vec<u8>>| Position::parse(&mark.unwrap_or_else(|| Position::default().encode()));
-        let (from, to) = (position(applied)?, position(begun)?);
-        let entries = self.redo.read(from, to).ok().flatten()?;
-        Some((to, entries))
+        Ok((parsed(applied)?, parsed(begun)?))
     }
 
     fn marks(&self) -> Result<(Mark, Mark), String> {
@@ -240,32 +213,28 @@ impl Disk {
         std::iter::from_fn(move || next().transpose())
     }
 
-    /// Writes `changes`, in key order and each key once, and the position they lead to, down to the disk. What a crash cuts in
-    /// two is finished at the next start.
-    pub(super) fn write(&self, changes: &dyn Fn() -> Changing, to: Position) -> Result<(), String> {
-        let from = self.position()?.unwrap_or_default();
-        self.redo.write(&mut changes(), from, to)?;
+    /// Writes `changes`, in key order and each key once, and the position they lead to, down to the disk. A crash may cut it in
+    /// two: whoever has the changes lays them over this table until it is whole.
+    pub(super) fn write(&self, changes: impl Iterator<Item = Laid>, to: Position) -> Result<(), String> {
         self.insert(BEGUN, to.seq, &to.encode())?;
-        self.put(changes(), to)
+        self.put(changes)?;
+        self.insert(APPLIED, to.seq, &to.encode())?;
+        self.sync()
     }
 
     /// Writes all that a table without a position is to hold, down to the disk. What a crash cuts in two has no position either.
     pub(super) fn fill(&self, entries: impl Iterator<Item = Laid>, to: Position) -> Result<(), String> {
-        let mut failed = None;
-        let entries = entries.map_while(|entry| entry.map_err(|error| failed = Some(error)).ok());
-        put::put(self, entries, put::Length::Full)?;
-        if let Some(error) = failed {
-            return Err(error.to_string());
-        }
+        self.put(entries)?;
         [BEGUN, APPLIED].into_iter().try_for_each(|mark| self.insert(mark, to.seq, &to.encode()))?;
         self.sync()
     }
 
-    fn put(&self, changes: impl Iterator<Item = Changed>, to: Position) -> Result<(), String> {
-        put::put(self, changes, put::Length::Usual)?;
-        self.insert(APPLIED, to.seq, &to.encode())?;
-        self.sync()?;
-        self.redo.clear()
+    /// Writes what comes up to the first error, which it gives back.
+    fn put(&self, changes: impl Iterator<Item = Laid>) -> Result<(), String> {
+        let mut failed = None;
+        let changes = changes.map_while(|entry| entry.map_err(|error| failed = Some(error)).ok());
+        put::put(self, changes)?;
+        failed.map_or(Ok(()), |error| Err(error.to_string()))
     }
 
     /// Makes what was applied durable: sled's own flush does not sync the file.
@@ -325,8 +294,13 @@ impl Disk {
         ViewError::Damaged { half: self.half, what: self.noted(what) }
     }
 
+    /// How long sled's file is.
+    pub(super) fn bytes(&self) -> u64 {
+        self.file.metadata().map_or(0, |found| found.len())
+    }
+
     /// Keeps in mind that these views are damaged.
-    fn noted(&self, what: String) -> String {
+    pub(super) fn noted(&self, what: String) -> String {
         self.damage.get_or_init(|| what.clone());
         what
     }
@@ -342,9 +316,6 @@ impl Disk {
         posix_fadvise(&self.file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).ok();
     }
 }
-
-/// Changes on their way to the disk.
-pub(super) type Changing = Box<dyn Iterator<Item = Changed>>;
 
 /// A position as sled has it; `None`: not at all.
 type Mark = Option<Vec<u8>>;

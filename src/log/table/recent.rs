@@ -122,6 +122,11 @@ impl Recent {
         self.runs.iter().map(|run| run.bytes).fold(0, usize::saturating_add)
     }
 
+    /// At most how many entries it has.
+    pub(super) fn count(&self) -> usize {
+        self.runs.iter().map(|run| run.entries.len()).fold(0, usize::saturating_add)
+    }
+
     /// What `key` was changed to: the outer `None` when it was not.
     pub(super) fn get(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
         if self.runs.is_empty() {

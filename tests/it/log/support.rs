@@ -119,6 +119,7 @@ pub(super) struct Bench {
     pub(super) segment_bytes: u64,
     pub(super) checkpoint_groups: u64,
     pub(super) checkpoint_bytes: u64,
+    pub(super) runs_bytes: u64,
     pub(super) second: Option<PathBuf>,
     pub(super) scrub_every: Duration,
     pub(super) snapshot_look: Duration,
@@ -138,6 +139,7 @@ impl Bench {
             segment_bytes: 64 << 20,
             checkpoint_groups: 4096,
             checkpoint_bytes: 16 << 20,
+            runs_bytes: 64 << 20,
             second: None,
             scrub_every: Duration::from_secs(3600),
             snapshot_look: Duration::from_secs(3600),
@@ -163,6 +165,7 @@ impl Bench {
         settings.segment_bytes = self.segment_bytes;
         settings.checkpoint_groups = self.checkpoint_groups;
         settings.checkpoint_bytes = self.checkpoint_bytes;
+        settings.runs_bytes = self.runs_bytes;
         settings.second_dir = self.second.clone();
         settings.scrub_every = self.scrub_every;
         settings.snapshot_look = self.snapshot_look;

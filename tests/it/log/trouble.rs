@@ -69,7 +69,7 @@ fn views_writer() {
     let mut bench = Bench::new();
     // The journal never comes to the limit, its files are short.
     bench.segment_bytes = 256 << 10;
-    bench.checkpoint_groups = 50;
+    (bench.checkpoint_groups, bench.runs_bytes) = (50, 256 << 10);
     let (log, _) = bench.open_at(env::var(DIR).unwrap().as_ref()).unwrap();
     let mut acknowledged = 0;
     let why = loop {

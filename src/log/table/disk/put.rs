@@ -8,11 +8,9 @@ use super::super::super::layer::{Change, Changed};
 use super::{Disk, PART_BYTES, PART_KEY, caught, part_key, payload};
 use std::sync::atomic::Ordering;
 
-/// The most that a block of several entries holds. Long blocks are few leaves in sled, short ones quickly read and written.
-const BLOCK_BYTES: usize = 1 << 10;
-/// The same where a whole table is written in key order: sled leaves each of its leaves half full then, and would keep twice as many in
-/// memory. A block that is changed later is cut to the usual size.
-const FULL_BYTES: usize = 2 << 10;
+/// The most that a block of several entries holds. Long blocks are few leaves in sled, which each take memory, and short ones quickly
+/// read and written.
+const BLOCK_BYTES: usize = 2 << 10;
 /// The same in views whose entries are often asked for one by one. sled reads a leaf whole, sixteen blocks at most, and makes each of
 /// them an allocation of its own, for which a KiB is already much.
 const SHORT_BYTES: usize = 512;
@@ -37,34 +35,16 @@ struct Open {
 /// A long value that was replaced or removed: its parts are to go once nothing leads to them.
 type Stale = (Vec<u8>, u64);
 
-/// How long blocks are.
-#[derive(Clone, Copy)]
-pub(super) enum Length {
-    /// Of a table that changes.
-    Usual,
-    /// Of one that is written whole.
-    Full,
+/// How long a block that has `key` may be.
+fn limit(table: &Disk, key: &[u8]) -> usize {
+    if table.often.holds(key) { SHORT_BYTES } else { BLOCK_BYTES }
 }
 
-impl Length {
-    fn limit(self, table: &Disk, key: &[u8]) -> usize {
-        match self {
-            _ if table.often.holds(key) => SHORT_BYTES,
-            Self::Usual => BLOCK_BYTES,
-            Self::Full => FULL_BYTES,
-        }
-    }
-}
-
-/// Writes `changes`, which come in key order, into blocks of the given length.
-pub(super) fn put(
-    table: &Disk,
-    changes: impl Iterator<Item = Changed>,
-    length: Length,
-) -> Result<(), String> {
+/// Writes `changes`, which come in key order, into blocks.
+pub(super) fn put(table: &Disk, changes: impl Iterator<Item = Changed>) -> Result<(), String> {
     let (mut stale, mut open): (Vec<Stale>, Option<Open>) = (Vec::new(), None);
     for (key, change) in changes {
-        let limit = length.limit(table, &key);
+        let limit = limit(table, &key);
         let mut block = match open.take() {
             Some(block) if block.covers(&key) && block.limit == limit => block,
             before => {
@@ -267,7 +247,7 @@ mod tests {
 
     fn write(disk: &Disk, changes: &Changes, seq: u64) {
         let changes = changes.clone();
-        disk.write(&|| Box::new(changes.clone().into_iter()), Position { seq, crc: 0, fold: 1 }).unwrap();
+        disk.write(changes.clone().into_iter().map(Ok), Position { seq, crc: 0, fold: 1 }).unwrap();
     }
 
     proptest! {
@@ -315,7 +295,7 @@ mod tests {
         let key = |number: u32| [&[0_u8][..], &number.wrapping_mul(0x9e37_79b1).to_be_bytes()].concat();
         let put_one = |number: u32| {
             let change = Change { seq: u64::from(number), value: Some(vec![1; 40]) };
-            put(&disk, [(key(number), change)].into_iter(), Length::Usual).unwrap();
+            put(&disk, [(key(number), change)].into_iter()).unwrap();
         };
         put_one(0);
         let written = std::sync::atomic::AtomicU32::new(0);
