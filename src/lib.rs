@@ -27,3 +27,7 @@ pub mod config;
 pub mod daemon;
 
 pub mod cli;
+
+/// The system's allocator keeps what many threads let go of: an import left a third more resident, and took no less time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -14,7 +14,7 @@ use super::progress::Progress;
 use super::scan::{Part, Place, scan};
 use super::scrub::{Closer, Closing};
 use super::snapshot::{Snapshot, Writer};
-use super::{Fold, Folds, Half, Meta, OpenError, Settings, View};
+use super::{Fold, Folds, Half, Halves, Meta, OpenError, Settings, View};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,8 @@ const RUNS: &str = "runs.tmp";
 /// A pause of the background thread after so many bytes of events.
 const PAUSE_BYTES: usize = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(50);
+/// After so many segments a snapshot is taken also while many more come.
+const BULK_SEGMENTS_MAX: u64 = 64;
 
 pub(super) fn snapshots_dir(dir: &Path, half: Half) -> PathBuf {
     dir.join(half.folder()).join("snapshots")
@@ -165,14 +167,16 @@ impl Snapshots {
     }
 
     /// Whether the journal of `half` has gone so far since the last one that it is time: a whole number of segments, and as many
-    /// bytes as the last one has, for the next one writes those again.
-    fn is_due(&self, half: Half) -> bool {
+    /// bytes as the last one has, for the next one writes those again. While a segment or more comes between two looks something is
+    /// brought in in bulk, which is not to be folded twice meanwhile, unless it is very much.
+    fn is_due(&self, half: Half, looked_at: &mut u64) -> bool {
         let to = *self.state.tips().places.get(half);
+        let in_bulk = to.segment > std::mem::replace(looked_at, to.segment);
         let last = newest(&self.settings, half, self.folds.get(half), &to);
         let (segment, bytes) = last.map_or((1, 0), |last| (last.at.place.segment, last.bytes));
         let grown = to.segment.saturating_sub(segment);
         let again = bytes.checked_div(self.settings.segment_bytes).unwrap_or(0);
-        grown >= self.settings.snapshot_segments.max(again).max(1)
+        grown >= self.settings.snapshot_segments.max(again).max(1) && (!in_bulk || grown >= BULK_SEGMENTS_MAX)
     }
 }
 
@@ -196,8 +200,10 @@ impl SnapshotThread {
         let closing = Arc::new(Closing::default());
         let inner = Arc::clone(&closing);
         let run = move || {
+            let mut last = Halves::default();
             while inner.pause(snapshots.settings.snapshot_look) {
-                for half in Half::ALL.into_iter().filter(|half| snapshots.is_due(*half)) {
+                let due = |half: &Half| snapshots.is_due(*half, last.get_mut(*half));
+                for half in Half::ALL.into_iter().filter(due) {
                     // One that cannot be built is tried again the next time; without it a rebuild takes longer, no more.
                     snapshots.take(half, &|| inner.pause(PAUSE)).ok();
                 }

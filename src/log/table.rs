@@ -2,12 +2,14 @@
 //!
 //! One thread applies; any may read. When much has come together in memory it is put aside whole, and a thread of its own writes it
 //! down as a run: readers find it in memory until then. At most two such parts are in memory at once: whoever wants to put aside a
-//! second one waits until the first is written. Another thread tends the runs: it puts them together, and many of them into sled.
+//! second one waits until the first is written. Another thread tends the runs: it puts them together, and many of them into sled; and it
+//! copies into memory what sled has of the views that a scan asks for.
 
 use super::layer::{Change, Changed, Changes, Laid, Under, lay};
 use super::record::array;
 use super::{Fold, Half, Settings, VIEW_NUMBER_MAX, View, ViewError};
 use disk::Disk;
+use held::Held;
 use recent::Recent;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +18,7 @@ use std::thread::{self, JoinHandle};
 use tier::{Chain, Found, Tier};
 
 mod disk;
+mod held;
 mod recent;
 mod tend;
 mod tier;
@@ -77,6 +80,10 @@ struct Shared {
     tier: Tier,
     /// Held to take or replace what is in it, and by nobody for longer.
     front: RwLock<Front>,
+    /// The views that are asked for one by one.
+    often: Often,
+    /// Set when they are to be copied into memory, until that is done.
+    to_hold: AtomicBool,
     /// The thread that tends the runs.
     tending: Mutex<Option<JoinHandle<()>>>,
     /// Why runs could not be put together: then no further ones are written.
@@ -93,6 +100,8 @@ struct Front {
     aside: Option<Arc<Recent>>,
     /// Runs on the disk, the oldest first.
     runs: Chain,
+    /// What sled has of the views that are asked for one by one, once it was copied.
+    held: Option<Held>,
 }
 
 #[derive(Default)]
@@ -104,8 +113,6 @@ struct Writing {
     thread: Option<JoinHandle<Result<(), String>>>,
     /// What was put aside could not be written. It stays in memory, and nothing more is put aside.
     failed: Option<String>,
-    /// Files that a crash left, to be removed with the first run that is written.
-    stale: Vec<String>,
 }
 
 impl Table {
@@ -115,11 +122,11 @@ impl Table {
         // What is wrong with it, [`Self::position`] tells.
         let at =
             disk.positions().map_or_else(|_| Position::default(), |(applied, _)| applied.unwrap_or_default());
-        let (tier, Found { chain, stale, reached }) = Tier::open(dir, half, settings.runs_bytes, at)?;
+        let (tier, Found { chain, reached }) = Tier::open(dir, half, settings.runs_bytes, at)?;
         let front = RwLock::new(Front { runs: chain, ..Front::default() });
-        let (tending, untended, closing) = Default::default();
-        let shared = Arc::new(Shared { half, disk, tier, front, tending, untended, closing });
-        Ok(Self { shared, writing: Mutex::new(Writing { stale, ..Writing::default() }), reached })
+        let (to_hold, tending, untended, closing) = Default::default();
+        let shared = Arc::new(Shared { half, disk, tier, front, often, to_hold, tending, untended, closing });
+        Ok(Self { shared, writing: Mutex::default(), reached })
     }
 
     /// Where the table is on the disk; `None` for one without a position. The error says why it cannot be believed. Asked before
@@ -140,6 +147,12 @@ impl Table {
     /// The highest sequence that anything readable names, also in a table that is no good otherwise.
     pub(super) fn reached(&self) -> u64 {
         self.shared.disk.reached().max(self.reached)
+    }
+
+    /// Has the views that are asked for one by one copied into memory; until then they are looked up on the disk.
+    pub(super) fn hold(&self) {
+        self.shared.to_hold.store(true, Ordering::Relaxed);
+        self.shared.tend();
     }
 
     /// Every entry of every view in key order: its key, and the sequence that wrote it (8 bytes) before its value.
@@ -205,10 +218,8 @@ impl Table {
             self.shared.wait_for_tending();
         }
         let aside = self.shared.put_aside();
-        let stale = std::mem::take(&mut writing.stale);
         let shared = Arc::clone(&self.shared);
         let write = move || {
-            shared.tier.remove(stale.iter().map(String::as_str));
             let entries = aside.changes(&[]).map(Ok);
             let tended = shared.untended.get().map_or(Ok(()), |what| Err(what.clone()));
             let written = tended.and_then(|()| {
@@ -287,16 +298,22 @@ impl Drop for Table {
 
 impl Under for Table {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
-        let Front { active, aside, runs } = self.front();
+        let Front { active, aside, runs, held } = self.front();
         let recent = active.get(key).or_else(|| aside.and_then(|aside| aside.get(key)));
-        match recent {
-            Some(value) => Ok(value),
-            None => self.shared.get(&runs, key),
+        if let Some(value) = recent {
+            return Ok(value);
+        }
+        if let Some(change) = self.shared.changed(&runs, key)? {
+            return Ok(change.value);
+        }
+        match held.as_ref().and_then(|held| held.get(key)) {
+            Some(value) => Ok(value.map(<[u8]>::to_vec)),
+            None => self.shared.disk.get(key),
         }
     }
 
     fn entries<'u>(&'u self, from: &[u8]) -> Box<dyn Iterator<Item = Laid> + 'u> {
-        let Front { active, aside, runs } = self.front();
+        let Front { active, aside, runs, .. } = self.front();
         let stored = self.shared.laid(&runs, from);
         match aside {
             Some(aside) => Box::new(lay(active.laid(from), lay(aside.laid(from), stored))),
@@ -335,6 +352,7 @@ mod tests {
     enum Step {
         Apply(BTreeMap<Vec<u8>, Option<u8>>),
         WriteOut,
+        Hold,
         Wait,
         Again,
     }
@@ -345,7 +363,7 @@ mod tests {
             prop::option::weighted(0.7, any::<u8>()),
             0..20,
         );
-        prop_oneof![6 => changes.prop_map(Step::Apply), 2 => Just(Step::WriteOut), 1 => Just(Step::Wait), 1 => Just(Step::Again)]
+        prop_oneof![6 => changes.prop_map(Step::Apply), 2 => Just(Step::WriteOut), 1 => Just(Step::Hold), 1 => Just(Step::Wait), 1 => Just(Step::Again)]
     }
 
     proptest! {
@@ -354,7 +372,7 @@ mod tests {
         fn it_is_what_was_applied_wherever_that_lies(steps in prop::collection::vec(step(), 1..120)) {
             let dir = tempfile::tempdir().unwrap();
             let settings = Settings { cache_bytes: 1 << 20, runs_bytes: 4 << 10, ..Settings::new(dir.path()) };
-            let open = || Table::open(&settings, Half::Neutral, dir.path(), Often::default()).unwrap();
+            let open = || Table::open(&settings, Half::Neutral, dir.path(), Often(0b0101)).unwrap();
             let (mut table, mut model, mut to) = (open(), BTreeMap::new(), Position::default());
             for (step, seq) in steps.into_iter().zip(1..) {
                 match step {
@@ -370,6 +388,7 @@ mod tests {
                         }
                     }
                     Step::WriteOut => table.write_out(Box::new(|_| {})).unwrap(),
+                    Step::Hold => table.hold(),
                     Step::Wait => table.wait().unwrap(),
                     Step::Again => {
                         table.settle().unwrap();
@@ -385,7 +404,7 @@ mod tests {
                 // What is written while another is put together comes to it.
                 prop_assert!(files.filter(|name| name.to_string_lossy().ends_with(".run")).count() < 60);
                 prop_assert!(all == model.iter().map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>());
-                for key in [&[0][..], &[1, 1], &[2, 2, 2], &[3]] {
+                for key in model.keys().map(Vec::as_slice).chain([&[0][..], &[0, 1], &[1, 1], &[2, 2, 2], &[3]]) {
                     prop_assert_eq!(&base.get(key).unwrap(), &model.get(key).cloned());
                 }
             }

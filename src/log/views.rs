@@ -32,7 +32,10 @@ struct Inner {
 
 impl Views {
     pub(super) fn new(dir: &Path, tables: Halves<Option<Table>>, lock: Flock<File>) -> Self {
-        let cell = |table: Option<Table>| RwLock::new(table.map(Arc::new));
+        let cell = |table: Option<Table>| {
+            table.iter().for_each(Table::hold);
+            RwLock::new(table.map(Arc::new))
+        };
         let tables = Halves { personal: cell(tables.personal), neutral: cell(tables.neutral) };
         let (behind, dir) = (Halves::default(), dir.to_path_buf());
         Self { inner: Arc::new(Inner { tables, behind, dir, _lock: lock }) }
@@ -48,6 +51,7 @@ impl Views {
 
     /// Puts `table` in place; gives the one before, which readers may hold on to for a moment.
     pub(super) fn set_table(&self, half: Half, table: Arc<Table>) -> Option<Arc<Table>> {
+        table.hold();
         self.inner.tables.get(half).write().unwrap_or_else(PoisonError::into_inner).replace(table)
     }
 

@@ -1,14 +1,19 @@
-//! Looks after a table's runs: on threads that write.
+//! What threads do with a table: readers look into what it has on the disk, writers put runs together and into sled.
 
 use super::super::ViewError;
 use super::super::filter::KeyHash;
-use super::super::layer::Laid;
+use super::super::layer::{Change, Laid};
+use super::held::Held;
 use super::recent::Recent;
 use super::tier::{self, Placed};
 use super::{Front, Shared};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread;
+
+/// The most of one half that is held in memory beside sled, some hundred bytes for each card or customer. Of a store with more,
+/// everything is looked up in sled.
+const HELD_BYTES_MAX: usize = 160 << 20;
 
 impl Shared {
     pub(super) fn front(&self) -> Front {
@@ -38,17 +43,14 @@ impl Shared {
         });
     }
 
-    /// The value of `key` on the disk.
-    pub(super) fn get(&self, runs: &[Arc<Placed>], key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
-        if !runs.is_empty() {
-            let hash = KeyHash::of(key);
-            for placed in runs.iter().rev() {
-                if let Some(found) = placed.run.get(key, hash).map_err(|what| self.damaged(&what))? {
-                    return Ok(found.value);
-                }
-            }
+    /// What `key` was changed to in a run.
+    pub(super) fn changed(&self, runs: &[Arc<Placed>], key: &[u8]) -> Result<Option<Change>, ViewError> {
+        if runs.is_empty() {
+            return Ok(None);
         }
-        self.disk.get(key)
+        let hash = KeyHash::of(key);
+        let found = runs.iter().rev().find_map(|placed| placed.run.get(key, hash).transpose());
+        found.transpose().map_err(|what| self.damaged(&what))
     }
 
     /// The entries that the disk has from `from` on.
@@ -67,12 +69,14 @@ impl Shared {
         error
     }
 
-    /// Has a thread put runs together, if it is time and none does.
+    /// Has a thread do what is due, if none does.
     pub(super) fn tend(self: &Arc<Self>) {
         let mut tending = self.tending.lock().unwrap_or_else(PoisonError::into_inner);
-        let busy = tending.as_ref().is_some_and(|thread| !thread.is_finished());
         let runs = self.front().runs;
-        if busy || !(self.tier.is_due(&runs, self.disk.bytes()) || tier::full(&runs).is_some()) {
+        let due = self.to_hold.load(Ordering::Relaxed)
+            || self.tier.is_due(&runs, self.disk.bytes())
+            || tier::full(&runs).is_some();
+        if !due || tending.as_ref().is_some_and(|thread| !thread.is_finished()) {
             return;
         }
         let shared = Arc::clone(self);
@@ -87,32 +91,50 @@ impl Shared {
                 shared.untended.set(what).ok();
             }
         };
-        // Without a thread there are more runs for a while.
+        // Without a thread there are more runs for a while, and look-ups on the disk.
         *tending = thread::Builder::new().name("tend".to_owned()).spawn(tend).ok();
     }
 
-    /// Does what is due; `false` where nothing is.
+    /// Does one thing that is due; `false` where nothing is.
     fn tend_once(&self) -> Result<bool, String> {
         let runs = self.front().runs;
-        let (parts, run) = if self.tier.is_due(&runs, self.disk.bytes()) {
-            let Some(to) = runs.last().map(|run| run.to) else { return Ok(false) };
-            self.disk
-                .write(self.going(tier::laid(&runs, Box::new(std::iter::empty()), &[], self.half)), to)?;
-            (&*runs, None)
+        if self.to_hold.swap(false, Ordering::Relaxed) {
+            let held = Held::read(self.often, HELD_BYTES_MAX, |from| self.going(self.disk.entries(from)));
+            let held = held.map_err(|error| error.to_string())?;
+            self.front_mut(|front| front.held = held);
+        } else if self.tier.is_due(&runs, self.disk.bytes()) {
+            self.put_into_sled(&runs)?;
         } else if let Some(parts) = tier::full(&runs) {
             let run = self.tier.put_together(parts, |entries| self.going(entries));
-            (parts, Some(Arc::new(run.map_err(|error| error.to_string())?)))
+            let run = Arc::new(run.map_err(|error| error.to_string())?);
+            self.replace(parts, Some(run), |_| {});
         } else {
             return Ok(false);
-        };
+        }
+        Ok(true)
+    }
+
+    fn put_into_sled(&self, runs: &[Arc<Placed>]) -> Result<(), String> {
+        let Some(to) = runs.last().map(|run| run.to) else { return Ok(()) };
+        let changes = |from: &[u8]| tier::laid(runs, Box::new(std::iter::empty()), from, self.half);
+        self.disk.write(self.going(changes(&[])), to)?;
+        let held = self.front().held.map(|held| held.with(|from| self.going(changes(from))));
+        let held = held.transpose().map_err(|error| error.to_string())?.flatten();
+        self.replace(runs, None, |front| front.held = held);
+        Ok(())
+    }
+
+    /// Puts `run`, or nothing, in the place of runs, together with what else changes by that.
+    fn replace(&self, parts: &[Arc<Placed>], run: Option<Arc<Placed>>, with: impl FnOnce(&mut Front)) {
+        let is_part = |run: &Arc<Placed>| parts.iter().any(|part| Arc::ptr_eq(part, run));
         self.front_mut(|front| {
-            let rest =
-                front.runs.iter().skip_while(|run| !is_of(parts, run)).filter(|run| !is_of(parts, run));
-            let before = front.runs.iter().take_while(|run| !is_of(parts, run));
-            front.runs = before.chain(&run).chain(rest).cloned().collect();
+            // They are what was oldest a while ago, or follow each other: what was added since comes after them.
+            let before = front.runs.iter().take_while(|run| !is_part(run));
+            let after = front.runs.iter().skip_while(|run| !is_part(run)).filter(|run| !is_part(run));
+            front.runs = before.chain(&run).chain(after).cloned().collect();
+            with(front);
         });
         self.tier.remove(parts.iter().map(|part| part.name()));
-        Ok(true)
     }
 
     /// These entries, for as long as the table is not closed.
@@ -131,8 +153,4 @@ impl Shared {
         // After a panic the runs are as they were.
         tending.map(thread::JoinHandle::join);
     }
-}
-
-fn is_of(parts: &[Arc<Placed>], run: &Arc<Placed>) -> bool {
-    parts.iter().any(|part| Arc::ptr_eq(part, run))
 }

@@ -23,7 +23,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 const MAGIC: [u8; 8] = *b"FRUN1\0\0\0";
 const ENDING: &str = ".run";
@@ -56,14 +56,14 @@ pub(super) struct Tier {
     half: Half,
     /// What runs gather before they go into sled, at least.
     least_bytes: u64,
+    /// Files that lead on from nowhere: a crash left them. They go before the first run is written, which may be called like one of them.
+    stale: Mutex<Vec<String>>,
 }
 
 /// What was found in such a folder.
 pub(super) struct Found {
     /// What leads on from the position that was asked for.
     pub(super) chain: Chain,
-    /// The files that do not: a crash left them.
-    pub(super) stale: Vec<String>,
     /// The highest sequence that any of them leads to.
     pub(super) reached: u64,
 }
@@ -97,8 +97,8 @@ impl Tier {
         let reached = placed.iter().map(|run| run.to.seq).max().unwrap_or(0);
         let (chain, rest) = chain(placed, at);
         stale.extend(rest.into_iter().map(|run| run.name));
-        let tier = Self { dir: File::open(dir).map_err(text)?, half, least_bytes };
-        Ok((tier, Found { chain, stale, reached }))
+        let tier = Self { dir: File::open(dir).map_err(text)?, half, least_bytes, stale: Mutex::new(stale) };
+        Ok((tier, Found { chain, reached }))
     }
 
     /// Writes a run of at most `count` entries down to the disk.
@@ -109,6 +109,8 @@ impl Tier {
         count: usize,
         entries: impl Iterator<Item = Laid>,
     ) -> io::Result<Placed> {
+        let stale = std::mem::take(&mut *self.stale.lock().unwrap_or_else(PoisonError::into_inner));
+        self.remove(stale.iter().map(String::as_str));
         let name = format!("{:016x}-{:016x}{ENDING}", from.seq, to.seq);
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_CLOEXEC;
         let file = File::from(openat(&self.dir, name.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR)?);
