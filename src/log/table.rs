@@ -79,7 +79,7 @@ struct Shared {
     disk: Disk,
     tier: Tier,
     /// Held to take or replace what is in it, and by nobody for longer.
-    front: RwLock<Front>,
+    front: RwLock<Arc<Front>>,
     /// The views that are asked for one by one.
     often: Often,
     /// Set when they are to be copied into memory, until that is done.
@@ -123,7 +123,7 @@ impl Table {
         let at =
             disk.positions().map_or_else(|_| Position::default(), |(applied, _)| applied.unwrap_or_default());
         let (tier, Found { chain, reached }) = Tier::open(dir, half, settings.runs_bytes, at)?;
-        let front = RwLock::new(Front { runs: chain, ..Front::default() });
+        let front = RwLock::new(Arc::new(Front { runs: chain, ..Front::default() }));
         let (to_hold, tending, untended, closing) = Default::default();
         let shared = Arc::new(Shared { half, disk, tier, front, often, to_hold, tending, untended, closing });
         Ok(Self { shared, writing: Mutex::default(), reached })
@@ -167,7 +167,7 @@ impl Table {
 
     /// Every entry that the disk has, in key order, as the disk has it where that can be had.
     pub(super) fn stored(&self) -> impl Iterator<Item = Laid> {
-        let Front { runs, .. } = self.front();
+        let runs = Arc::clone(&self.front().runs);
         self.shared.disk.forget();
         runs.iter().for_each(|placed| placed.run.forget());
         let removed = |entry: &Laid| entry.as_ref().is_ok_and(|(_, change)| change.value.is_none());
@@ -268,7 +268,7 @@ impl Table {
         super::files::sync_tree(dir).map_err(|error| error.to_string())
     }
 
-    fn front(&self) -> Front {
+    fn front(&self) -> Arc<Front> {
         self.shared.front()
     }
 
@@ -298,23 +298,25 @@ impl Drop for Table {
 
 impl Under for Table {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
-        let Front { active, aside, runs, held } = self.front();
-        let recent = active.get(key).or_else(|| aside.and_then(|aside| aside.get(key)));
+        let front = self.front();
+        let Front { active, aside, runs, held } = &*front;
+        let recent = active.get(key).or_else(|| aside.as_ref().and_then(|aside| aside.get(key)));
         if let Some(value) = recent {
             return Ok(value);
         }
-        if let Some(change) = self.shared.changed(&runs, key)? {
+        if let Some(change) = self.shared.changed(runs, key)? {
             return Ok(change.value);
         }
         match held.as_ref().and_then(|held| held.get(key)) {
-            Some(value) => Ok(value.map(<[u8]>::to_vec)),
+            Some(value) => Ok(value),
             None => self.shared.disk.get(key),
         }
     }
 
     fn entries<'u>(&'u self, from: &[u8]) -> Box<dyn Iterator<Item = Laid> + 'u> {
-        let Front { active, aside, runs, .. } = self.front();
-        let stored = self.shared.laid(&runs, from);
+        let front = self.front();
+        let Front { active, aside, runs, .. } = &*front;
+        let stored = self.shared.laid(runs, from);
         match aside {
             Some(aside) => Box::new(lay(active.laid(from), lay(aside.laid(from), stored))),
             None => Box::new(lay(active.laid(from), stored)),

@@ -1,15 +1,23 @@
-//! Views whose entries are asked for one by one, copied into memory: what sled has of them, in a few flat arrays.
+//! Views whose entries are asked for one by one, copied out of sled: their keys in a few flat arrays in memory, with short values beside
+//! them, and long values in a file without a name.
 //!
 //! sled reads a leaf to find one entry, which among a million is two reads of its file and sixteen allocations. Keys of such views are hashes
-//! or random numbers, so an entry's place is nearly told by its key (interpolation search, Peterson 1957): a look-up touches a few places in memory.
+//! or random numbers, so an entry's place is nearly told by its key (interpolation search, Peterson 1957): a look-up touches a few places in
+//! memory, and the file at most once. Of that the kernel keeps in memory what there is room for.
 //!
 //! A value: it is replaced together with the runs whose entries went into sled, so that each reader sees either both or neither. A shard
 //! holds the keys of one view with one first byte; those that nothing changed in are shared with the one before.
 
 use super::super::ViewError;
+use super::super::files::to_u64;
 use super::super::layer::{Change, Changed, Laid};
+use super::super::record::array;
 use super::Often;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Shards of a view: one for each first byte of a key.
 const SHARDS: usize = 256;
@@ -17,12 +25,19 @@ const SHARDS: usize = 256;
 const BEFORE: usize = 1;
 /// What an entry takes in the arrays beside its key and value.
 const AROUND_BYTES: usize = 12;
+/// The longest value that lies beside its key: a link.
+const SHORT_BYTES: usize = 40;
+/// In the length of a key's rest: the value is long.
+const LONG: u16 = 1 << 15;
+/// So much of the file may be values that were replaced, beside as much as there is of others.
+const WASTE_BYTES: u64 = 16 << 20;
 
 #[derive(Clone)]
 pub(super) struct Held {
     often: Often,
-    /// How many bytes it may come to.
+    /// How many bytes of memory it may come to.
     most: usize,
+    long: Arc<LongValues>,
     /// By view, [`SHARDS`] each.
     shards: Arc<[Arc<Shard>]>,
 }
@@ -34,28 +49,64 @@ struct Shard {
     firsts: Vec<u64>,
     /// Where each entry ends in `bytes`.
     ends: Vec<u32>,
-    /// Of each entry: the length of its key's rest (u16, little-endian), what of that is not in `firsts`, its value.
+    /// Of each entry: the length of its key's rest (u16, little-endian), what of that is not in `firsts`, its value or where that is.
     bytes: Vec<u8>,
+    /// How many bytes its long values have.
+    long: u64,
+}
+
+/// Long values, one behind the other. One thread adds.
+struct LongValues {
+    file: File,
+    end: AtomicU64,
+}
+
+/// An entry of a shard, in place.
+struct Entry<'s> {
+    /// How long its key's rest is.
+    length: usize,
+    /// What of that is not in `firsts`.
+    more: &'s [u8],
+    value: Kept<'s>,
+}
+
+/// What stands in the place of a value.
+#[derive(Clone, Copy)]
+enum Kept<'s> {
+    Here(&'s [u8]),
+    /// | offset u64 | length u32 | crc u32 |, little-endian
+    Long(&'s [u8]),
+}
+
+/// What goes wrong while views are copied.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HoldError {
+    #[error(transparent)]
+    View(#[from] ViewError),
+    #[error("the copies of entries cannot be written: {0}")]
+    Io(#[from] io::Error),
 }
 
 impl Held {
-    /// Copies the views of `often`, of which `read` gives the entries from a key on, in key order; `None` where they, with what is
-    /// around them, are more than `most` bytes.
+    /// Copies the views of `often`, of which `read` gives the entries from a key on, in key order; long values into `file`, which is empty.
+    /// `None` where the keys, with what is around them, are more than `most` bytes.
     pub(super) fn read<I: Iterator<Item = Laid>>(
         often: Often,
         most: usize,
+        file: File,
         read: impl Fn(&[u8]) -> I,
-    ) -> Result<Option<Self>, ViewError> {
+    ) -> Result<Option<Self>, HoldError> {
         let count = often.views().count().saturating_mul(SHARDS);
         let shards = std::iter::repeat_with(Arc::default).take(count).collect();
-        Self { often, most, shards }.with(read)
+        let long = Arc::new(LongValues { file, end: AtomicU64::new(0) });
+        Self { often, most, long, shards }.with(read)
     }
 
     /// This, with changes laid over it; `None` where it becomes too much.
     pub(super) fn with<I: Iterator<Item = Laid>>(
         &self,
         changes: impl Fn(&[u8]) -> I,
-    ) -> Result<Option<Self>, ViewError> {
+    ) -> Result<Option<Self>, HoldError> {
         let mut shards = self.shards.to_vec();
         let mut bytes: usize = shards.iter().map(|shard| shard.size()).fold(0, usize::saturating_add);
         for view in self.often.views() {
@@ -76,7 +127,7 @@ impl Held {
                         next.as_ref().is_ok_and(|(key, _)| self.often.place(key) == Some(place))
                     })
                 });
-                let new = shard.with(own.filter_map(Result::ok));
+                let new = shard.with(own.filter_map(Result::ok), &self.long)?;
                 bytes = bytes.saturating_sub(shard.size()).saturating_add(new.size());
                 if bytes > self.most {
                     return Ok(None);
@@ -84,13 +135,39 @@ impl Held {
                 *shard = Arc::new(new);
             }
         }
-        Ok(Some(Self { shards: shards.into(), ..*self }))
+        Ok(Some(Self { long: Arc::clone(&self.long), shards: shards.into(), ..*self }))
     }
 
-    /// The value of `key`: the outer `None` where its view is not held.
-    pub(super) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
+    /// The value of `key`: the outer `None` where its view is not held, or the copy cannot be read.
+    pub(super) fn get(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
         let shard = self.shards.get(self.often.place(key)?)?;
-        Some(shard.get(key.get(BEFORE..).unwrap_or_default()))
+        match shard.get(key.get(BEFORE..).unwrap_or_default()) {
+            None => Some(None),
+            Some(Kept::Here(value)) => Some(Some(value.to_vec())),
+            Some(Kept::Long(place)) => self.long.read(place).map(Some),
+        }
+    }
+
+    /// Whether so many of its long values were replaced that it is better copied anew.
+    pub(super) fn is_wasteful(&self) -> bool {
+        let live = self.shards.iter().map(|shard| shard.long).fold(0, u64::saturating_add);
+        self.long.end.load(Ordering::Relaxed) > live.saturating_mul(2).saturating_add(WASTE_BYTES)
+    }
+}
+
+impl LongValues {
+    fn read(&self, place: &[u8]) -> Option<Vec<u8>> {
+        let (offset, length) = (u64::from_le_bytes(array(place, 0)?), u32::from_le_bytes(array(place, 8)?));
+        let mut value = vec![0; usize::try_from(length).ok()?];
+        self.file.read_exact_at(&mut value, offset).ok()?;
+        (crc32fast::hash(&value) == u32::from_le_bytes(array(place, 12)?)).then_some(value)
+    }
+
+    fn add(&self, values: &[u8]) -> io::Result<()> {
+        let end = self.end.load(Ordering::Relaxed);
+        self.file.write_all_at(values, end)?;
+        self.end.store(end.saturating_add(to_u64(values.len())), Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -115,73 +192,96 @@ impl Shard {
         self.bytes.len().saturating_add(self.firsts.len().saturating_mul(AROUND_BYTES))
     }
 
-    /// The entry at a place: the length of its key's rest, what of that is not in `firsts`, its value.
-    fn entry(&self, place: usize) -> Option<(usize, &[u8], &[u8])> {
+    fn entry(&self, place: usize) -> Option<Entry<'_>> {
         let at = |place: usize| self.ends.get(place).and_then(|end| usize::try_from(*end).ok());
         let begin = place.checked_sub(1).map_or(Some(0), at)?;
         let (length, rest) = self.bytes.get(begin..at(place)?)?.split_first_chunk()?;
-        let length = usize::from(u16::from_le_bytes(*length));
-        let (key, value) = rest.split_at_checked(length.saturating_sub(size_of::<u64>()))?;
-        Some((length, key, value))
+        let length = u16::from_le_bytes(*length);
+        let kept = if length & LONG == 0 { Kept::Here } else { Kept::Long };
+        let length = usize::from(length & !LONG);
+        let (more, value) = rest.split_at_checked(length.saturating_sub(size_of::<u64>()))?;
+        Some(Entry { length, more, value: kept(value) })
     }
 
     /// A key's rest, in full.
     fn rest(&self, place: usize) -> Option<Vec<u8>> {
-        let (length, more, _) = self.entry(place)?;
+        let Entry { length, more, .. } = self.entry(place)?;
         let first = self.firsts.get(place)?.to_be_bytes();
         let mut rest = first.get(..length.min(first.len()))?.to_vec();
         rest.extend_from_slice(more);
         Some(rest)
     }
 
-    fn get(&self, rest: &[u8]) -> Option<&[u8]> {
+    fn get(&self, rest: &[u8]) -> Option<Kept<'_>> {
         let first = first(rest);
         let from = lower_bound(&self.firsts, first);
         let same = self.firsts.get(from..)?.iter().take_while(|other| **other == first).count();
         (from..from.saturating_add(same)).find_map(|place| {
-            let (length, more, value) = self.entry(place)?;
+            let Entry { length, more, value } = self.entry(place)?;
             let own = length == rest.len() && rest.get(size_of::<u64>()..).unwrap_or_default() == more;
             own.then_some(value)
         })
     }
 
-    /// This, with changes of its keys, in key order, laid over it.
-    fn with(&self, changes: impl Iterator<Item = Changed>) -> Self {
+    /// This, with changes of its keys, in key order, laid over it; long values among them go where long values are.
+    fn with(&self, changes: impl Iterator<Item = Changed>, long: &LongValues) -> io::Result<Self> {
         let (mut new, mut at) = (Self::default(), 0);
+        let (mut values, from) = (Vec::new(), long.end.load(Ordering::Relaxed));
         for (key, Change { value, .. }) in changes {
             let rest = key.get(BEFORE..).unwrap_or_default();
             while let Some(old) = self.rest(at).filter(|old| old.as_slice() <= rest) {
                 if old != rest {
-                    new.push(&old, self.entry(at).map_or(&[], |(_, _, value)| value));
+                    new.keep(self, at, &old);
                 }
                 at = at.saturating_add(1);
             }
-            if let Some(value) = value {
-                new.push(rest, &value);
+            match value {
+                None => {}
+                Some(value) if value.len() <= SHORT_BYTES => new.push(rest, Kept::Here(&value)),
+                Some(value) => {
+                    let offset = from.saturating_add(to_u64(values.len()));
+                    values.extend_from_slice(&value);
+                    let mut place = offset.to_le_bytes().to_vec();
+                    place.extend_from_slice(&u32::try_from(value.len()).unwrap_or(0).to_le_bytes());
+                    place.extend_from_slice(&crc32fast::hash(&value).to_le_bytes());
+                    new.push(rest, Kept::Long(&place));
+                }
             }
         }
         while let Some(old) = self.rest(at) {
-            new.push(&old, self.entry(at).map_or(&[], |(_, _, value)| value));
+            new.keep(self, at, &old);
             at = at.saturating_add(1);
         }
-        new.shrink();
-        new
+        long.add(&values)?;
+        new.firsts.shrink_to_fit();
+        new.ends.shrink_to_fit();
+        new.bytes.shrink_to_fit();
+        Ok(new)
     }
 
-    fn push(&mut self, rest: &[u8], value: &[u8]) {
-        let length = u16::try_from(rest.len()).unwrap_or(u16::MAX);
+    /// Takes over an entry of another shard.
+    fn keep(&mut self, other: &Self, place: usize, rest: &[u8]) {
+        if let Some(entry) = other.entry(place) {
+            self.push(rest, entry.value);
+        }
+    }
+
+    fn push(&mut self, rest: &[u8], kept: Kept<'_>) {
+        let length = u16::try_from(rest.len()).unwrap_or(u16::MAX) & !LONG;
+        let (length, value) = match kept {
+            Kept::Here(value) => (length, value),
+            Kept::Long(place) => {
+                let bytes = array(place, 8).map_or(0, u32::from_le_bytes);
+                self.long = self.long.saturating_add(u64::from(bytes));
+                (length | LONG, place)
+            }
+        };
         self.firsts.push(first(rest));
         self.bytes.extend_from_slice(&length.to_le_bytes());
         self.bytes.extend_from_slice(rest.get(size_of::<u64>()..).unwrap_or_default());
         self.bytes.extend_from_slice(value);
         // All of them together are little more than is held at most.
         self.ends.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
-    }
-
-    fn shrink(&mut self) {
-        self.firsts.shrink_to_fit();
-        self.ends.shrink_to_fit();
-        self.bytes.shrink_to_fit();
     }
 }
 
@@ -230,7 +330,10 @@ mod tests {
     }
 
     fn part() -> impl Strategy<Value = Model> {
-        let value = prop::option::weighted(0.8, prop::collection::vec(any::<u8>(), 0..20));
+        let value = prop::option::weighted(
+            0.8,
+            prop_oneof![4 => prop::collection::vec(any::<u8>(), 0..20), 1 => prop::collection::vec(any::<u8>(), SHORT_BYTES - 1..100)],
+        );
         prop::collection::btree_map(key(), value, 0..200)
     }
 
@@ -248,7 +351,7 @@ mod tests {
             let often = Often(0b01010);
             let mut model = parts.remove(0);
             model.retain(|_, value| value.is_some());
-            let mut held = Held::read(often, 1 << 20, |key| from(&model, key).into_iter()).unwrap().unwrap();
+            let mut held = Held::read(often, 1 << 20, tempfile::tempfile().unwrap(), |key| from(&model, key).into_iter()).unwrap().unwrap();
             for part in parts {
                 let before = (held.clone(), model.clone());
                 held = held.with(|key| from(&part, key).into_iter()).unwrap().unwrap();
@@ -257,7 +360,7 @@ mod tests {
                     for (key, _) in model.iter().chain(&others) {
                         let value = model.get(key).and_then(|value| value.as_deref());
                         let wanted = matches!(key[0], 1 | 3).then_some(value);
-                        prop_assert!(held.get(key) == wanted);
+                        prop_assert!(held.get(key) == wanted.map(|value| value.map(<[u8]>::to_vec)));
                     }
                 }
             }
@@ -274,17 +377,42 @@ mod tests {
         }
     }
 
-    #[test]
-    fn more_than_is_held_of_a_half_is_none() {
+    fn numbered(numbers: std::ops::Range<u32>, bytes: usize) -> Model {
         let entry = |number: u32| {
             let key = [&[1][..], &number.wrapping_mul(0x9e37_79b1).to_be_bytes()].concat();
-            (key, Some(vec![0; 1_000]))
+            (key, Some(vec![1; bytes]))
         };
-        let model: Model = (0..100).map(entry).collect();
-        let read = |most| Held::read(Often(2), most, |key| from(&model, key).into_iter()).unwrap();
-        assert!(read(100_000).is_none());
-        let held = read(110_000).unwrap();
-        let more: Model = (100..110).map(entry).collect();
+        numbers.map(entry).collect()
+    }
+
+    #[test]
+    fn more_than_is_to_be_held_is_none() {
+        let (model, more) = (numbered(0..100, 20), numbered(100..120, 20));
+        let file = || tempfile::tempfile().unwrap();
+        let read = |most| Held::read(Often(2), most, file(), |key| from(&model, key).into_iter()).unwrap();
+        assert!(read(3_000).is_none());
+        let held = read(3_800).unwrap();
         assert!(held.with(|key| from(&more, key).into_iter()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_copy_that_is_not_as_it_was_written_is_none() {
+        let model = numbered(0..10, 1_000);
+        let file = tempfile::tempfile().unwrap();
+        let other = file.try_clone().unwrap();
+        let held = Held::read(Often(2), 1 << 20, file, |key| from(&model, key).into_iter()).unwrap().unwrap();
+        assert!(model.iter().all(|(key, value)| held.get(key).as_ref() == Some(value)));
+        other.write_all_at(&[9], 1_500).unwrap();
+        assert_eq!(model.keys().filter(|key| held.get(key).is_none()).count(), 1);
+    }
+
+    #[test]
+    fn values_that_are_replaced_again_and_again_are_noticed() {
+        let model = numbered(0..100, 100_000);
+        let from = |key: &[u8]| from(&model, key).into_iter();
+        let mut held = Held::read(Often(2), 1 << 20, tempfile::tempfile().unwrap(), from).unwrap().unwrap();
+        let rounds =
+            std::iter::from_fn(|| (!held.is_wasteful()).then(|| held = held.with(from).unwrap().unwrap()));
+        assert!((2..5).contains(&rounds.count()));
     }
 }

@@ -11,17 +11,17 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread;
 
-/// The most of one half that is held in memory beside sled, some hundred bytes for each card or customer. Of a store with more,
-/// everything is looked up in sled.
-const HELD_BYTES_MAX: usize = 160 << 20;
+/// The most memory that copies of one half take, some sixty bytes for each card and forty for each customer. Of a store with more, everything
+/// is looked up in sled.
+const HELD_BYTES_MAX: usize = 96 << 20;
 
 impl Shared {
-    pub(super) fn front(&self) -> Front {
-        self.front.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn front(&self) -> Arc<Front> {
+        Arc::clone(&self.front.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn front_mut<T>(&self, change: impl FnOnce(&mut Front) -> T) -> T {
-        change(&mut self.front.write().unwrap_or_else(PoisonError::into_inner))
+        change(Arc::make_mut(&mut self.front.write().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// What was applied, which readers now find aside.
@@ -72,7 +72,7 @@ impl Shared {
     /// Has a thread do what is due, if none does.
     pub(super) fn tend(self: &Arc<Self>) {
         let mut tending = self.tending.lock().unwrap_or_else(PoisonError::into_inner);
-        let runs = self.front().runs;
+        let runs = Arc::clone(&self.front().runs);
         let due = self.to_hold.load(Ordering::Relaxed)
             || self.tier.is_due(&runs, self.disk.bytes())
             || tier::full(&runs).is_some();
@@ -97,11 +97,9 @@ impl Shared {
 
     /// Does one thing that is due; `false` where nothing is.
     fn tend_once(&self) -> Result<bool, String> {
-        let runs = self.front().runs;
+        let runs = Arc::clone(&self.front().runs);
         if self.to_hold.swap(false, Ordering::Relaxed) {
-            let held = Held::read(self.often, HELD_BYTES_MAX, |from| self.going(self.disk.entries(from)));
-            let held = held.map_err(|error| error.to_string())?;
-            self.front_mut(|front| front.held = held);
+            self.hold()?;
         } else if self.tier.is_due(&runs, self.disk.bytes()) {
             self.put_into_sled(&runs)?;
         } else if let Some(parts) = tier::full(&runs) {
@@ -118,9 +116,20 @@ impl Shared {
         let Some(to) = runs.last().map(|run| run.to) else { return Ok(()) };
         let changes = |from: &[u8]| tier::laid(runs, Box::new(std::iter::empty()), from, self.half);
         self.disk.write(self.going(changes(&[])), to)?;
-        let held = self.front().held.map(|held| held.with(|from| self.going(changes(from))));
+        let held = self.front().held.as_ref().map(|held| held.with(|from| self.going(changes(from))));
         let held = held.transpose().map_err(|error| error.to_string())?.flatten();
+        self.to_hold.store(held.as_ref().is_some_and(Held::is_wasteful), Ordering::Relaxed);
         self.replace(runs, None, |front| front.held = held);
+        Ok(())
+    }
+
+    /// Copies what sled has of the views that are asked for one by one.
+    fn hold(&self) -> Result<(), String> {
+        // Where there is no file without a name, as on some network file systems, look-ups go on the disk.
+        let Ok(file) = self.tier.unnamed() else { return Ok(()) };
+        let held = Held::read(self.often, HELD_BYTES_MAX, file, |from| self.going(self.disk.entries(from)));
+        let held = held.map_err(|error| error.to_string())?;
+        self.front_mut(|front| front.held = held);
         Ok(())
     }
 

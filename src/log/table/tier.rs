@@ -151,6 +151,12 @@ impl Tier {
         bytes(runs) >= self.least_bytes.saturating_mul(DUE_TIMES.saturating_mul(2))
     }
 
+    /// A new file that has no name, and is gone with whoever has it open.
+    pub(super) fn unnamed(&self) -> io::Result<File> {
+        let flags = OFlag::O_RDWR | OFlag::O_TMPFILE | OFlag::O_CLOEXEC;
+        Ok(File::from(openat(&self.dir, ".", flags, Mode::S_IRUSR | Mode::S_IWUSR)?))
+    }
+
     /// Removes files that no reader will look for any more. What stays is found to be stale at the next start.
     pub(super) fn remove<'n>(&self, names: impl Iterator<Item = &'n str>) {
         for name in names {
