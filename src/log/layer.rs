@@ -35,6 +35,10 @@ pub(super) trait Under {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError>;
     /// The entries from the key `from` on, in key order.
     fn entries<'u>(&'u self, from: &[u8]) -> Box<dyn Iterator<Item = Laid> + 'u>;
+    /// As [`Self::entries`], for whoever wants those alone that begin with `prefix`: of others some may be missing.
+    fn entries_under<'u>(&'u self, _prefix: &[u8], from: &[u8]) -> Box<dyn Iterator<Item = Laid> + 'u> {
+        self.entries(from)
+    }
 }
 
 /// Lays `top` over `below`, both in key order: of two of one key the upper one counts.
@@ -111,7 +115,7 @@ pub(super) fn scan_from(
 ) -> Result<Vec<Entry>, ViewError> {
     let (prefix, from) = (full_key(view, prefix)?, full_key(view, from)?);
     let below: Box<dyn Iterator<Item = Laid> + '_> = match base {
-        Some(base) => base.entries(&from),
+        Some(base) => base.entries_under(&prefix, &from),
         None => Box::new(std::iter::empty()),
     };
     let all = layers.iter().rev().fold(below, |below, layer| {

@@ -3,7 +3,7 @@
 //! A sealed file (`sealed.rs`) whose header its owner chooses; what it keeps beside its index is the filter.
 
 use super::files::to_u64;
-use super::filter::{Filter, KeyHash};
+use super::filter::{Filter, KeyHash, KeyHashes};
 use super::layer::{Change, Changed, Laid};
 use super::sealed::{Sealed, SealedWriter};
 use super::sorted::{Item, Sorted, entries_of};
@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 /// Short blocks, for most are read for one entry.
 const BLOCK_BYTES: usize = 4 << 10;
-/// Bits of its filter for each entry.
-const FILTER_BITS: usize = 10;
+/// Bits of its filter for each entry, which is noted by itself and with its group.
+const FILTER_BITS: usize = 16;
 
 /// No `Debug`: it holds values.
 pub(super) struct Run {
@@ -39,7 +39,7 @@ impl Run {
         let mut sealed = SealedWriter::new(file, header, BLOCK_BYTES)?;
         for entry in entries {
             let (key, change): Changed = entry.map_err(io::Error::other)?;
-            filter.note_alone(KeyHash::of(&key));
+            filter.note_alone(KeyHashes::of(&key));
             sealed.put(Item::of((&key, &change)))?;
         }
         Ok(Self::new(sealed.finish(filter.encode())?, filter))
@@ -70,6 +70,11 @@ impl Run {
     /// What `key`, whose hash is `hash`, was changed to in it: `None` when it was not. The error says what is wrong with the file.
     pub(super) fn get(&self, key: &[u8], hash: KeyHash) -> Result<Option<Change>, String> {
         if self.filter.may_hold(hash) { self.sorted.get(key) } else { Ok(None) }
+    }
+
+    /// Whether there may be entries of a group.
+    pub(super) fn may_hold(&self, group: KeyHash) -> bool {
+        self.filter.may_hold(group)
     }
 
     /// The entries from `from` on, in key order.

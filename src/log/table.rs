@@ -5,6 +5,7 @@
 //! second one waits until the first is written. Another thread tends the runs: it puts them together, and many of them into sled; and it
 //! copies into memory what sled has of the views that a scan asks for.
 
+use super::filter::KeyHash;
 use super::layer::{Change, Changed, Changes, Laid, Under, lay};
 use super::record::array;
 use super::{Fold, Half, Settings, VIEW_NUMBER_MAX, View, ViewError};
@@ -171,7 +172,7 @@ impl Table {
         self.shared.disk.forget();
         runs.iter().for_each(|placed| placed.run.forget());
         let removed = |entry: &Laid| entry.as_ref().is_ok_and(|(_, change)| change.value.is_none());
-        self.shared.laid(&runs, &[]).filter(move |entry| !removed(entry))
+        self.shared.laid(&runs, None, &[]).filter(move |entry| !removed(entry))
     }
 
     /// What was found that is not as it was written, by whomever, since the table was opened. Waits for nobody.
@@ -314,12 +315,17 @@ impl Under for Table {
     }
 
     fn entries<'u>(&'u self, from: &[u8]) -> Box<dyn Iterator<Item = Laid> + 'u> {
+        self.entries_under(&[], from)
+    }
+
+    fn entries_under<'u>(&'u self, prefix: &[u8], from: &[u8]) -> Box<dyn Iterator<Item = Laid> + 'u> {
+        let group = KeyHash::of_group(prefix);
         let front = self.front();
         let Front { active, aside, runs, .. } = &*front;
-        let stored = self.shared.laid(runs, from);
+        let stored = self.shared.laid(runs, group, from);
         match aside {
-            Some(aside) => Box::new(lay(active.laid(from), lay(aside.laid(from), stored))),
-            None => Box::new(lay(active.laid(from), stored)),
+            Some(aside) => Box::new(lay(active.laid(group, from), lay(aside.laid(group, from), stored))),
+            None => Box::new(lay(active.laid(group, from), stored)),
         }
     }
 }
@@ -359,12 +365,18 @@ mod tests {
         Again,
     }
 
+    /// The beginning of keys that are one group.
+    fn group_of(view: u8, group: u8) -> Vec<u8> {
+        [&[view][..], &[group; 16]].concat()
+    }
+
     fn step() -> impl Strategy<Value = Step> {
-        let changes = prop::collection::btree_map(
-            prop::collection::vec(0_u8..4, 1..5),
-            prop::option::weighted(0.7, any::<u8>()),
-            0..20,
-        );
+        let in_group = (0_u8..2, 0_u8..4, prop::collection::vec(0_u8..3, 0..3));
+        let key = prop_oneof![
+            2 => prop::collection::vec(0_u8..4, 1..5),
+            1 => in_group.prop_map(|(view, group, rest)| [&group_of(view, group)[..], &rest].concat()),
+        ];
+        let changes = prop::collection::btree_map(key, prop::option::weighted(0.7, any::<u8>()), 0..20);
         prop_oneof![6 => changes.prop_map(Step::Apply), 2 => Just(Step::WriteOut), 1 => Just(Step::Hold), 1 => Just(Step::Wait), 1 => Just(Step::Again)]
     }
 
@@ -406,6 +418,13 @@ mod tests {
                 // What is written while another is put together comes to it.
                 prop_assert!(files.filter(|name| name.to_string_lossy().ends_with(".run")).count() < 60);
                 prop_assert!(all == model.iter().map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>());
+                for prefix in [&[0][..], &[1, 2, 2], &group_of(0, 1), &group_of(1, 3), &[&group_of(1, 2)[..], &[1]].concat()] {
+                    let under = base.entries_under(prefix, prefix).map(Result::unwrap);
+                    let under = under.take_while(|(key, _)| key.starts_with(prefix));
+                    let under: Vec<_> = under.filter_map(|(key, change)| Some((key, change.value?))).collect();
+                    let wanted = model.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
+                    prop_assert!(under == wanted.map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>());
+                }
                 for key in model.keys().map(Vec::as_slice).chain([&[0][..], &[0, 1], &[1, 1], &[2, 2, 2], &[3]]) {
                     prop_assert_eq!(&base.get(key).unwrap(), &model.get(key).cloned());
                 }

@@ -5,7 +5,7 @@
 //! and whoever looks for a key looks into few runs, most of which a filter spares. Before them one filter over all runs is asked: a scan
 //! looks for what did not change lately, and to look into a dozen filters would cost it as many misses of the processor's cache.
 
-use super::super::filter::{Filter, KeyHash};
+use super::super::filter::{Filter, KeyHash, KeyHashes};
 use super::super::layer::{Change, Changed, Changes, Laid};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -14,11 +14,12 @@ use std::sync::Arc;
 const AROUND_BYTES: usize = 144;
 /// So many runs of one size become one.
 const FAN: usize = 4;
-/// Bits of a run's filter for each entry. Most keys that are asked for are not among the recent ones.
-const FILTER_BITS: usize = 20;
-/// Bits of the filter over all runs, 512 KiB: twenty for each of as many entries as usually come together before they are written out.
+/// Bits of a run's filter for each entry, which is noted by itself and with its group. Most keys that are asked for are not among the
+/// recent ones.
+const FILTER_BITS: usize = 32;
+/// Bits of the filter over all runs, 1 MiB: forty for each of as many entries as usually come together before they are written out.
 /// Of more, more are looked for in the runs.
-const ALL_BITS: usize = 4 << 20;
+const ALL_BITS: usize = 8 << 20;
 
 /// An entry of a run, which shares it with the run that it was added with.
 #[derive(Clone)]
@@ -26,14 +27,14 @@ struct Entry {
     /// The key's first bytes, filled up with zeros: most keys differ there, and need not be looked up in memory elsewhere.
     first: u128,
     /// Reckoned once, for the filters of all runs that it comes to be in.
-    hash: KeyHash,
+    hashes: KeyHashes,
     /// View number, then key; what it was changed to.
     changed: Arc<Changed>,
 }
 
 impl Entry {
     fn new(changed: Changed) -> Self {
-        Self { first: first(&changed.0), hash: KeyHash::of(&changed.0), changed: Arc::new(changed) }
+        Self { first: first(&changed.0), hashes: KeyHashes::of(&changed.0), changed: Arc::new(changed) }
     }
 
     fn cmp_key(&self, first: u128, key: &[u8]) -> Ordering {
@@ -69,7 +70,7 @@ struct Run {
 impl Run {
     fn new(entries: Vec<Entry>, size: u32) -> Self {
         let mut filter = Filter::new(entries.len().saturating_mul(FILTER_BITS));
-        entries.iter().for_each(|entry| filter.note_alone(entry.hash));
+        entries.iter().for_each(|entry| filter.note_alone(entry.hashes));
         let bytes = entries.iter().map(Entry::bytes).fold(0, usize::saturating_add);
         Self { entries, filter, bytes, size }
     }
@@ -107,7 +108,7 @@ impl Recent {
         if !changes.is_empty() {
             let run = Run::new(changes.into_iter().map(Entry::new).collect(), 0);
             // Before the run is seen.
-            run.entries.iter().for_each(|entry| self.all.note(entry.hash));
+            run.entries.iter().for_each(|entry| self.all.note(entry.hashes));
             runs.push(Arc::new(run));
         }
         while let Some(from) = full(&runs) {
@@ -142,9 +143,19 @@ impl Recent {
 
     /// The newest change of each key from `from` on.
     pub(super) fn changes(&self, from: &[u8]) -> impl Iterator<Item = Changed> + use<> {
+        self.changes_in(None, from)
+    }
+
+    /// As [`Self::changes`]; with a group, of that alone all.
+    fn changes_in(&self, group: Option<KeyHash>, from: &[u8]) -> impl Iterator<Item = Changed> + use<> {
+        let is_in = |filter: &Filter| group.is_none_or(|group| filter.may_hold(group));
+        let runs = self.runs.iter().rev().filter(|run| is_in(&run.filter));
         // The newest first: of several of one key the first that is found counts.
-        let mut places: Vec<(Arc<Run>, usize)> =
-            self.runs.iter().rev().map(|run| (Arc::clone(run), run.place(from))).collect();
+        let mut places: Vec<(Arc<Run>, usize)> = if is_in(&self.all) {
+            runs.map(|run| (Arc::clone(run), run.place(from))).collect()
+        } else {
+            Vec::new()
+        };
         std::iter::from_fn(move || {
             let heads = places.iter().filter_map(|(run, at)| run.entries.get(*at));
             let least = heads.min_by(|a, b| a.cmp(b))?.clone();
@@ -157,9 +168,9 @@ impl Recent {
         })
     }
 
-    /// As [`Self::changes`], to be laid over what is below.
-    pub(super) fn laid(&self, from: &[u8]) -> impl Iterator<Item = Laid> + use<> {
-        self.changes(from).map(Ok)
+    /// As [`Self::changes`], to be laid over what is below; with a group, of that alone all.
+    pub(super) fn laid(&self, group: Option<KeyHash>, from: &[u8]) -> impl Iterator<Item = Laid> + use<> {
+        self.changes_in(group, from).map(Ok)
     }
 }
 

@@ -53,12 +53,14 @@ impl Shared {
         found.transpose().map_err(|what| self.damaged(&what))
     }
 
-    /// The entries that the disk has from `from` on.
+    /// The entries that the disk has from `from` on; with a group, of that alone all.
     pub(super) fn laid<'s>(
         &'s self,
         runs: &[Arc<Placed>],
+        group: Option<KeyHash>,
         from: &[u8],
     ) -> Box<dyn Iterator<Item = Laid> + 's> {
+        let runs = runs.iter().filter(|placed| group.is_none_or(|group| placed.run.may_hold(group)));
         let noted = |entry: Laid| entry.inspect_err(|error| drop(self.disk.noted(error.to_string())));
         Box::new(tier::laid(runs, Box::new(self.disk.entries(from)), from, self.half).map(noted))
     }
@@ -114,7 +116,7 @@ impl Shared {
 
     fn put_into_sled(&self, runs: &[Arc<Placed>]) -> Result<(), String> {
         let Some(to) = runs.last().map(|run| run.to) else { return Ok(()) };
-        let changes = |from: &[u8]| tier::laid(runs, Box::new(std::iter::empty()), from, self.half);
+        let changes = |from: &[u8]| tier::laid(runs.iter(), Box::new(std::iter::empty()), from, self.half);
         self.disk.write(self.going(changes(&[])), to)?;
         let held = self.front().held.as_ref().map(|held| held.with(|from| self.going(changes(from))));
         let held = held.transpose().map_err(|error| error.to_string())?.flatten();

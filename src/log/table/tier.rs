@@ -137,7 +137,7 @@ impl Tier {
         let (ends, size) = ((first.from, last.to), last.size.saturating_add(1));
         let count = run::count(parts.iter().map(|part| &part.run));
         // Removals stay, for there may be older entries below.
-        self.write(ends, size, count, watch(laid(parts, Box::new(std::iter::empty()), &[], self.half)))
+        self.write(ends, size, count, watch(laid(parts.iter(), Box::new(std::iter::empty()), &[], self.half)))
     }
 
     /// Whether there are so many bytes of runs that they are to go into sled, which has `below`.
@@ -199,13 +199,13 @@ fn chain(mut placed: Vec<Placed>, mut at: Position) -> (Chain, Vec<Placed>) {
 }
 
 /// The entries of runs, the oldest first, over those `below`.
-pub(super) fn laid<'b>(
-    runs: &[Arc<Placed>],
+pub(super) fn laid<'r, 'b>(
+    runs: impl Iterator<Item = &'r Arc<Placed>>,
     below: Box<dyn Iterator<Item = Laid> + 'b>,
     from: &[u8],
     half: Half,
 ) -> Box<dyn Iterator<Item = Laid> + 'b> {
-    runs.iter().fold(below, |below, placed| {
+    runs.fold(below, |below, placed| {
         let own = placed.run.entries(from).map(move |entry| entry.map_err(|what| damaged(half, &what)));
         Box::new(lay(own, below))
     })
