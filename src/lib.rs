@@ -27,3 +27,7 @@ pub mod config;
 pub mod daemon;
 
 pub mod cli;
+
+/// For every program that has this library; why this one, `Cargo.toml` says.
+#[global_allocator]
+static HEAP: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
