@@ -339,9 +339,7 @@ impl Bring<'_> {
     }
 
     pub(super) fn fold(&self, record: &Record<'_>, base: Base<'_>, layer: &mut Layer) -> Result<(), Stop> {
-        // The layer below a transaction's own: nothing, while there is one transaction at a time.
-        let under = Layer::default();
-        let mut view = FoldView::new(self.half, &record.meta, base, [&under; 2], layer);
+        let mut view = FoldView::new(self.half, &record.meta, base, &[], layer);
         let apply = || {
             for event in events(record.payload) {
                 let what = || FoldError::Event { what: "an event's length is wrong".to_owned() };

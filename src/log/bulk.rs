@@ -44,9 +44,9 @@ impl<'b> Bulk<'b> {
     /// Puts in what the fold derives from an entry of a snapshot.
     fn derive(&mut self, bring: &Bring<'_>, key: &[u8], seq: u64, value: &[u8]) -> Result<(), Stop> {
         let Some((number, bare)) = key.split_first() else { return Ok(()) };
-        let (half, meta, under) = (self.half, Meta { seq, at_us: 0 }, Layer::default());
+        let (half, meta) = (self.half, Meta { seq, at_us: 0 });
         let view = View { half, number: *number };
-        let mut views = FoldView::new(half, &meta, Some(&self.runs), [&under; 2], &mut self.layer);
+        let mut views = FoldView::new(half, &meta, Some(&self.runs), &[], &mut self.layer);
         let derive = || bring.fold.derive(view, bare, value, &mut views);
         let derived = catch_unwind(AssertUnwindSafe(derive)).unwrap_or_else(panicked);
         derived.and_then(|()| views.done()).map_err(|error| bring.stop(seq, error))?;

@@ -4,14 +4,14 @@ use super::answers::Answers;
 use super::bring::{self, Stop};
 use super::checkpoint::{self, Checkpoint};
 use super::files::to_u64;
-use super::group::{Decision, Group, Job, Outcome, Waiting};
+use super::group::{Group, Job, Outcome, Waiting};
 use super::layer::Layer;
 use super::pending::{Answer, Committed};
 use super::renew::{self, Switch};
 use super::scan::{Place, Seen};
 use super::second::{Second, Tips};
 use super::table::{Position, Table, Unwritten};
-use super::tx::{Decided, Tx};
+use super::tx::Tx;
 use super::writer::{Ends, Writer, Written};
 use super::{FoldError, Folds, GROUP_MAX, Half, Halves, Meta, OpenError, Refused, Settings, UtcUs, Views};
 use crossbeam_channel::{Receiver, select};
@@ -21,8 +21,9 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::oneshot;
 
-/// So many decisions are enough for a group when the writer has nothing to do; a busy one finds more, up to [`GROUP_MAX`].
-const BEGIN_MAX: usize = 16;
+/// So many decisions are enough for a group; a shorter one waits while more are queued. A writer that is busy finds more, up to
+/// [`GROUP_MAX`].
+const BEGIN_MAX: usize = 32;
 
 /// What other threads see of the committer.
 #[derive(Debug, Default)]
@@ -136,8 +137,7 @@ impl Committer {
     /// Waits for the next thing to do; `None` at the end. What was written comes first: the writer has nothing to do.
     fn next(&mut self) -> Option<Turn> {
         if self.work.waiting.is_none() {
-            // While the writer is free, a few are decided and then handed over: were it all that is queued, the two would wait for
-            // each other in turn.
+            // Not all that is queued: the two would wait for each other in turn.
             if self.work.next_waiting.len() < BEGIN_MAX
                 && let Ok(request) = self.requests.try_recv()
             {
@@ -151,6 +151,9 @@ impl Committer {
         let written = self.writer.written();
         if self.is_full() || !written.is_empty() {
             return Some(Turn::Written(self.writer.wait(self.ends)));
+        }
+        if let Ok(request) = self.requests.try_recv() {
+            return Some(Turn::Asked(request));
         }
         select! {
             recv(self.requests) -> request => match request {
@@ -190,23 +193,25 @@ impl Committer {
     fn outcome(&mut self, job: &mut dyn Job) -> Outcome {
         let now_us = (self.utc_us)().max(self.last.at_us);
         let meta = Meta { seq: self.last.seq.saturating_add(1), at_us: now_us };
-        let Work { next, under_way, .. } = &self.work;
-        let mut tx = Tx::new(meta, (&self.views, &self.folds), [next, under_way]);
-        let Ok(yes) = catch_unwind(AssertUnwindSafe(|| job.decide(&mut tx))) else {
-            return Outcome::Panicked;
-        };
-        let Decided { layer, payloads, emitted, failed } = tx.finish();
-        match failed {
-            _ if !yes => return Outcome::Refused,
-            Some(error) => return Outcome::Fold(error),
-            None if !emitted.personal && !emitted.neutral => return Outcome::Done(self.last),
-            None => {}
+        let Work { next, under_way, .. } = &mut self.work;
+        let mut tx = Tx::new(meta, (&self.views, &self.folds), next, under_way);
+        match catch_unwind(AssertUnwindSafe(|| job.decide(&mut tx))) {
+            Ok(true) => match tx.keep() {
+                Ok(emitted) => {
+                    self.last = if emitted { meta } else { self.last };
+                    Outcome::Done(self.last)
+                }
+                Err(error) => Outcome::Fold(error),
+            },
+            Ok(false) => {
+                tx.take_back();
+                Outcome::Refused
+            }
+            Err(_) => {
+                tx.take_back();
+                Outcome::Panicked
+            }
         }
-        self.work.next.layer.merge(layer);
-        let personal = emitted.personal.then_some(payloads.personal);
-        self.work.next.records.push(Decision { meta, personal, neutral: payloads.neutral });
-        self.last = meta;
-        Outcome::Done(meta)
     }
 
     /// Gives the writer, which is free, the next group; answers at once those who only read.
@@ -232,7 +237,9 @@ impl Committer {
             self.state.fail(why.clone());
             return self.answers.tell(waiting, Some(&why));
         }
-        if !self.work.next.records.is_empty() {
+        // A sync for each few would take more of the processor than they do; what is queued is decided first.
+        let is_enough = self.work.next_waiting.len() >= BEGIN_MAX || self.requests.is_empty();
+        if is_enough && !self.work.next.records.is_empty() {
             self.hand_over();
         }
         self.ends = ends;

@@ -2,15 +2,16 @@
 
 use super::table::Table;
 use super::{
-    Entry, FoldError, Half, Halves, KEY_BYTES_MAX, Meta, Read, ReadWrite, VALUE_BYTES_MAX, VIEW_NUMBER_MAX,
-    View, ViewError,
+    FoldError, Half, Halves, KEY_BYTES_MAX, Meta, Read, ReadWrite, VALUE_BYTES_MAX, VIEW_NUMBER_MAX, View,
+    ViewError,
 };
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Bound;
 
 /// One entry's new state and the transaction that gave it. No `Debug`: the value may be personal.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) seq: u64,
     /// `None`: removed.
@@ -70,11 +71,18 @@ pub(super) fn base(table: Option<&Table>) -> Base<'_> {
     Some(table)
 }
 
+/// What the changes of one transaction, while it is decided, took the place of: by those before it in one layer, of each half.
+pub(super) type Replaced = Halves<Vec<Changed>>;
+
 impl Layer {
-    /// Lays `top` over this layer.
-    pub(super) fn merge(&mut self, top: Self) {
-        self.personal.extend(top.personal);
-        self.neutral.extend(top.neutral);
+    /// Takes back what transaction `seq`, the last one, changed; `replaced` is what was there before.
+    pub(super) fn take_back(&mut self, seq: u64, replaced: Replaced) {
+        for (changes, before) in
+            [(&mut self.personal, replaced.personal), (&mut self.neutral, replaced.neutral)]
+        {
+            changes.retain(|_, change| change.seq != seq);
+            changes.extend(before);
+        }
     }
 }
 
@@ -90,35 +98,44 @@ fn full_key(view: View, key: &[u8]) -> Result<Vec<u8>, ViewError> {
 }
 
 /// Reads `key` through `layers`, the topmost first.
-pub(super) fn get(
+pub(super) fn get<'l>(
     base: Base<'_>,
-    layers: &[&Layer],
+    layers: impl IntoIterator<Item = &'l Layer>,
     view: View,
     key: &[u8],
 ) -> Result<Option<Vec<u8>>, ViewError> {
-    let key = full_key(view, key)?;
+    if view.number > VIEW_NUMBER_MAX {
+        return Err(ViewError::NoSuchView { view });
+    }
+    // On the stack: a decision looks up a dozen.
+    let mut room = [view.number; KEY_BYTES_MAX + 1];
+    // No entry has a longer key.
+    let Some(full) = room.get_mut(..=key.len()) else { return Ok(None) };
+    if let Some((_, own)) = full.split_first_mut() {
+        own.copy_from_slice(key);
+    }
     for layer in layers {
-        if let Some(change) = layer.get(view.half).get(&key) {
+        if let Some(change) = layer.get(view.half).get::<[u8]>(full) {
             return Ok(change.value.clone());
         }
     }
-    base.map_or(Ok(None), |table| table.get(&key))
+    base.map_or(Ok(None), |table| table.get(full))
 }
 
 /// Reads the entries with `prefix` from the key `from` on through `layers`, the topmost first.
-pub(super) fn scan_from(
+pub(super) fn scan_from<'l>(
     base: Base<'_>,
-    layers: &[&Layer],
+    layers: impl IntoIterator<Item = &'l Layer, IntoIter: DoubleEndedIterator>,
     view: View,
     (prefix, from): (&[u8], &[u8]),
     limit: usize,
-) -> Result<Vec<Entry>, ViewError> {
+) -> Result<Vec<super::Entry>, ViewError> {
     let (prefix, from) = (full_key(view, prefix)?, full_key(view, from)?);
     let below: Box<dyn Iterator<Item = Laid> + '_> = match base {
         Some(base) => base.entries_under(&prefix, &from),
         None => Box::new(std::iter::empty()),
     };
-    let all = layers.iter().rev().fold(below, |below, layer| {
+    let all = layers.into_iter().rev().fold(below, |below, layer| {
         let range = (Bound::Included(from.as_slice()), Bound::Unbounded);
         let changes = layer.get(view.half).range::<[u8], _>(range);
         Box::new(lay(changes.map(|(key, change)| Ok((key.clone(), change.clone()))), below))
@@ -137,14 +154,16 @@ pub(super) fn scan_from(
     Ok(found)
 }
 
-/// One half's views as its fold sees them: `base`, the group's layer, and the transaction's own layer, which it writes.
+/// One half's views as its fold sees them: `base`, what was decided before, and over them the layer that it writes.
 pub(super) struct FoldView<'l> {
     half: Half,
     seq: u64,
     base: Base<'l>,
     /// The topmost first.
-    under: [&'l Layer; 2],
+    under: &'l [&'l Layer],
     top: &'l mut Layer,
+    /// What is to be taken back if the transaction is refused; `None` where none can be.
+    replaced: Option<&'l mut Replaced>,
     fault: Option<FoldError>,
 }
 
@@ -153,10 +172,15 @@ impl<'l> FoldView<'l> {
         half: Half,
         meta: &Meta,
         base: Base<'l>,
-        under: [&'l Layer; 2],
+        under: &'l [&'l Layer],
         top: &'l mut Layer,
     ) -> Self {
-        Self { half, seq: meta.seq, base, under, top, fault: None }
+        Self { half, seq: meta.seq, base, under, top, replaced: None, fault: None }
+    }
+
+    /// With a place for what [`Layer::take_back`] needs.
+    pub(super) fn noting(self, replaced: &'l mut Replaced) -> Self {
+        Self { replaced: Some(replaced), ..self }
     }
 
     /// The first write that broke a rule.
@@ -164,9 +188,8 @@ impl<'l> FoldView<'l> {
         self.fault.map_or(Ok(()), Err)
     }
 
-    fn layers(&self) -> [&Layer; 3] {
-        let [upper, lower] = self.under;
-        [self.top, upper, lower]
+    fn layers(&self) -> impl DoubleEndedIterator<Item = &Layer> {
+        std::iter::once(&*self.top).chain(self.under.iter().copied())
     }
 
     fn own(&self, view: View) -> Result<(), ViewError> {
@@ -180,7 +203,15 @@ impl<'l> FoldView<'l> {
             return Err(FoldError::TooLarge { view, key_bytes: key.len(), value_bytes });
         }
         let change = Change { seq: self.seq, value: value.map(<[u8]>::to_vec) };
-        self.top.get_mut(self.half).insert(full_key(view, key)?, change);
+        match self.top.get_mut(self.half).entry(full_key(view, key)?) {
+            Entry::Vacant(none) => drop(none.insert(change)),
+            Entry::Occupied(mut kept) => {
+                let before = kept.insert(change);
+                if let Some(replaced) = self.replaced.as_mut().filter(|_| before.seq != self.seq) {
+                    replaced.get_mut(self.half).push((kept.key().clone(), before));
+                }
+            }
+        }
         Ok(())
     }
 
@@ -194,7 +225,7 @@ impl<'l> FoldView<'l> {
 impl Read for FoldView<'_> {
     fn get(&self, view: View, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         self.own(view)?;
-        get(self.base, &self.layers(), view, key)
+        get(self.base, self.layers(), view, key)
     }
 
     fn scan_from(
@@ -203,9 +234,9 @@ impl Read for FoldView<'_> {
         prefix: &[u8],
         from: &[u8],
         limit: usize,
-    ) -> Result<Vec<Entry>, ViewError> {
+    ) -> Result<Vec<super::Entry>, ViewError> {
         self.own(view)?;
-        scan_from(self.base, &self.layers(), view, (prefix, from), limit)
+        scan_from(self.base, self.layers(), view, (prefix, from), limit)
     }
 }
 

@@ -87,7 +87,7 @@ impl Views {
 impl Read for Views {
     fn get(&self, view: View, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         self.check(view.half)?;
-        layer::get(base(self.table(view.half).as_deref()), &[], view, key)
+        layer::get(base(self.table(view.half).as_deref()), [], view, key)
     }
 
     fn scan_from(
@@ -98,7 +98,7 @@ impl Read for Views {
         limit: usize,
     ) -> Result<Vec<Entry>, ViewError> {
         self.check(view.half)?;
-        layer::scan_from(base(self.table(view.half).as_deref()), &[], view, (prefix, from), limit)
+        layer::scan_from(base(self.table(view.half).as_deref()), [], view, (prefix, from), limit)
     }
 }
 
@@ -123,7 +123,7 @@ impl Views {
 
 impl Read for Standing<'_> {
     fn get(&self, view: View, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
-        let found = layer::get(base(self.0.table(view.half).as_deref()), &[], view, key)?;
+        let found = layer::get(base(self.0.table(view.half).as_deref()), [], view, key)?;
         if found.is_none() {
             self.0.check(view.half)?;
         }

@@ -16,7 +16,7 @@ use crate::domain::id::{CustomerNumber, JobId, RegisterName, VisitId};
 use crate::domain::operator::{By, OperatorKept};
 use crate::domain::purchase::ParkedState;
 use crate::domain::time::Timestamp;
-use crate::log::{Fold, FoldError, Meta, ReadWrite, View};
+use crate::log::{Fold, FoldError, Half, Meta, ReadWrite, Tx, View};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -54,11 +54,14 @@ impl Fold for StoreFold {
     }
 }
 
-/// The event as the journal keeps it.
-pub(super) fn encode(event: &StoreEvent) -> Result<Vec<u8>, FoldError> {
+/// Adds `event` to a transaction, as the journal keeps it.
+pub(super) fn emit(tx: &mut Tx<'_>, event: &StoreEvent) -> Result<(), FoldError> {
     let mut bytes = Vec::with_capacity(EVENT_BYTES);
     serde_json::to_writer(&mut bytes, event).map_err(bad)?;
-    Ok(bytes)
+    match quick::of(event) {
+        Some(quick) => tx.emit_folded(Half::Neutral, &bytes, &|meta, views| quick.apply(meta, views)),
+        None => tx.emit(Half::Neutral, &bytes),
+    }
 }
 
 fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
@@ -76,7 +79,7 @@ fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -> Result<()
         | StoreEvent::CardStatusSet { .. }
         | StoreEvent::CardValiditySet { .. }) => cards::apply(at, event, views),
         StoreEvent::VisitOpened { visit, customer, register, repeat_of, .. } => {
-            open_visit(meta, views, (visit, customer, register), repeat_of)
+            open_visit(meta, views, (visit, customer, &register), repeat_of)
         }
         StoreEvent::BlockedCardShown(shown) => alert::keep(views, meta, shown),
         StoreEvent::VisitEnded { visit } => end_visit(views, visit),
@@ -149,14 +152,19 @@ fn move_job(
 fn open_visit(
     meta: &Meta,
     views: &mut dyn ReadWrite,
-    (visit, customer, register): (VisitId, CustomerNumber, RegisterName),
+    (visit, customer, register): (VisitId, CustomerNumber, &RegisterName),
     repeat_of: Option<VisitId>,
 ) -> Result<(), FoldError> {
     if meta.seq.is_multiple_of(FORGET_EVERY) {
         forget_visits(meta, views)?;
     }
-    let kept = Visit { customer, register, opened_at: Timestamp(meta.at_us), state: VisitState::Open };
-    let register = kept.register.as_str().as_bytes();
+    let kept = Visit {
+        customer,
+        register: register.clone(),
+        opened_at: Timestamp(meta.at_us),
+        state: VisitState::Open,
+    };
+    let register = register.as_str().as_bytes();
     let before = value::<VisitId>(views, REGISTERS, register).map_err(bad)?;
     if before.is_some() && before == repeat_of {
         return put(views, VISITS, visit.0.as_bytes(), &kept);

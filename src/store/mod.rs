@@ -235,7 +235,7 @@ pub fn jobs_open(views: &(impl Read + ?Sized), limit: usize) -> Result<Vec<Job>,
 /// # Errors
 /// [`FoldError`] when it does not fit the state: then the transaction must be refused.
 pub fn emit(tx: &mut Tx<'_>, event: &StoreEvent) -> Result<(), FoldError> {
-    tx.emit(Half::Neutral, &fold::encode(event)?)
+    fold::emit(tx, event)
 }
 
 fn value<T: DeserializeOwned>(

@@ -11,6 +11,7 @@ use fichad::domain::event::StoreEvent;
 use fichad::domain::refusal::Refusal;
 use fichad::domain::time::Timestamp;
 use fichad::log::{FoldError, GROUP_MAX, Half, Log, Refused, Settings};
+use nix::sys::resource::{UsageWho, getrusage};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -98,8 +99,10 @@ fn many(folder: &Path, opened: &Opened, next: &AtomicU64, time: Duration) -> any
     let (orders, thread) = sqlite(&folder.join("sqlite"), GROUP_MAX)?;
     let turn = time.checked_div(TURNS).unwrap_or(time);
     let (mut ours, mut theirs) = (0.0, 0.0);
+    let (mut our_us, mut their_us) = (0.0, 0.0);
     let mut ratios = Vec::new();
     for _ in 0..TURNS {
+        let begun_us = processor_us()?;
         let mine = per_second(turn, || {
             let purchase = next.fetch_add(1, Ordering::Relaxed);
             let events = stock::events(purchase, CUSTOMERS, Timestamp(FIRST_US))?;
@@ -108,6 +111,7 @@ fn many(folder: &Path, opened: &Opened, next: &AtomicU64, time: Duration) -> any
                 .map(drop)
                 .map_err(|refused: Refused<Refusal>| anyhow::anyhow!("not written: {refused:?}"))
         })?;
+        let between_us = processor_us()?;
         let its = per_second(turn, || {
             let purchase = next.fetch_add(1, Ordering::Relaxed);
             let (done, wait) = sync_channel(1);
@@ -115,6 +119,9 @@ fn many(folder: &Path, opened: &Opened, next: &AtomicU64, time: Duration) -> any
             orders.send(order).ok().context("SQLite has ended")?;
             wait.recv().context("SQLite has ended")
         })?;
+        let seconds = turn.as_secs_f64() * f64::from(TURNS);
+        our_us += (between_us - begun_us) / (mine * seconds);
+        their_us += (processor_us()? - between_us) / (its * seconds);
         ratios.push(mine / its);
         (ours, theirs) = (ours + mine / f64::from(TURNS), theirs + its / f64::from(TURNS));
     }
@@ -124,10 +131,23 @@ fn many(folder: &Path, opened: &Opened, next: &AtomicU64, time: Duration) -> any
     ratios.sort_by(f64::total_cmp);
     let middle = ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN);
     say(&format!("\n{WRITERS} writers, {TURNS} turns each"));
-    say(&format!("SQLite (WAL, synchronous FULL)   {theirs:>9.0} purchases/s"));
-    say(&format!("fichad, journal and views        {ours:>9.0} purchases/s"));
+    say(&format!(
+        "SQLite (WAL, synchronous FULL)   {theirs:>9.0} purchases/s, {their_us:>5.1} µs of processor each"
+    ));
+    say(&format!(
+        "fichad, journal and views        {ours:>9.0} purchases/s, {our_us:>5.1} µs of processor each"
+    ));
     say(&format!("ratio, the middle of the turns   {middle:>9.2}"));
     Ok(())
+}
+
+/// The processor that all threads have taken so far, of both sides and of who makes the purchases up.
+fn processor_us() -> anyhow::Result<f64> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
+    let us = |time: nix::sys::time::TimeVal| -> anyhow::Result<f64> {
+        Ok(f64::from(u32::try_from(time.tv_sec())?) * 1e6 + f64::from(u32::try_from(time.tv_usec())?))
+    };
+    Ok(us(usage.user_time())? + us(usage.system_time())?)
 }
 
 /// How often `write` is done in a second by all writers together.

@@ -18,6 +18,7 @@ pub(super) fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -
     if let StoreEvent::SaleRecorded(sale) = event {
         let Sale { sale, customer, sold_at, receipt, .. } = *sale;
         let Receipt { register, number, day, currency, total, .. } = receipt;
+        let (register, number) = (&register, number.as_str());
         let recorded = Recorded { sale, customer, sold_at, register, number, day, currency, total };
         return recorded.apply(meta, views);
     }
@@ -73,23 +74,23 @@ fn take_back(meta: &Meta, back: &Return, views: &mut dyn ReadWrite) -> Result<()
 }
 
 /// What the views take of a receipt.
-pub(super) struct Recorded {
+pub(super) struct Recorded<'r> {
     pub(super) sale: SaleId,
     pub(super) customer: Option<CustomerNumber>,
     pub(super) sold_at: Timestamp,
-    pub(super) register: RegisterName,
-    pub(super) number: String,
+    pub(super) register: &'r RegisterName,
+    pub(super) number: &'r str,
     pub(super) day: Day,
     pub(super) currency: Currency,
     pub(super) total: i64,
 }
 
-impl Recorded {
+impl Recorded<'_> {
     pub(super) fn apply(&self, meta: &Meta, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
         if self.sale.seq() != meta.seq {
             return Err(unfit("a sale's id names another transaction than its own"));
         }
-        put(views, RECEIPTS, &receipt_key(&self.register, self.day, &self.number), &meta.seq)?;
+        put(views, RECEIPTS, &receipt_key(self.register, self.day, self.number), &meta.seq)?;
         let Some(customer) = self.customer else { return Ok(()) };
         let month = Month::of(self.day);
         count(views, customer, (self.sale, self.sold_at), (self.currency, self.total), month)

@@ -1,7 +1,9 @@
 //! Deciding and committing: one after another, whole, and there after reopening.
 
 use super::support::*;
-use fichad::log::{FoldError, Half, HealthState, Log, Meta, OpenError, Read, Refused, SubmitError, Tx};
+use fichad::log::{
+    FoldError, Half, HealthState, Log, Meta, OpenError, Read, ReadWrite, Refused, SubmitError, Tx,
+};
 use std::fs;
 use std::sync::Barrier;
 use std::sync::atomic::Ordering;
@@ -118,6 +120,48 @@ fn a_discarded_decision_leaves_nothing() {
     assert_eq!(get(&log, Half::Neutral, "lost"), None);
     assert_eq!(fs::read(segment(bench.path(), Half::Neutral, 1)).unwrap(), before);
     assert_eq!(put(&log, Half::Neutral, "kept", "2").seq, 2);
+}
+
+#[test]
+fn a_discarded_decision_gives_back_what_the_group_had_decided() {
+    let bench = Bench::new();
+    let (log, _) = bench.open();
+    write(&log, &[(Half::Neutral, "put kept 1"), (Half::Neutral, "put gone 1")]).unwrap();
+    let go = hold(&log);
+    let queue = |events: &'static [&'static str], yes: bool| {
+        let decide = move |tx: &mut Tx<'_>| {
+            events.iter().for_each(|event| tx.emit(Half::Neutral, event.as_bytes()).unwrap());
+            if yes { Ok(()) } else { Err(()) }
+        };
+        log.submit(decide).unwrap()
+    };
+    let first = queue(&["put kept 2", "del gone", "put own 2"], true);
+    let refused = queue(&["put kept 3", "put kept 4", "put gone 3", "del own", "put new 3"], false);
+    let last = queue(&["add own 1"], true);
+    go.send(()).unwrap();
+    assert_eq!(first.wait().unwrap().meta.seq, 2);
+    assert!(matches!(refused.wait(), Err(Refused::Refusal(()))));
+    assert_eq!(last.wait().unwrap().meta.seq, 3);
+    let found = ["kept", "gone", "own", "new"].map(|key| get(&log, Half::Neutral, key));
+    assert_eq!(found.each_ref().map(Option::as_deref), [Some("2"), None, Some("3"), None]);
+}
+
+/// Only where debug assertions are on is this looked at, as in all tests.
+#[cfg(debug_assertions)]
+#[test]
+fn an_event_that_is_not_folded_as_its_bytes_are_is_never_written() {
+    let bench = Bench::new();
+    let (log, _) = bench.open();
+    let folded = |key: &'static [u8]| {
+        let fold = move |_: &Meta, views: &mut dyn ReadWrite| {
+            views.put(view(Half::Neutral, ENTRIES), key, &[7, 7]);
+            Ok(())
+        };
+        log.submit(move |tx| tx.emit_folded(Half::Neutral, b"fill a 7 2", &fold)).unwrap().wait()
+    };
+    assert!(matches!(folded(b"b"), Err(Refused::Panicked)));
+    assert_eq!(log.health().last_seq, 0);
+    assert_eq!(folded(b"a").unwrap().meta.seq, 1);
 }
 
 #[test]
