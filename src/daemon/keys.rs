@@ -87,6 +87,20 @@ pub(super) fn load(settings: &StoreSettings, credentials: Option<&Path>) -> Resu
     }
 }
 
+/// Refuses a first start in whose folder of second copies lies what its state folder lacks: a start of its own makes the first
+/// copies first.
+///
+/// # Errors
+/// [`OpenStoreError::KeysOfAStore`].
+pub(super) fn none_elsewhere(settings: &StoreSettings) -> Result<(), OpenStoreError> {
+    let Some(copies) = &settings.vault.second_dir else { return Ok(()) };
+    let files = [Path::new(KEYRING).join("keyring"), PathBuf::from(KEY_FILE)];
+    let theirs = files.iter().find(|file| copies.join(file).exists() && !settings.dir.join(file).exists());
+    theirs.map_or(Ok(()), |file| {
+        Err(OpenStoreError::KeysOfAStore { dir: settings.dir.clone(), second: copies.join(file) })
+    })
+}
+
 /// Opens the keyring, or makes it at a first start, and brings its second copy in step.
 pub(super) fn open_keyring(settings: &StoreSettings, first_start: bool) -> Result<Keyring, OpenStoreError> {
     let dir = settings.dir.join(KEYRING);
@@ -105,8 +119,9 @@ pub(super) fn open_keyring(settings: &StoreSettings, first_start: bool) -> Resul
     Ok(keyring)
 }
 
-fn join_keyring(settings: &StoreSettings) -> Result<(), KeyError> {
-    let Some(second) = &settings.vault.second_dir else { return Ok(()) };
+/// Brings the keyring and its second copy in step; how that is then is for [`States`] to say.
+fn join_keyring(settings: &StoreSettings) -> Result<SecondCopy, KeyError> {
+    let Some(second) = &settings.vault.second_dir else { return Ok(SecondCopy::Unset) };
     let (first, second) = (settings.dir.join(KEYRING), second.join(KEYRING));
     match Keyring::join(&first, &second)? {
         Joined::InStep => {}
@@ -117,9 +132,9 @@ fn join_keyring(settings: &StoreSettings) -> Result<(), KeyError> {
         Joined::Second => {
             tracing::warn!(folder = %second.display(), "the keyring's second copy was written anew");
         }
-        Joined::Pending { why } => tracing::warn!(why, "the keyring's second copy is pending"),
+        Joined::Pending { why } => return Ok(SecondCopy::Pending { why }),
     }
-    Ok(())
+    Ok(SecondCopy::InStep)
 }
 
 /// Makes the vault's key at the very first start, where it is a file of its own.
@@ -133,10 +148,15 @@ fn make_key(source: &KeySource) -> Result<(), OpenStoreError> {
     Ok(())
 }
 
-/// Takes up the second copy where it is not in step, makes the views anew when an erasure has waited for it, and notes how
+/// Takes up the second copies where they are not in step, makes the views anew when an erasure has waited for it, and notes how
 /// it all is.
 pub(super) fn look_after(settings: &StoreSettings, opened: &Opened, clock: &dyn Clock, states: &States) {
     let vault = &opened.vault;
+    // It opens by a key of its own, so the vault may be locked.
+    if states.keyring_is_due() {
+        let pending = |error: KeyError| SecondCopy::Pending { why: super::chain(&error) };
+        states.keyring(join_keyring(settings).unwrap_or_else(pending));
+    }
     match vault.renew_if_due(&opened.log, clock.utc().0) {
         Ok(true) => tracing::info!("the vault's views were made anew after erasures"),
         Ok(false) => {}
@@ -144,15 +164,7 @@ pub(super) fn look_after(settings: &StoreSettings, opened: &Opened, clock: &dyn 
     }
     let Ok(keys) = vault.key_file() else { return };
     if let Some(folder) = &settings.vault.second_dir {
-        let away = keys.second_copy() != SecondCopy::InStep;
-        let attached = keys.attach(folder);
-        if away
-            && keys.second_copy() == SecondCopy::InStep
-            && let Err(error) = join_keyring(settings)
-        {
-            tracing::error!(%error, "the keyring cannot be compared with its second copy");
-        }
-        match attached {
+        match keys.attach(folder) {
             Ok(Healed { first: 0, second: 0 }) => {}
             Ok(Healed { first, second }) => {
                 tracing::warn!(first, second, "slots of the key file's copies were brought in step");

@@ -42,6 +42,18 @@ pub enum OpenStoreError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// A first start beside the keys of another store, or of one whose state folder is lost: nothing says which, so nothing is taken.
+    #[error(
+        "{} has no store yet, but {} has the keys of one: to bring that one back put its `STORE`, `store` and `vault` into the first; \
+         to begin a new one name another folder in `[vault] second_dir`",
+        .dir.display(), .second.display()
+    )]
+    KeysOfAStore {
+        /// The state folder.
+        dir: PathBuf,
+        /// What lies in the folder of second copies.
+        second: PathBuf,
+    },
     /// The keys of hashes cannot be used.
     #[error("the keyring cannot be used")]
     Keyring(#[source] KeyError),
@@ -89,6 +101,9 @@ pub(super) fn open(
     {
         let gone = OpenError::Gone { dir: dir.clone(), second: second.clone() };
         return Err(OpenStoreError::Log(gone));
+    }
+    if first_start {
+        keys::none_elsewhere(settings)?;
     }
     let vault = vault(settings, credentials, first_start)?;
     let (log_settings, folds, utc_us) = (log_settings(settings), folds(&vault), utc_us(clock));

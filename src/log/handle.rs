@@ -16,7 +16,7 @@ use super::second::{Second, SecondThread};
 use super::snapshots::{SnapshotThread, Snapshots};
 use super::writer::Writer;
 use super::{
-    Folds, GROW_BYTES, Half, Health, HealthState, Meta, OpenError, OpenReport, Pending, QUEUE_MAX, Refused,
+    Committed, Folds, GROW_BYTES, Half, Health, HealthState, Meta, OpenError, OpenReport, Pending, QUEUE_MAX, Refused,
     SecondCopy, Settings, SubmitError, Tx, UtcUs, Views, open,
 };
 use crossbeam_channel::{TrySendError, bounded};
@@ -42,22 +42,24 @@ struct Shared {
     renewals: Arc<Renewals>,
     /// `None` once closed.
     mender: Mutex<Option<MendThread>>,
-    /// `None` once closed.
+    /// `None` once closed, or over damaged journals.
     snapshot_thread: Mutex<Option<SnapshotThread>>,
     snapshots: Arc<Snapshots>,
-    /// `None` once closed.
+    /// `None` once closed, or over damaged journals.
     scrub: Mutex<Option<ScrubThread>>,
-    /// `None` once closed, or with one disk only.
+    /// `None` once closed, with one disk only, or over damaged journals.
     second: Mutex<Option<SecondThread>>,
     second_state: Option<Arc<Second>>,
     utc_us: UtcUs,
     timeline: u32,
+    /// Why the journals cannot be read, where the log was opened over its views alone.
+    damaged: Option<String>,
 }
 
 impl Log {
     /// Opens the log in `settings.dir`, or makes it: settles what a crash left, brings the views up to the journal, starts
     /// the committer. Reads the journals from their last checkpoint on; where it must read them whole it takes about a
-    /// second for each few hundred MB.
+    /// second for each few hundred MB. Journals that are damaged for good leave the log read-only from the start, over its views.
     pub fn open(settings: Settings, folds: Folds, utc_us: UtcUs) -> Result<(Self, OpenReport), OpenError> {
         Self::open_telling(settings, folds, utc_us, Arc::default())
     }
@@ -76,8 +78,14 @@ impl Log {
         state.last_seq.store(opened.last.seq, Ordering::Release);
         state.last_at_us.store(opened.last.at_us, Ordering::Release);
         let (queue, requests) = bounded(QUEUE_MAX);
-        let (writer, ends) = Writer::start(opened.journals, opened.positions)
-            .map_err(io_error("start a thread for", &settings.dir))?;
+        let unstarted = || io_error("start a thread for", &settings.dir);
+        let (damaged, (writer, ends)) = match opened.journals {
+            Ok(journals) => (None, Writer::start(journals, opened.positions).map_err(unstarted())?),
+            Err(why) => (Some(why), Writer::none(opened.positions)),
+        };
+        if let Some(why) = &damaged {
+            state.fail(why.clone());
+        }
         let mut committer = Committer {
             settings: settings.clone(),
             requests,
@@ -93,48 +101,55 @@ impl Log {
             second: None,
             since: (0, 0),
             work: Work::default(),
-            answers: Answers::start().map_err(io_error("start a thread for", &settings.dir))?,
+            answers: Answers::start().map_err(unstarted())?,
         };
         // What took long to read or to fold is not to be read again, should this run end badly too.
         if report.caught_up > 0 || !report.rebuilt.is_empty() || report.read_bytes > READ_AGAIN_BYTES_MAX {
             committer.checkpoint();
         }
-        let second = settings.second_dir.clone().map(|second| {
+        // Nothing that reads the journals beside the work runs over damaged ones.
+        let whole = damaged.is_none();
+        let second = settings.second_dir.clone().filter(|_| whole).map(|second| {
             let dirs = (settings.dir.clone(), second);
             SecondThread::start(dirs, ends.tips, Arc::clone(&state), &utc_us)
         });
-        let second = second.transpose().map_err(io_error("start a thread for", &settings.dir))?;
+        let second = second.transpose().map_err(unstarted())?;
         state.set_tips(ends.tips);
         committer.second = second.as_ref().map(|second| Arc::clone(&second.shared));
         let thread = thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run());
-        let thread = thread.map_err(io_error("start a thread for", &settings.dir))?;
+        let thread = thread.map_err(unstarted())?;
         let took_us = utc_us().saturating_sub(started_us);
         report.took = std::time::Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
-        let second_state = second.as_ref().map(|second| Arc::clone(&second.shared));
-        let unstarted = || io_error("start a thread for", &settings.dir);
+        let away = || Arc::new(Second::away("it is not kept while the first copy is damaged"));
+        let second_state = match &second {
+            Some(second) => Some(Arc::clone(&second.shared)),
+            None => settings.second_dir.is_some().then(away),
+        };
         let (scrubbed, views) = (second_state.clone(), opened.views.clone());
-        let scrub = ScrubThread::start(settings.clone(), Arc::clone(&state), views, scrubbed);
-        let scrub = scrub.map_err(unstarted())?;
+        let scrub =
+            whole.then(|| ScrubThread::start(settings.clone(), Arc::clone(&state), views, scrubbed));
+        let scrub = scrub.transpose().map_err(unstarted())?;
         let snapshots = Snapshots::new(settings.clone(), folds.clone(), Arc::clone(&state));
         let snapshots = Arc::new(snapshots);
-        let snapshot_thread = SnapshotThread::start(Arc::clone(&snapshots));
-        let snapshot_thread = snapshot_thread.map_err(unstarted())?;
+        let snapshot_thread = whole.then(|| SnapshotThread::start(Arc::clone(&snapshots)));
+        let snapshot_thread = snapshot_thread.transpose().map_err(unstarted())?;
         let (of_state, of_settings) = (Arc::clone(&state), settings.clone());
         let renewals = Renewals::new(of_settings, folds, opened.views, of_state, queue, progress);
         let renewals = Arc::new(renewals);
         let mender = MendThread::start(Arc::clone(&renewals)).map_err(unstarted())?;
         let shared = Shared {
-            snapshot_thread: Mutex::new(Some(snapshot_thread)),
+            snapshot_thread: Mutex::new(snapshot_thread),
             snapshots,
             thread: Mutex::new(Some(thread)),
             state,
             renewals,
             mender: Mutex::new(Some(mender)),
             second: Mutex::new(second),
-            scrub: Mutex::new(Some(scrub)),
+            scrub: Mutex::new(scrub),
             second_state,
             utc_us,
             timeline: opened.timeline,
+            damaged,
         };
         Ok((Self { shared: Arc::new(shared) }, report))
     }
@@ -153,9 +168,16 @@ impl Log {
 
     /// Brings halves that a locked fold left behind at open up to their journals; call it once the fold can read its
     /// events. Writing waits meanwhile. Gives how many records were folded, 0 when nothing was behind;
-    /// [`Refused::Fold`](super::Refused::Fold) when the fold is still locked.
+    /// [`Refused::Fold`](super::Refused::Fold) when the fold is still locked. Over damaged journals there is nothing to bring up
+    /// from, and the views are read as they are.
     pub fn unlock_catch_up(&self) -> Result<Pending<u64, OpenError>, SubmitError> {
         let (reply, answer) = oneshot::channel();
+        if self.shared.damaged.is_some() {
+            let last = Meta { seq: self.health().last_seq, at_us: self.health().last_at_us };
+            // Its receiver is right here.
+            drop(reply.send(Ok(Committed { value: 0, meta: last })));
+            return Ok(Pending::new(answer));
+        }
         self.queue(Request::Aside(Aside::CatchUp(reply)))?;
         self.shared.renewals.unlocked();
         Ok(Pending::new(answer))
@@ -170,6 +192,7 @@ impl Log {
     /// [`Refused::Fold`] when the fold is locked, [`Refused::ReadOnly`] and [`Refused::Closed`] when the log is, else
     /// [`Refused::Refusal`] with what failed. The views are then the old ones, whole.
     pub fn renew_views(&self, half: Half) -> Result<u64, Refused<OpenError>> {
+        self.shared.readable()?;
         let Shared { renewals, state, .. } = &*self.shared;
         renewals.renew(half, false).map_err(|stop| match state.read_only() {
             Some(why) => Refused::ReadOnly { why: why.clone() },
@@ -183,6 +206,7 @@ impl Log {
     /// # Errors
     /// As [`Log::renew_views`]. The snapshots that there were stay.
     pub fn snapshot(&self, half: Half) -> Result<Option<PathBuf>, Refused<OpenError>> {
+        self.shared.readable()?;
         let Shared { renewals, snapshots, .. } = &*self.shared;
         let go_on = || !renewals.closing.load(Ordering::Relaxed);
         snapshots.take(half, &go_on).map_err(|stop| refused(&renewals.settings, half, stop))
@@ -194,6 +218,7 @@ impl Log {
     /// # Errors
     /// As [`Log::renew_views`], where the journal cannot be read to its end.
     pub fn past(&self, half: Half, visit: &mut dyn FnMut(&Meta, &[u8])) -> Result<(), Refused<OpenError>> {
+        self.shared.readable()?;
         let renewals = &self.shared.renewals;
         let _one_at_a_time = renewals.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.past(half, visit).map_err(|stop| refused(&renewals.settings, half, stop))
@@ -214,6 +239,12 @@ impl Log {
     #[must_use]
     pub fn views(&self) -> Views {
         self.shared.renewals.views.clone()
+    }
+
+    /// Why the log was opened over its views alone, if it was: its journal is damaged, and could not be healed.
+    #[must_use]
+    pub fn damaged(&self) -> Option<&str> {
+        self.shared.damaged.as_deref()
     }
 
     /// Which timeline of the store this is: 1, and one more after each restore to an earlier moment.
@@ -237,6 +268,11 @@ impl Log {
 }
 
 impl Shared {
+    /// Refuses what needs the journals, where they are damaged.
+    fn readable(&self) -> Result<(), Refused<OpenError>> {
+        self.damaged.as_ref().map_or(Ok(()), |why| Err(Refused::ReadOnly { why: why.clone() }))
+    }
+
     fn past(&self, half: Half, visit: &mut dyn FnMut(&Meta, &[u8])) -> Result<(), Stop> {
         let (reply, answer) = sync_channel(1);
         if !self.renewals.send(Request::Aside(Aside::Place { half, reply })) {

@@ -82,6 +82,13 @@ fn roles(socket: &Path, hello: &Value) -> Finding {
     Finding::ok("daemon", found)
 }
 
+/// The keyring's second copy, while it is not in step.
+fn keyring(status: &Value) -> Option<Finding> {
+    status.pointer("/store/keyring_copy")?;
+    let found = format!("is not in step: {}", at(status, "/store/keyring_copy_why"));
+    Some(Finding::wrong("keyring copy", found, "mount its disk, or look at `[vault] second_dir`"))
+}
+
 /// What `status` tells, as findings.
 fn parts(status: &Value, settings: &StoreSettings) -> Vec<Finding> {
     let why = at(status, "/store/why");
@@ -92,7 +99,7 @@ fn parts(status: &Value, settings: &StoreSettings) -> Vec<Finding> {
             Finding::note("store", format!("still opening{far}; products pass"), "ficha status")
         }
         "read_only" => {
-            Finding::wrong("store", format!("takes no writes: {why}"), "df -h; sudo systemctl restart fichad")
+            Finding::wrong("store", format!("takes no writes: {why}"), "df -h; sudo systemctl restart fichad; ficha store verify")
         }
         state => Finding::wrong("store", format!("{state}: {why}"), "journalctl --unit fichad"),
     };
@@ -132,6 +139,7 @@ fn parts(status: &Value, settings: &StoreSettings) -> Vec<Finding> {
     let mut findings = vec![opened, vault];
     findings.extend(views(status));
     findings.extend(copy);
+    findings.extend(keyring(status));
     findings.extend(operators(get(status, "operators")));
     let (readers, printers) = (rows(status, "/readers"), rows(status, "/printers"));
     if readers.is_empty() {
@@ -200,13 +208,13 @@ mod tests {
     #[test]
     fn what_is_wrong_is_found_and_has_its_cure() {
         let bad = json!({
-            "store": { "state": "read_only", "why": "disk full", "second_copy": "absent" }, "vault": "locked",
+            "store": { "state": "read_only", "why": "disk full", "second_copy": "absent", "keyring_copy": "pending" }, "vault": "locked",
             "readers": [{ "reader": "a", "state": "away", "why": "no such device" }, { "reader": "b", "state": "reading" }],
             "operators": { "required": true, "active": 0 },
             "printers": [{ "printer": "x", "condition": "paper_out" }, { "printer": "y", "condition": "paper_near_end" }],
         });
         let findings = parts(&bad, &StoreSettings::default());
-        assert_eq!(wrong(&findings), ["store", "vault", "second copy", "operators", "reader", "printer"]);
+        assert_eq!(wrong(&findings), ["store", "vault", "second copy", "keyring copy", "operators", "reader", "printer"]);
         assert!(findings.iter().all(|finding| finding.mend.is_some() || finding.level == Level::Ok));
         let views = |views: &str| {
             let progress = json!({ "half": "neutral", "records": 3, "of": 9 });
