@@ -2,7 +2,7 @@
 //!
 //! Which files there are and where is known here; what is in them is the vault's.
 
-use super::open::OpenStoreError;
+use super::open::{OpenStoreError, Start};
 use super::states::States;
 use crate::config::StoreSettings;
 use crate::desk::Opened;
@@ -32,9 +32,9 @@ fn key_file(settings: &StoreSettings) -> PathBuf {
 pub(super) fn open(
     settings: &StoreSettings,
     credentials: Option<&Path>,
-    first_start: bool,
+    start: Start,
 ) -> Result<Option<KeyFile>, OpenStoreError> {
-    let path = key_file(settings);
+    let (path, first_start) = (key_file(settings), start == Start::First);
     if first_start && !path.exists() {
         make_key(&settings.vault.key)?;
     }
@@ -51,6 +51,7 @@ pub(super) fn open(
         Err(error) => return Err(OpenStoreError::Keys(error)),
     };
     if let Some(second) = &settings.vault.second_dir
+        && start != Start::Look
         && restore_first(&path, second, &kek).map_err(OpenStoreError::Keys)?
     {
         tracing::warn!(file = %path.display(), "the key file was brought back from its second copy");
@@ -102,9 +103,12 @@ pub(super) fn none_elsewhere(settings: &StoreSettings) -> Result<(), OpenStoreEr
 }
 
 /// Opens the keyring, or makes it at a first start, and brings its second copy in step.
-pub(super) fn open_keyring(settings: &StoreSettings, first_start: bool) -> Result<Keyring, OpenStoreError> {
-    let dir = settings.dir.join(KEYRING);
-    join_keyring(settings).map_err(OpenStoreError::Keyring)?;
+pub(super) fn open_keyring(settings: &StoreSettings, start: Start) -> Result<Keyring, OpenStoreError> {
+    let (dir, first_start) = (settings.dir.join(KEYRING), start == Start::First);
+    if start != Start::Look {
+        Keyring::finish_rewrap(&dir).map_err(OpenStoreError::Keyring)?;
+        join_keyring(settings).map_err(OpenStoreError::Keyring)?;
+    }
     // A first start may have been cut off between the folder and its files.
     if dir.join("keyring").exists() || (dir.exists() && !first_start) {
         return Keyring::open(&dir).map_err(OpenStoreError::Keyring);

@@ -165,7 +165,10 @@ impl States {
             }
             match &found {
                 SecondCopy::Pending { why } => {
-                    tracing::warn!(why, "the keyring's second copy is pending: it may lack the newest keys of hashes");
+                    tracing::warn!(
+                        why,
+                        "the keyring's second copy is pending: it may lack the newest keys of hashes"
+                    );
                 }
                 SecondCopy::InStep => tracing::info!("the keyring's second copy is in step"),
                 SecondCopy::Unset => {}
@@ -299,7 +302,8 @@ impl States {
                 row.insert("views".to_owned(), json!(views.0));
                 row.extend(views.1.iter().map(|why| ("views_why".to_owned(), json!(why))));
             }
-            is_building = views.0 == "rebuilding";
+            // A half that was left behind is brought up when its vault is unlocked.
+            is_building = views.0 == "rebuilding" || *vault_behind;
         }
         if let Some(Building { half, done, of }) = self.building.now().filter(|_| is_building) {
             row.insert("progress".to_owned(), json!({ "half": half.name(), "records": done, "of": of }));

@@ -350,7 +350,8 @@ fn known(method: &str, answer: Result<Value, Refusal>) -> Result<Value, Refusal>
     if !not_found {
         return answer;
     }
-    let message = "this is not known now: a damaged journal may have it, `status` says which file to put right";
+    let message =
+        "this is not known now: a damaged journal may have it, `status` says which file to put right";
     Err(Refusal::new(RefusalCode::ReadOnly, message))
 }
 

@@ -5,6 +5,7 @@ use super::bring::Stop;
 use super::committer::{Aside, Committer, Request, State, Work};
 use super::files::io_error;
 use super::group::Task;
+use super::journal::Journal;
 use super::marker::journal_dir;
 use super::mend::{MendThread, Renewals};
 use super::progress::Progress;
@@ -12,14 +13,16 @@ use super::record::events;
 use super::renew::refused;
 use super::scan::{Part, replay, scan};
 use super::scrub::ScrubThread;
-use super::second::{Second, SecondThread};
+use super::second::{Second, SecondThread, Tips};
 use super::snapshots::{SnapshotThread, Snapshots};
-use super::writer::Writer;
+use super::table::Position;
+use super::writer::{Ends, Writer};
 use super::{
-    Committed, Folds, GROW_BYTES, Half, Health, HealthState, Meta, OpenError, OpenReport, Pending, QUEUE_MAX, Refused,
-    SecondCopy, Settings, SubmitError, Tx, UtcUs, Views, open,
+    Committed, Folds, GROW_BYTES, Half, Halves, Health, HealthState, Hold, Meta, OpenError, OpenReport,
+    Pending, QUEUE_MAX, Refused, SecondCopy, Settings, SubmitError, Tx, UtcUs, Views, open,
 };
 use crossbeam_channel::{TrySendError, bounded};
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
@@ -61,31 +64,27 @@ impl Log {
     /// the committer. Reads the journals from their last checkpoint on; where it must read them whole it takes about a
     /// second for each few hundred MB. Journals that are damaged for good leave the log read-only from the start, over its views.
     pub fn open(settings: Settings, folds: Folds, utc_us: UtcUs) -> Result<(Self, OpenReport), OpenError> {
-        Self::open_telling(settings, folds, utc_us, Arc::default())
+        let hold = open::hold(&settings.dir)?;
+        Self::open_telling(hold, settings, folds, utc_us, Arc::default())
     }
 
-    /// As [`Self::open`]; `progress` is told how far views are that are built, then and as long as the log is open.
+    /// As [`Self::open`], of a folder that is held already; `progress` is told how far views are that are built or brought up, then
+    /// and as long as the log is open.
     pub fn open_telling(
+        hold: Hold,
         settings: Settings,
         folds: Folds,
         utc_us: UtcUs,
         progress: Arc<Progress>,
     ) -> Result<(Self, OpenReport), OpenError> {
         let started_us = utc_us();
-        let opened = open::open(&settings, &folds, &progress)?;
+        let opened = open::open(hold, &settings, &folds, &progress)?;
         let mut report = opened.report;
-        let state = Arc::new(State::default());
-        state.last_seq.store(opened.last.seq, Ordering::Release);
-        state.last_at_us.store(opened.last.at_us, Ordering::Release);
+        let state = Arc::new(State::at(opened.last));
         let (queue, requests) = bounded(QUEUE_MAX);
         let unstarted = || io_error("start a thread for", &settings.dir);
-        let (damaged, (writer, ends)) = match opened.journals {
-            Ok(journals) => (None, Writer::start(journals, opened.positions).map_err(unstarted())?),
-            Err(why) => (Some(why), Writer::none(opened.positions)),
-        };
-        if let Some(why) = &damaged {
-            state.fail(why.clone());
-        }
+        let damaged = opened.journals.as_ref().err().cloned();
+        let (writer, ends) = writer(opened.journals, opened.positions, &state).map_err(unstarted())?;
         let mut committer = Committer {
             settings: settings.clone(),
             requests,
@@ -94,6 +93,7 @@ impl Log {
             applied: opened.positions,
             views: opened.views.clone(),
             folds: folds.clone(),
+            progress: Arc::clone(&progress),
             utc_us: Arc::clone(&utc_us),
             state: Arc::clone(&state),
             last: opened.last,
@@ -109,33 +109,22 @@ impl Log {
         }
         // Nothing that reads the journals beside the work runs over damaged ones.
         let whole = damaged.is_none();
-        let second = settings.second_dir.clone().filter(|_| whole).map(|second| {
-            let dirs = (settings.dir.clone(), second);
-            SecondThread::start(dirs, ends.tips, Arc::clone(&state), &utc_us)
-        });
-        let second = second.transpose().map_err(unstarted())?;
+        let (second, second_state) =
+            second_copy(&settings, whole, ends.tips, &state, &utc_us).map_err(unstarted())?;
         state.set_tips(ends.tips);
         committer.second = second.as_ref().map(|second| Arc::clone(&second.shared));
         let thread = thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run());
         let thread = thread.map_err(unstarted())?;
         let took_us = utc_us().saturating_sub(started_us);
         report.took = std::time::Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
-        let away = || Arc::new(Second::away("it is not kept while the first copy is damaged"));
-        let second_state = match &second {
-            Some(second) => Some(Arc::clone(&second.shared)),
-            None => settings.second_dir.is_some().then(away),
-        };
         let (scrubbed, views) = (second_state.clone(), opened.views.clone());
-        let scrub =
-            whole.then(|| ScrubThread::start(settings.clone(), Arc::clone(&state), views, scrubbed));
+        let scrub = whole.then(|| ScrubThread::start(settings.clone(), Arc::clone(&state), views, scrubbed));
         let scrub = scrub.transpose().map_err(unstarted())?;
-        let snapshots = Snapshots::new(settings.clone(), folds.clone(), Arc::clone(&state));
-        let snapshots = Arc::new(snapshots);
+        let snapshots = Arc::new(Snapshots::new(settings.clone(), folds.clone(), Arc::clone(&state)));
         let snapshot_thread = whole.then(|| SnapshotThread::start(Arc::clone(&snapshots)));
         let snapshot_thread = snapshot_thread.transpose().map_err(unstarted())?;
         let (of_state, of_settings) = (Arc::clone(&state), settings.clone());
-        let renewals = Renewals::new(of_settings, folds, opened.views, of_state, queue, progress);
-        let renewals = Arc::new(renewals);
+        let renewals = Arc::new(Renewals::new(of_settings, folds, opened.views, of_state, queue, progress));
         let mender = MendThread::start(Arc::clone(&renewals)).map_err(unstarted())?;
         let shared = Shared {
             snapshot_thread: Mutex::new(snapshot_thread),
@@ -265,6 +254,39 @@ impl Log {
         self.shared.stop();
         self.shared.health()
     }
+}
+
+/// Starts who writes the journals; over damaged ones nobody does, and the log is told why.
+fn writer(
+    journals: Result<Halves<Journal>, String>,
+    positions: Halves<Position>,
+    state: &State,
+) -> io::Result<(Writer, Ends)> {
+    match journals {
+        Ok(journals) => Writer::start(journals, positions),
+        Err(why) => {
+            state.fail(why);
+            Ok(Writer::none(positions))
+        }
+    }
+}
+
+/// Starts who keeps the second copy, where there is one to keep; and how that is.
+fn second_copy(
+    settings: &Settings,
+    whole: bool,
+    tips: Tips,
+    state: &Arc<State>,
+    utc_us: &UtcUs,
+) -> io::Result<(Option<SecondThread>, Option<Arc<Second>>)> {
+    let Some(second) = settings.second_dir.clone() else { return Ok((None, None)) };
+    if !whole {
+        return Ok((None, Some(Arc::new(Second::away("it is not kept while the first copy is damaged")))));
+    }
+    let dirs = (settings.dir.clone(), second);
+    let thread = SecondThread::start(dirs, tips, Arc::clone(state), utc_us)?;
+    let shared = Arc::clone(&thread.shared);
+    Ok((Some(thread), Some(shared)))
 }
 
 impl Shared {

@@ -35,8 +35,24 @@ pub(super) struct Opened {
     pub(super) report: OpenReport,
 }
 
-pub(super) fn open(settings: &Settings, folds: &Folds, progress: &Progress) -> Result<Opened, OpenError> {
-    let lock = lock(&settings.dir)?;
+/// A state folder that nobody else can open, made if it was not there. It is opened by [`Log::open_telling`](super::Log::open_telling).
+#[derive(Debug)]
+pub struct Hold(Flock<File>);
+
+/// Takes a state folder, before anything in it is looked at or put right.
+///
+/// # Errors
+/// [`OpenError::Held`], or [`OpenError::Io`].
+pub fn hold(dir: &Path) -> Result<Hold, OpenError> {
+    lock(dir).map(Hold)
+}
+
+pub(super) fn open(
+    Hold(lock): Hold,
+    settings: &Settings,
+    folds: &Folds,
+    progress: &Progress,
+) -> Result<Opened, OpenError> {
     swap::settle(&settings.dir)?;
     let marker::Marker { timeline, .. } = marker::own(&settings.dir, settings.second_dir.as_deref())?;
     // Before anything is written: a store of another version stays as it is, to the byte.

@@ -57,7 +57,9 @@ pub(super) fn over(
     let at_us = complete(&journals, &positions).filter(|_| known == of_neutral.seq);
     let shown = match at_us {
         Some(_) => "all that was written is shown".to_owned(),
-        None => format!("what is shown is as of transaction {}, what came after it is not known", of_neutral.seq),
+        None => {
+            format!("what is shown is as of transaction {}, what came after it is not known", of_neutral.seq)
+        }
     };
     Ok(Over {
         tables: Halves { personal: Some(personal), neutral: Some(neutral) },

@@ -175,7 +175,12 @@ pub(super) fn has_follower(bytes: &[u8], from: usize) -> bool {
 
 /// Every record that is whole by itself and begins in the first `begin` bytes, and where; also where what lies before it is not.
 pub(super) fn whole_records(bytes: &[u8], begin: usize) -> impl Iterator<Item = (usize, Record<'_>)> {
-    let begins = bytes.get(..begin).unwrap_or(bytes).windows(RECORD_MAGIC.len()).enumerate().filter(|(_, at)| *at == RECORD_MAGIC);
+    let begins = bytes
+        .get(..begin)
+        .unwrap_or(bytes)
+        .windows(RECORD_MAGIC.len())
+        .enumerate()
+        .filter(|(_, at)| *at == RECORD_MAGIC);
     begins.filter_map(|(at, _)| Some((at, parse(bytes.get(at..)?)?)))
 }
 

@@ -43,13 +43,35 @@ const FLIPS_FOR_A_START: usize = 16;
 /// One thing that is done to a store.
 #[derive(Clone, Debug)]
 enum Damage {
-    Bit { file: PathBuf, at: usize, mask: u8 },
-    Byte { file: PathBuf, at: usize, to: u8 },
-    Truncated { file: PathBuf, length: usize },
-    Removed { file: PathBuf },
-    Swapped { one: PathBuf, other: PathBuf },
+    Bit {
+        file: PathBuf,
+        at: usize,
+        mask: u8,
+    },
+    Byte {
+        file: PathBuf,
+        at: usize,
+        to: u8,
+    },
+    Truncated {
+        file: PathBuf,
+        length: usize,
+    },
+    Removed {
+        file: PathBuf,
+    },
+    Swapped {
+        one: PathBuf,
+        other: PathBuf,
+    },
     /// The same bit of a journal in both copies, found by a scrub: the half's checkpoint is gone, so that the next start reads all.
-    Both { file: PathBuf, copy: PathBuf, checkpoint: PathBuf, at: usize, mask: u8 },
+    Both {
+        file: PathBuf,
+        copy: PathBuf,
+        checkpoint: PathBuf,
+        at: usize,
+        mask: u8,
+    },
 }
 
 /// A damage, and whether the daemon is started on it whatever the files show.

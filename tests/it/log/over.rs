@@ -200,7 +200,9 @@ fn views_that_cannot_be_believed_are_not_shown() {
         copy_dir(bench.path(), dir.path());
         hurt(dir.path());
         match bench.open_at(dir.path()) {
-            Err(OpenError::Damaged { offset: at, .. }) => assert_eq!(usize::try_from(at), Ok(offset), "{what}"),
+            Err(OpenError::Damaged { offset: at, .. }) => {
+                assert_eq!(usize::try_from(at), Ok(offset), "{what}")
+            }
             Err(error) => panic!("{what}: {error}"),
             Ok((log, _)) => panic!("{what}: opened, {:?}", log.health()),
         }

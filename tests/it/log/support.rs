@@ -1,8 +1,8 @@
 //! A small vocabulary of events, a state folder, and ways to hurt it.
 
 use fichad::log::{
-    Committed, Fold, FoldError, Folds, Half, HealthState, Log, Meta, OpenError, OpenReport, Read, ReadWrite, Refused,
-    Settings, Tx, UtcUs, VALUE_BYTES_MAX, View,
+    Committed, Fold, FoldError, Folds, Half, HealthState, Log, Meta, OpenError, OpenReport, Read, ReadWrite,
+    Refused, Settings, Tx, UtcUs, VALUE_BYTES_MAX, View,
 };
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,8 @@
 //! A journal that a start finds damaged, and no second copy: products pass, known cards are known, the rest is said.
 
+use super::erasure;
 use super::rig::*;
-use super::trouble::reason;
+use super::trouble::{products_pass, reason};
 use fichad::push::client::Client;
 use serde_json::{Value, json};
 use std::fs;
@@ -142,4 +143,34 @@ fn views_that_hold_nothing_yet_call_no_card_unknown() {
     scanner.scan(&[&letters, PRODUCT]);
     event(&mut register, "unavailable");
     event(&mut register, "scan");
+}
+
+/// The state folder of an earlier day, its journal damaged, beside a list of erasures that knows better: nothing can be carried out again
+/// over it, so nothing of it is shown.
+#[test]
+fn an_older_store_that_is_damaged_shows_nobody_who_was_erased() {
+    let bench = Bench::new();
+    let (fichad, mut register) = bench.one_till(&Scanner::new());
+    let (who, _, letters) = customer(&mut register);
+    fichad.stop();
+    let older = tempfile::tempdir().unwrap();
+    for half in ["store", "vault"] {
+        erasure::copy(&bench.state().join(half), &older.path().join(half));
+    }
+    let (fichad, mut register) = bench.one_till(&Scanner::new());
+    write(&mut register, "customer.erase", json!({ "customer": who, "purpose": "REQUEST", "now": true }));
+    fichad.stop();
+    for half in ["store", "vault"] {
+        fs::remove_dir_all(bench.state().join(half)).unwrap();
+        erasure::copy(&older.path().join(half), &bench.state().join(half));
+        fs::remove_file(bench.state().join(half).join("CHECKPOINT")).unwrap();
+    }
+    let file = bench.state().join("store/journal/00000001.seg");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[100] ^= 0x20;
+    fs::write(&file, bytes).unwrap();
+    let mut scanner = Scanner::new();
+    bench.configure(&one_till(&scanner));
+    let fichad = products_pass(&bench, &mut scanner, &letters, file.to_str().unwrap());
+    fichad.stop();
 }
