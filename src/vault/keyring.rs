@@ -186,7 +186,7 @@ impl Keyring {
         versions.extend_from_slice(&number.to_le_bytes());
         versions.extend_from_slice(key.as_slice());
         versions.extend_from_slice(&ring.versions);
-        ring.replace(folder, &versions, random)?;
+        file::replace(folder, &ring.key, &versions, random)?;
         Ok(number)
     }
 

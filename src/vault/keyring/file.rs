@@ -48,13 +48,18 @@ impl Ring {
             Err(_) => Err(wrong),
         }
     }
+}
 
-    /// Replaces the keyring in `folder` by these versions, wrapped with this key.
-    pub(super) fn replace(&self, folder: &Path, versions: &[u8], random: Fill) -> Result<(), KeyError> {
-        let path = path(folder);
-        let full = || KeyError::Full { path: path.clone() };
-        files::replace(&path, 0o600, &encode(&self.key, versions, random)?.ok_or_else(full)?)
-    }
+/// Replaces the keyring in `folder` by these versions, wrapped with this key.
+pub(super) fn replace(
+    folder: &Path,
+    key: &[u8; KEY_BYTES],
+    versions: &[u8],
+    random: Fill,
+) -> Result<(), KeyError> {
+    let path = path(folder);
+    let full = || KeyError::Full { path: path.clone() };
+    files::replace(&path, 0o600, &encode(key, versions, random)?.ok_or_else(full)?)
 }
 
 impl Keyring {
@@ -73,7 +78,7 @@ impl Keyring {
             Err(error) => return Err(error),
         }
         let key = kek::read_own_key(&next_path(folder))?;
-        Ring { key, ..ring }.replace(folder, &ring.versions, random)?;
+        replace(folder, &key, &ring.versions, random)?;
         Self::finish_rewrap(folder)
     }
 
