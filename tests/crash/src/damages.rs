@@ -216,8 +216,7 @@ fn cases(root: &Path, flips: usize, dice: &mut Dice) -> anyhow::Result<Vec<Case>
 
 /// Damage to a segment that its second copy has too.
 fn in_both(root: &Path, file: &Path, filled: &[usize], dice: &mut Dice) -> Vec<Damage> {
-    let journal = |folder: &Path| folder.ends_with("journal").then(|| folder.parent());
-    let half = file.parent().and_then(journal).flatten();
+    let half = file.parent().filter(|folder| folder.ends_with("journal")).and_then(Path::parent);
     let (Some(half), Ok(below)) = (half, file.strip_prefix("state")) else { return Vec::new() };
     let copy = Path::new("second").join(below);
     if !root.join(&copy).exists() || file.extension().is_none_or(|ending| ending != "seg") {

@@ -58,7 +58,7 @@ fn sale() -> Value {
     json!({
         "key": uuid::Uuid::new_v4(),
         "receipt": {
-            "number": "1", "day": "2027-01-15", "currency": "EUR", "total": 100,
+            "number": "1", "day": "2026-01-15", "currency": "EUR", "total": 100,
             "lines": [{ "gtin": PRODUCT, "quantity": 1000, "unit_price": 100, "amount": 100 }],
             "tenders": [{ "kind": "CASH", "amount": 100 }],
         },

@@ -213,6 +213,9 @@ fn a_second_daemon_on_one_folder_is_told_and_the_first_goes_on() {
     let mut scanner = Scanner::new();
     let (fichad, mut register) = bench.one_till(&scanner);
     let (who, _, letters) = customer(&mut register);
+    until("the second copies are made", || {
+        register.call("status", json!({})).unwrap()["keys"]["second_copy"] == "in_step"
+    });
     // Something that a start puts right: this one must not, for the folder is not its own.
     let copy = disk.path().join("keyring/keyring");
     std::fs::remove_file(&copy).unwrap();

@@ -93,7 +93,9 @@ fn a_keyring_whose_second_disk_was_away_is_copied_when_it_is_back_and_told_until
     let disk = bench.state().with_file_name("second");
     // The vault is locked, too: the keyring opens by a key of its own.
     bench.configure(&format!("{}[vault]\nsecond_dir = \"{}\"\n", one_till(&scanner), disk.display()));
-    bench.start().stop();
+    let fichad = bench.start();
+    fichad.open("till-1");
+    fichad.stop();
     fs::remove_file(bench.state().join("vault.key")).unwrap();
     let fichad = bench.start();
     let mut register = fichad.register("till-1");
@@ -119,8 +121,7 @@ fn a_keyring_whose_second_disk_was_away_is_copied_when_it_is_back_and_told_until
 fn a_first_start_takes_nothing_from_another_stores_keys() {
     let disk = tempfile::tempdir().unwrap();
     let vault = |folder: &Path| format!("[vault]\nsecond_dir = \"{}\"\n", folder.display());
-    let old = Bench::new();
-    let mut scanner = Scanner::new();
+    let (old, scanner) = (Bench::new(), Scanner::new());
     old.configure(&format!("{}{}", one_till(&scanner), vault(disk.path())));
     let fichad = old.start();
     let mut register = fichad.open("till-1");
@@ -130,6 +131,7 @@ fn a_first_start_takes_nothing_from_another_stores_keys() {
     let copies = files(disk.path());
 
     let new = Bench::new();
+    let mut scanner = Scanner::new();
     new.configure(&format!("{}{}", one_till(&scanner), vault(disk.path())));
     let fichad = new.start();
     let mut register = fichad.register("till-1");

@@ -137,7 +137,7 @@ impl Sound {
     /// Asks a store that takes no writes for everything, and for a write.
     fn only_read(&self, line: &mut Line, locked: bool) -> anyhow::Result<()> {
         self.asked(line, locked)?;
-        let enrol = json!({ "key": uuid::Uuid::max(), "person": { "givenName": "Eva" } });
+        let enrol = json!({ "key": uuid::Uuid::max().to_string(), "person": { "givenName": "Eva" } });
         match line.ask("customer.enrol", &enrol) {
             Err(Failed::Refused { reason, .. }) if reason == "read_only" || locked => Ok(()),
             Err(Failed::Refused { reason, message }) => {
