@@ -8,6 +8,7 @@ mod files;
 use crate::domain::breach::KeyPlace;
 use crate::domain::id::RegisterName;
 use crate::domain::settings::{self, Keys, Mistake};
+use crate::log::SEGMENT_BYTES;
 use crate::vault::kek::KeySource;
 use crate::{decode, desk, device, identify, metrics, push, vault};
 use files::Files;
@@ -17,9 +18,7 @@ use std::time::Duration;
 /// Where the daemon looks when it is not told.
 pub const DEFAULT_PATH: &str = "/etc/fichad/fichad.toml";
 
-/// The usual length of a journal's segment, and the longest.
-const SEGMENT_BYTES: u64 = 64 << 20;
-/// The shortest, in KiB: a few dozen groups of writes.
+/// The shortest segment of a journal, in KiB: a few dozen groups of writes. The usual length is the longest.
 const SEGMENT_KIB_MIN: u64 = 32;
 
 /// The largest config file, in bytes.

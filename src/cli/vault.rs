@@ -70,6 +70,9 @@ pub(super) enum Command {
         /// A new version of the keys of hashes; cards take it on when they are next shown.
         #[arg(long)]
         keyring: bool,
+        /// A new key around the keys of hashes (`keyring.key`), here and on the second disk; the hashes stay.
+        #[arg(long, conflicts_with = "keyring")]
+        keyring_key: bool,
     },
 }
 
@@ -98,12 +101,20 @@ impl Command {
                 })
             }
             Self::Rotate { place, keyring: true, .. } => {
-                let version = place.hold()?.rotate_keyring()?;
-                asker.say(&json!({ "version": version }), |_| {
-                    format!("hashes are made with version {version} from now on; start fichad")
+                let (version, left) = place.hold()?.rotate_keyring()?;
+                asker.say(&json!({ "version": version, "versions_left": left }), |_| {
+                    format!(
+                        "hashes are made with version {version} from now on, and {left} further versions can be made; start fichad"
+                    )
                 })
             }
-            Self::Rotate { place, opening, keyring: false } => {
+            Self::Rotate { place, keyring_key: true, .. } => {
+                place.hold()?.rewrap_keyring()?;
+                asker.say(&json!({ "changed": true }), |_| {
+                    "the keys of hashes are wrapped with a new key; start fichad".to_owned()
+                })
+            }
+            Self::Rotate { place, opening, .. } => {
                 let offline = place.hold()?;
                 let secret = known(&offline, opening.by_phrase)?;
                 let passphrase = offline.wants_passphrase().then(chosen).transpose()?;

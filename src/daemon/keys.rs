@@ -2,7 +2,7 @@
 //!
 //! Which files there are and where is known here; what is in them is the vault's.
 
-use super::open::OpenStoreError;
+use super::open::{OpenStoreError, Start};
 use super::states::States;
 use crate::config::StoreSettings;
 use crate::desk::Opened;
@@ -32,9 +32,9 @@ fn key_file(settings: &StoreSettings) -> PathBuf {
 pub(super) fn open(
     settings: &StoreSettings,
     credentials: Option<&Path>,
-    first_start: bool,
+    start: Start,
 ) -> Result<Option<KeyFile>, OpenStoreError> {
-    let path = key_file(settings);
+    let (path, first_start) = (key_file(settings), start == Start::First);
     if first_start && !path.exists() {
         make_key(&settings.vault.key)?;
     }
@@ -51,6 +51,7 @@ pub(super) fn open(
         Err(error) => return Err(OpenStoreError::Keys(error)),
     };
     if let Some(second) = &settings.vault.second_dir
+        && start != Start::Look
         && restore_first(&path, second, &kek).map_err(OpenStoreError::Keys)?
     {
         tracing::warn!(file = %path.display(), "the key file was brought back from its second copy");
@@ -87,10 +88,27 @@ pub(super) fn load(settings: &StoreSettings, credentials: Option<&Path>) -> Resu
     }
 }
 
+/// Refuses a first start in whose folder of second copies lies what its state folder lacks: a start of its own makes the first
+/// copies first.
+///
+/// # Errors
+/// [`OpenStoreError::KeysOfAStore`].
+pub(super) fn none_elsewhere(settings: &StoreSettings) -> Result<(), OpenStoreError> {
+    let Some(copies) = &settings.vault.second_dir else { return Ok(()) };
+    let files = [Path::new(KEYRING).join("keyring"), PathBuf::from(KEY_FILE)];
+    let theirs = files.iter().find(|file| copies.join(file).exists() && !settings.dir.join(file).exists());
+    theirs.map_or(Ok(()), |file| {
+        Err(OpenStoreError::KeysOfAStore { dir: settings.dir.clone(), second: copies.join(file) })
+    })
+}
+
 /// Opens the keyring, or makes it at a first start, and brings its second copy in step.
-pub(super) fn open_keyring(settings: &StoreSettings, first_start: bool) -> Result<Keyring, OpenStoreError> {
-    let dir = settings.dir.join(KEYRING);
-    join_keyring(settings).map_err(OpenStoreError::Keyring)?;
+pub(super) fn open_keyring(settings: &StoreSettings, start: Start) -> Result<Keyring, OpenStoreError> {
+    let (dir, first_start) = (settings.dir.join(KEYRING), start == Start::First);
+    if start != Start::Look {
+        Keyring::finish_rewrap(&dir).map_err(OpenStoreError::Keyring)?;
+        join_keyring(settings).map_err(OpenStoreError::Keyring)?;
+    }
     // A first start may have been cut off between the folder and its files.
     if dir.join("keyring").exists() || (dir.exists() && !first_start) {
         return Keyring::open(&dir).map_err(OpenStoreError::Keyring);
@@ -105,8 +123,9 @@ pub(super) fn open_keyring(settings: &StoreSettings, first_start: bool) -> Resul
     Ok(keyring)
 }
 
-fn join_keyring(settings: &StoreSettings) -> Result<(), KeyError> {
-    let Some(second) = &settings.vault.second_dir else { return Ok(()) };
+/// Brings the keyring and its second copy in step; how that is then is for [`States`] to say.
+fn join_keyring(settings: &StoreSettings) -> Result<SecondCopy, KeyError> {
+    let Some(second) = &settings.vault.second_dir else { return Ok(SecondCopy::Unset) };
     let (first, second) = (settings.dir.join(KEYRING), second.join(KEYRING));
     match Keyring::join(&first, &second)? {
         Joined::InStep => {}
@@ -117,9 +136,9 @@ fn join_keyring(settings: &StoreSettings) -> Result<(), KeyError> {
         Joined::Second => {
             tracing::warn!(folder = %second.display(), "the keyring's second copy was written anew");
         }
-        Joined::Pending { why } => tracing::warn!(why, "the keyring's second copy is pending"),
+        Joined::Pending { why } => return Ok(SecondCopy::Pending { why }),
     }
-    Ok(())
+    Ok(SecondCopy::InStep)
 }
 
 /// Makes the vault's key at the very first start, where it is a file of its own.
@@ -133,10 +152,15 @@ fn make_key(source: &KeySource) -> Result<(), OpenStoreError> {
     Ok(())
 }
 
-/// Takes up the second copy where it is not in step, makes the views anew when an erasure has waited for it, and notes how
+/// Takes up the second copies where they are not in step, makes the views anew when an erasure has waited for it, and notes how
 /// it all is.
 pub(super) fn look_after(settings: &StoreSettings, opened: &Opened, clock: &dyn Clock, states: &States) {
     let vault = &opened.vault;
+    // It opens by a key of its own, so the vault may be locked.
+    if states.keyring_is_due() {
+        let pending = |error: KeyError| SecondCopy::Pending { why: super::chain(&error) };
+        states.keyring(join_keyring(settings).unwrap_or_else(pending));
+    }
     match vault.renew_if_due(&opened.log, clock.utc().0) {
         Ok(true) => tracing::info!("the vault's views were made anew after erasures"),
         Ok(false) => {}
@@ -144,15 +168,7 @@ pub(super) fn look_after(settings: &StoreSettings, opened: &Opened, clock: &dyn 
     }
     let Ok(keys) = vault.key_file() else { return };
     if let Some(folder) = &settings.vault.second_dir {
-        let away = keys.second_copy() != SecondCopy::InStep;
-        let attached = keys.attach(folder);
-        if away
-            && keys.second_copy() == SecondCopy::InStep
-            && let Err(error) = join_keyring(settings)
-        {
-            tracing::error!(%error, "the keyring cannot be compared with its second copy");
-        }
-        match attached {
+        match keys.attach(folder) {
             Ok(Healed { first: 0, second: 0 }) => {}
             Ok(Healed { first, second }) => {
                 tracing::warn!(first, second, "slots of the key file's copies were brought in step");

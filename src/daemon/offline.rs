@@ -6,7 +6,7 @@
 use super::keys::{KEY_FILE, KEYRING};
 use crate::config::StoreSettings;
 use crate::vault::kek::{KEY_BYTES, Kek, KeySource, create_key_file};
-use crate::vault::keyring::{Joined, Keyring};
+use crate::vault::keyring::{Joined, Keyring, VERSIONS_MAX};
 use crate::vault::keys::second::{SecondCopy, restore_first};
 use crate::vault::keys::{KeyError, KeyFile, os_random};
 use crate::vault::phrase::Phrase;
@@ -190,11 +190,29 @@ impl Offline {
     }
 
     /// Gives the keyring of hashes a new version: what is written from now on is hashed with it, cards when they are next
-    /// shown. Gives its number.
+    /// shown. Gives its number, and how many more there can be.
     ///
     /// # Errors
-    /// [`KeyError::Full`] when there are too many versions; [`KeyError::NotInStep`] where the second copy is away.
-    pub fn rotate_keyring(&self) -> Result<u32, OfflineError> {
+    /// [`KeyError::Versions`] when there are too many; [`KeyError::NotInStep`] where the second copy is away.
+    pub fn rotate_keyring(&self) -> Result<(u32, usize), OfflineError> {
+        self.change_keyring(|folder| {
+            let number = Keyring::rotate(folder, os_random)?;
+            Ok((number, VERSIONS_MAX.saturating_sub(Keyring::open(folder)?.versions())))
+        })
+    }
+
+    /// Changes the key that wraps the keyring: `keyring.key`, here and in its second copy.
+    ///
+    /// # Errors
+    /// [`KeyError::NotInStep`] where the second copy is away. Cut off anywhere the keyring opens, and done again it is changed.
+    pub fn rewrap_keyring(&self) -> Result<(), OfflineError> {
+        self.change_keyring(|folder| Keyring::rewrap(folder, os_random))
+    }
+
+    fn change_keyring<T>(
+        &self,
+        change: impl FnOnce(&Path) -> Result<T, KeyError>,
+    ) -> Result<T, OfflineError> {
         let folder = self.settings.dir.join(KEYRING);
         let second = self.settings.vault.second_dir.as_ref().map(|second| second.join(KEYRING));
         let join = || match second.as_ref().map(|second| Keyring::join(&folder, second)).transpose()? {
@@ -202,10 +220,10 @@ impl Offline {
             _ => Ok(()),
         };
         join()?;
-        let number = Keyring::rotate(&folder, os_random)?;
+        let changed = change(&folder)?;
         // What is cut off here, the next start does.
         join()?;
-        Ok(number)
+        Ok(changed)
     }
 
     fn key_file(&self) -> PathBuf {

@@ -42,6 +42,18 @@ pub enum OpenStoreError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// A first start beside the keys of another store, or of one whose state folder is lost: nothing says which, so nothing is taken.
+    #[error(
+        "{} has no store yet, but {} has the keys of one: to bring that one back put its `STORE`, `store` and `vault` into the first; \
+         to begin a new one name another folder in `[vault] second_dir`",
+        .dir.display(), .second.display()
+    )]
+    KeysOfAStore {
+        /// The state folder.
+        dir: PathBuf,
+        /// What lies in the folder of second copies.
+        second: PathBuf,
+    },
     /// The keys of hashes cannot be used.
     #[error("the keyring cannot be used")]
     Keyring(#[source] KeyError),
@@ -82,6 +94,8 @@ pub(super) fn open(
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unmade)?;
     // Before anything is concluded from what is there: a restore that was cut off moves folders.
     tidy(dir)?;
+    // Before keys are looked at, which puts right what is lost of them: another process may be using them.
+    let hold = log::hold(dir).map_err(OpenStoreError::Log)?;
     let first_start = !dir.join("store").exists();
     // Before a first start makes keys of its own beside another store's copy.
     if let (true, Some(second)) =
@@ -90,10 +104,14 @@ pub(super) fn open(
         let gone = OpenError::Gone { dir: dir.clone(), second: second.clone() };
         return Err(OpenStoreError::Log(gone));
     }
-    let vault = vault(settings, credentials, first_start)?;
+    let start = if first_start { Start::First } else { Start::Again };
+    if first_start {
+        keys::none_elsewhere(settings)?;
+    }
+    let vault = vault(settings, credentials, start)?;
     let (log_settings, folds, utc_us) = (log_settings(settings), folds(&vault), utc_us(clock));
-    let (log, report) =
-        Log::open_telling(log_settings, folds, utc_us, Arc::clone(building)).map_err(OpenStoreError::Log)?;
+    let (log, report) = Log::open_telling(hold, log_settings, folds, utc_us, Arc::clone(building))
+        .map_err(OpenStoreError::Log)?;
     sync_names(dir).map_err(unmade)?;
     vault.skip_used(&log.views()).map_err(OpenStoreError::Views)?;
     let again = vault.settle_erasures(&log).map_err(OpenStoreError::Erasure)?;
@@ -117,18 +135,29 @@ fn tidy(dir: &Path) -> Result<(), OpenStoreError> {
     Ok(())
 }
 
+/// What may be done to the files of keys while they are opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// They may be made.
+    First,
+    /// What is lost of them comes back from their second copies. The state folder is held.
+    Again,
+    /// Nothing is written.
+    Look,
+}
+
 /// The vault as it is before its views are opened: what was erased is erased in the key file too.
 pub(super) fn vault(
     settings: &StoreSettings,
     credentials: Option<&Path>,
-    first_start: bool,
+    start: Start,
 ) -> Result<Arc<Vault>, OpenStoreError> {
     let dir = &settings.dir;
-    let keyring = keys::open_keyring(settings, first_start)?;
-    let keys = keys::open(settings, credentials, first_start)?;
+    let keyring = keys::open_keyring(settings, start)?;
+    let keys = keys::open(settings, credentials, start)?;
     let lists = Lists::open(dir, settings.vault.second_dir.as_deref()).map_err(OpenStoreError::Lists)?;
     let vault = Arc::new(Vault::new(keys, keyring, lists));
-    if !vault.is_locked() {
+    if !vault.is_locked() && start != Start::Look {
         vault.destroy_again().map_err(OpenStoreError::Erasure)?;
     }
     Ok(vault)
@@ -178,7 +207,8 @@ pub fn verify_stopped(
     building: &Progress,
     progress: &dyn Fn(&Path, u64),
 ) -> Result<Verified, OpenStoreError> {
-    let folds = rebuild.then(|| vault(settings, credentials, false)).transpose()?.map(|vault| folds(&vault));
+    let folds = rebuild.then(|| vault(settings, credentials, Start::Look)).transpose()?;
+    let folds = folds.map(|vault| self::folds(&vault));
     log::verify(&log_settings(settings), folds.as_ref(), building, progress).map_err(OpenStoreError::Log)
 }
 

@@ -53,7 +53,7 @@ fn needs_restart(config: &Config, started_with: &Config) -> bool {
     };
     let shop = |config: &Config| {
         (
-            config.shop.shop.clone(),
+            (config.shop.shop.clone(), config.shop.language.clone()),
             config.shop.calling_code,
             config.shop.name_on_card,
             config.shop.parked,

@@ -4,7 +4,7 @@
 //! are left, and no place of the key file that any timeline has given out is given out again.
 
 use super::SystemClock;
-use super::open::{OpenStoreError, folds, log_settings, utc_us, vault};
+use super::open::{OpenStoreError, Start, folds, log_settings, utc_us, vault};
 use crate::config::StoreSettings;
 use crate::domain::time::Clock;
 use crate::log::{Half, Moment, Restore, RestoreError, Until};
@@ -56,7 +56,7 @@ pub fn restore(
     until: Until,
 ) -> Result<Restored, RestoreStoreError> {
     let found = Restore::find(&log_settings(settings), kept, until)?;
-    let vault = vault(settings, credentials, false)?;
+    let vault = vault(settings, credentials, Start::Again)?;
     let mut used = 0;
     let seen = found.events(Half::Personal, &mut |event| used = slots_named(event).max(used));
     seen.map_err(RestoreError::Open)?;

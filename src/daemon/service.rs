@@ -162,7 +162,10 @@ impl Front {
             store.insert("last_seq".to_owned(), json!(health.last_seq));
         }
         let row = |(printer, condition)| json!({ "printer": printer, "condition": condition });
-        all.insert("keys".to_owned(), Value::Object(self.states.keys_row()));
+        let mut keys = self.states.keys_row();
+        let versions = self.desk.opened().map(|opened| opened.vault.keyring().versions());
+        keys.extend(versions.map(|versions| ("keyring_versions".to_owned(), json!(versions))));
+        all.insert("keys".to_owned(), Value::Object(keys));
         all.insert("operators".to_owned(), json!(self.desk.signing_on()));
         all.insert("printers".to_owned(), self.printers.list().into_iter().map(row).collect());
         let config = self.reload.path.as_ref().map(|path| path.display().to_string());

@@ -58,6 +58,8 @@ struct Now {
     devices: Vec<Value>,
     /// Of the vault's key file; not known while the vault is locked.
     second_copy: Option<SecondCopy>,
+    /// Of the keyring; `None` until it was compared.
+    keyring: Option<SecondCopy>,
     /// Readers that the config names, seen or not.
     named: Vec<ReaderName>,
     unfinished: Unfinished,
@@ -147,6 +149,33 @@ impl States {
             SecondCopy::InStep => tracing::info!("the key file's second copy is in step"),
             SecondCopy::Unset => {}
         }
+    }
+
+    /// Whether the keyring's second copy is not known to be in step: it is compared again then.
+    pub(super) fn keyring_is_due(&self) -> bool {
+        matches!(self.lock().keyring, None | Some(SecondCopy::Pending { .. }))
+    }
+
+    /// Notes how the keyring's second copy is; says so only when it changed.
+    pub(super) fn keyring(&self, found: SecondCopy) {
+        self.change(|now| {
+            let before = now.keyring.replace(found.clone());
+            if before.as_ref() == Some(&found) {
+                return false;
+            }
+            match &found {
+                SecondCopy::Pending { why } => {
+                    tracing::warn!(
+                        why,
+                        "the keyring's second copy is pending: it may lack the newest keys of hashes"
+                    );
+                }
+                SecondCopy::InStep => tracing::info!("the keyring's second copy is in step"),
+                SecondCopy::Unset => {}
+            }
+            let is_pending = |copy: &SecondCopy| matches!(copy, SecondCopy::Pending { .. });
+            is_pending(&found) || before.as_ref().is_some_and(is_pending)
+        });
     }
 
     /// How the vault's keys are, for `status`.
@@ -243,7 +272,10 @@ impl States {
 
     /// How the store is.
     pub(super) fn store(&self) -> Map<String, Value> {
-        let store = self.lock().store.clone();
+        let (store, keyring) = {
+            let now = self.lock();
+            (now.store.clone(), now.keyring.clone())
+        };
         let (state, why) = match &store {
             Store::Opening => ("opening", None),
             Store::Open { found: Found { read_only: None, .. }, .. } => ("open", None),
@@ -253,18 +285,25 @@ impl States {
         let mut row = Map::from_iter([("state".to_owned(), json!(state))]);
         row.extend(why.map(|why| ("why".to_owned(), json!(why))));
         let mut is_building = matches!(store, Store::Opening);
-        if let Store::Open { found: Found { second, views, vault_behind, clock_behind, .. }, .. } = &store {
+        if let Store::Open { found, .. } = &store {
+            let Found { second, views, vault_behind, journal_behind, clock_behind, .. } = found;
+            row.extend(journal_behind.then(|| ("behind".to_owned(), json!(true))));
             row.extend(vault_behind.then(|| ("vault_behind".to_owned(), json!(true))));
             row.extend(
                 clock_behind.map(|last| ("clock_behind".to_owned(), json!(Timestamp(last).rfc3339()))),
             );
             row.insert("second_copy".to_owned(), json!(second.0));
             row.extend(second.1.iter().map(|why| ("second_copy_why".to_owned(), json!(why))));
+            if let Some(SecondCopy::Pending { why }) = keyring {
+                row.insert("keyring_copy".to_owned(), json!("pending"));
+                row.insert("keyring_copy_why".to_owned(), json!(why));
+            }
             if *views != VIEWS_OK {
                 row.insert("views".to_owned(), json!(views.0));
                 row.extend(views.1.iter().map(|why| ("views_why".to_owned(), json!(why))));
             }
-            is_building = views.0 == "rebuilding";
+            // A half that was left behind is brought up when its vault is unlocked.
+            is_building = views.0 == "rebuilding" || *vault_behind;
         }
         if let Some(Building { half, done, of }) = self.building.now().filter(|_| is_building) {
             row.insert("progress".to_owned(), json!({ "half": half.name(), "records": done, "of": of }));

@@ -203,8 +203,12 @@ impl Desk {
             if opened.vault.is_erased(&views, link.customer).map_err(unavailable)? {
                 return Ok(None);
             }
+            // Nothing could be carried out again at the start, so it may be that they are.
+            if opened.log.damaged().is_some() {
+                return Err(Unavailable);
+            }
         }
-        let kept = store::customer_of(&views, link.customer).map_err(unavailable)?;
+        let kept = store::customer_of(&views.standing(), link.customer).map_err(unavailable)?;
         Ok(kept.map(|customer| {
             // Only cards that are no longer honoured are ever forgotten (see `Customer::add_card`).
             let forgotten = (CardStatus::Replaced, None);

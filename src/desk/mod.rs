@@ -56,7 +56,7 @@ use crate::domain::id::{JobId, PrinterName, RegisterName};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::{Clock, Uptime};
 use crate::identify::Budget;
-use crate::log::Log;
+use crate::log::{Half, Log};
 use crate::metrics::Journal;
 use crate::print::CardFace;
 use crate::vault::Vault;
@@ -232,9 +232,15 @@ impl Desk {
         }
         let operator = self.signed_on(sign_on);
         let ask = Ask { who, register, sign_on, operator: operator.as_ref(), method, params };
-        let answer = self.answer(&ask).await?;
+        let answer = self.answer(&ask).await;
+        let answer = if self.may_lack() { known(method, answer) } else { answer }?;
         self.note_read(&ask, &answer);
         Ok(answer)
+    }
+
+    /// Whether the views may lack what was written: their journal is damaged.
+    fn may_lack(&self) -> bool {
+        self.opened().is_some_and(|opened| opened.log.views().is_behind(Half::Neutral))
     }
 
     async fn answer(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
@@ -332,6 +338,21 @@ impl Desk {
         let millis = u64::try_from(self.clock.utc().0).unwrap_or(0).checked_div(1000).unwrap_or(0);
         uuid::Builder::from_unix_timestamp_millis(millis, random).into_uuid()
     }
+}
+
+/// An answer out of views that may lack something: that a thing was not found says nothing then.
+fn known(method: &str, answer: Result<Value, Refusal>) -> Result<Value, Refusal> {
+    let nobody = |answer: &Value| answer["rows"].as_array().is_some_and(Vec::is_empty);
+    let not_found = match &answer {
+        Ok(found) => method == "customer.find" && nobody(found),
+        Err(refusal) => refusal.code == RefusalCode::NotFound,
+    };
+    if !not_found {
+        return answer;
+    }
+    let message =
+        "this is not known now: a damaged journal may have it, `status` says which file to put right";
+    Err(Refusal::new(RefusalCode::ReadOnly, message))
 }
 
 /// Work on a thread that may wait for a disk, or take a moment.

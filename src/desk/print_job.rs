@@ -156,21 +156,26 @@ impl Desk {
     ) -> Result<CardFace, Refusal> {
         let opened = self.store()?;
         let views = opened.log.views();
-        let mut name = None;
+        let (mut name, mut languages) = (None, Vec::new());
         if self.settings.name_on_card
             && let Some(data_key) = opened.vault.key_of(&views, customer)?
         {
             let kept = store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
             let of_old = || tills(&views, &opened.vault, &kept).ok()??.holders.remove(&old?);
-            name = match holder.map(str::to_owned).or_else(of_old) {
-                None => opened.vault.person(&views, &data_key)?.map(|person| person.greeting_name()),
-                holder => holder,
-            };
+            let person = opened.vault.person(&views, &data_key)?;
+            // A household's holders mostly read what the customer reads.
+            languages = person.as_ref().map(|person| person.knows_language.clone()).unwrap_or_default();
+            let greeting = || person.map(|person| person.greeting_name());
+            name = holder.map(str::to_owned).or_else(of_old).or_else(greeting);
         }
+        let shops = self.settings.language.iter().cloned();
+        languages.extend(shops.clone());
         let letters = secret.letters(self.settings.rules.programme);
         Ok(CardFace {
             title: self.settings.shop.clone(),
+            title_languages: shops.collect(),
             name,
+            name_languages: languages,
             letters: letters.reveal().to_owned(),
             clear: letters.reveal_grouped(),
             digits: secret.digits().reveal().to_owned(),

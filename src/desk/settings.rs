@@ -5,6 +5,7 @@ use crate::decode::classify::Rules;
 use crate::domain::breach::KeyPlace;
 use crate::domain::contact::CallingCode;
 use crate::domain::contest::Contest;
+use crate::domain::person;
 use crate::domain::survey::Survey;
 use crate::domain::worth::Rules as WorthRules;
 use std::time::Duration;
@@ -16,11 +17,15 @@ const PARKED_HOURS_MAX: u64 = 60 * 24;
 /// The longest that new cards can be honoured for.
 const CARD_MONTHS_MAX: u64 = 600;
 
+const LANGUAGE: &str = "must be a language tag, such as `es` or `zh-Hant`";
+
 /// What the shop is called and how it writes phones.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Printed at the head of a card.
     pub shop: Option<String>,
+    /// The shop's language, as a tag of RFC 5646: how Chinese characters on a card are drawn where nothing else says it.
+    pub language: Option<String>,
     /// The country calling code of phones typed without one, such as `34`.
     pub calling_code: Option<CallingCode>,
     /// How scans are told apart: the programme's letter, the imported programmes. From tables of their own.
@@ -55,6 +60,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             shop: None,
+            language: None,
             calling_code: None,
             rules: Rules::default(),
             name_on_card: true,
@@ -77,12 +83,13 @@ impl Settings {
     /// Reads `[shop]`. The rules stand in `[card]`, `[[alias]]` and `[payment]`, where decoding reads them; the points in `[points]`.
     pub fn read(keys: &mut crate::domain::settings::Keys<'_>) -> Self {
         let shop = keys.text("name");
+        let language = keys.parsed("language", |tag| person::language_tag(tag).ok_or(LANGUAGE));
         let calling_code = keys.parsed("calling_code", str::parse);
         let name_on_card = keys.flag("name_on_card").unwrap_or(true);
         let card_months = keys.number("card_months", 1..=CARD_MONTHS_MAX, "months");
         let card_months = card_months.and_then(|months| u32::try_from(months).ok());
         let parked = keys.number("parked_hours", 1..=PARKED_HOURS_MAX, "hours").unwrap_or(PARKED_HOURS);
         let parked = Duration::from_hours(parked);
-        Self { shop, calling_code, name_on_card, card_months, parked, ..Self::default() }
+        Self { shop, language, calling_code, name_on_card, card_months, parked, ..Self::default() }
     }
 }

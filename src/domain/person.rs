@@ -324,9 +324,16 @@ fn email(at: &str, value: &Value) -> Result<EmailAddress, PersonError> {
     Ok(EmailAddress { addr })
 }
 
-/// Checks the shape of a tag (RFC 5646 section 2.1), not whether anybody speaks it.
 fn language(at: &str, value: &Value) -> Result<String, PersonError> {
-    let tag = string(at, value)?.unwrap_or_default().trim();
+    let tag = string(at, value)?.unwrap_or_default();
+    language_tag(tag).ok_or_else(|| wrong(at, "must be a language tag, such as `es` or `pt-BR`"))
+}
+
+/// A language tag without spaces around it; `None` if it has not the shape of one (RFC 5646 section 2.1). Whether anybody speaks it is
+/// not asked.
+#[must_use]
+pub fn language_tag(tag: &str) -> Option<String> {
+    let tag = tag.trim();
     let mut parts = tag.split('-');
     let first = parts.next().unwrap_or_default();
     let good = (2..=3).contains(&first.len())
@@ -334,11 +341,7 @@ fn language(at: &str, value: &Value) -> Result<String, PersonError> {
         && parts.all(|part| {
             (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
         });
-    if good && tag.len() <= LANGUAGE_CHARS_MAX {
-        Ok(tag.to_owned())
-    } else {
-        Err(wrong(at, "must be a language tag, such as `es` or `pt-BR`"))
-    }
+    (good && tag.len() <= LANGUAGE_CHARS_MAX).then(|| tag.to_owned())
 }
 
 fn joined(parts: &[&Option<String>], between: &str) -> String {

@@ -117,13 +117,18 @@ pub(super) struct Bring<'o> {
     pub(super) scan: &'o Scan,
     /// Asked before each record; `false` stops with [`Stop::Closing`].
     pub(super) go_on: &'o dyn Fn() -> bool,
-    /// Told how far building from nothing is.
+    /// Told how far building and bringing up are.
     pub(super) progress: &'o Progress,
 }
 
 /// Brings a half that was left behind up to its journal, now that its fold may work again. Gives the records folded.
 /// Nothing may be written meanwhile.
-pub(super) fn catch_up(settings: &Settings, half: Half, fold: &dyn Fold, views: &Views) -> Result<u64, Stop> {
+pub(super) fn catch_up(
+    settings: &Settings,
+    (half, fold): (Half, &dyn Fold),
+    views: &Views,
+    progress: &Progress,
+) -> Result<u64, Stop> {
     let position = |table: &Table| table.position().map_err(Stop::Views).map(Option::unwrap_or_default);
     let table = views.table(half);
     let from = table.as_deref().map(position).transpose()?.unwrap_or_default();
@@ -131,8 +136,7 @@ pub(super) fn catch_up(settings: &Settings, half: Half, fold: &dyn Fold, views: 
     let checkpoint = checkpoint::read(&settings.dir, half)?.unwrap_or_default();
     let known = if table.is_some() && checkpoint.holds(&dir) { checkpoint.place } else { Place::default() };
     let scan = scan(&dir, half, Part { from: known, to: None, want_seq: from.seq })?;
-    let progress = Progress::default();
-    let bring = Bring { settings, half, fold, scan: &scan, go_on: &|| true, progress: &progress };
+    let bring = Bring { settings, half, fold, scan: &scan, go_on: &|| true, progress };
     let records = match table {
         Some(table) => bring.catch_up(&table, from)?,
         None => {
@@ -220,10 +224,13 @@ impl Bring<'_> {
             return Ok(0);
         }
         let mut records: u64 = 0;
+        let under_way = self.progress.begin(self.half, self.scan.end.live.saturating_sub(self.scan.live_at));
         self.each(self.scan, from.seq, &mut |record| {
             records = records.saturating_add(1);
+            under_way.folded();
             self.apply(record, table)
         })?;
+        drop(under_way);
         // Transactions without events for this half, and voided ones, are no records.
         table.apply(Changes::new(), self.end());
         Ok(records)

@@ -7,6 +7,7 @@ use super::files::to_u64;
 use super::group::{Group, Job, Outcome, Waiting};
 use super::layer::Layer;
 use super::pending::{Answer, Committed};
+use super::progress::Progress;
 use super::renew::{self, Switch};
 use super::scan::{Place, Seen};
 use super::second::{Second, Tips};
@@ -37,6 +38,12 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Of a log that ends with `last`.
+    pub(super) fn at(last: Meta) -> Self {
+        let (last_seq, last_at_us) = (last.seq.into(), last.at_us.into());
+        Self { last_seq, last_at_us, ..Self::default() }
+    }
+
     pub(super) fn tips(&self) -> Tips {
         *self.tips.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -83,6 +90,8 @@ pub(super) struct Committer {
     pub(super) applied: Halves<Position>,
     pub(super) views: Views,
     pub(super) folds: Folds,
+    /// Told how far a half is that is brought up.
+    pub(super) progress: Arc<Progress>,
     pub(super) utc_us: UtcUs,
     pub(super) state: Arc<State>,
     /// The last transaction that was decided.
@@ -287,7 +296,8 @@ impl Committer {
         let mut records: u64 = 0;
         let mut answer = Ok(());
         for half in Half::ALL.into_iter().filter(|half| self.views.is_behind(*half)) {
-            match bring::catch_up(&self.settings, half, self.folds.get(half), &self.views) {
+            let fold = (half, self.folds.get(half));
+            match bring::catch_up(&self.settings, fold, &self.views, &self.progress) {
                 Ok(more) => records = records.saturating_add(more),
                 Err(Stop::Locked) => answer = Err(Refused::Fold(FoldError::Locked)),
                 Err(Stop::Views(what)) => {

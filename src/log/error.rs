@@ -18,7 +18,8 @@ pub enum OpenError {
     },
     /// Bring the file back from a second copy or a backup.
     #[error(
-        "{} is damaged at byte {offset}: {what}; nothing was cut: put back this file from the second copy or a backup",
+        "{} is damaged at byte {offset}: {what}; nothing was cut: stop fichad and put back this file from the second copy or a backup, or go \
+         back to before it with `ficha store restore --at TIME`",
         .file.display()
     )]
     Damaged {
@@ -93,8 +94,9 @@ pub enum ViewError {
         /// What was found.
         what: String,
     },
-    /// The half's fold was locked when journal and views had to be brought together; open again with it unlocked.
-    #[error("the {} views are behind their journal: they were locked at start", .half.name())]
+    /// The half's fold was locked when journal and views had to be brought together, or the journal is damaged; open again with
+    /// it unlocked, or whole.
+    #[error("the {} views are behind their journal, which was locked or damaged at start", .half.name())]
     Behind {
         /// Which half.
         half: Half,

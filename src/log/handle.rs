@@ -5,6 +5,7 @@ use super::bring::Stop;
 use super::committer::{Aside, Committer, Request, State, Work};
 use super::files::io_error;
 use super::group::Task;
+use super::journal::Journal;
 use super::marker::journal_dir;
 use super::mend::{MendThread, Renewals};
 use super::progress::Progress;
@@ -12,14 +13,16 @@ use super::record::events;
 use super::renew::refused;
 use super::scan::{Part, replay, scan};
 use super::scrub::ScrubThread;
-use super::second::{Second, SecondThread};
+use super::second::{Second, SecondThread, Tips};
 use super::snapshots::{SnapshotThread, Snapshots};
-use super::writer::Writer;
+use super::table::Position;
+use super::writer::{Ends, Writer};
 use super::{
-    Folds, GROW_BYTES, Half, Health, HealthState, Meta, OpenError, OpenReport, Pending, QUEUE_MAX, Refused,
-    SecondCopy, Settings, SubmitError, Tx, UtcUs, Views, open,
+    Committed, Folds, GROW_BYTES, Half, Halves, Health, HealthState, Hold, Meta, OpenError, OpenReport,
+    Pending, QUEUE_MAX, Refused, SecondCopy, Settings, SubmitError, Tx, UtcUs, Views, open,
 };
 use crossbeam_channel::{TrySendError, bounded};
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
@@ -42,42 +45,46 @@ struct Shared {
     renewals: Arc<Renewals>,
     /// `None` once closed.
     mender: Mutex<Option<MendThread>>,
-    /// `None` once closed.
+    /// `None` once closed, or over damaged journals.
     snapshot_thread: Mutex<Option<SnapshotThread>>,
     snapshots: Arc<Snapshots>,
-    /// `None` once closed.
+    /// `None` once closed, or over damaged journals.
     scrub: Mutex<Option<ScrubThread>>,
-    /// `None` once closed, or with one disk only.
+    /// `None` once closed, with one disk only, or over damaged journals.
     second: Mutex<Option<SecondThread>>,
     second_state: Option<Arc<Second>>,
     utc_us: UtcUs,
     timeline: u32,
+    /// Why the journals cannot be read, where the log was opened over its views alone.
+    damaged: Option<String>,
 }
 
 impl Log {
     /// Opens the log in `settings.dir`, or makes it: settles what a crash left, brings the views up to the journal, starts
     /// the committer. Reads the journals from their last checkpoint on; where it must read them whole it takes about a
-    /// second for each few hundred MB.
+    /// second for each few hundred MB. Journals that are damaged for good leave the log read-only from the start, over its views.
     pub fn open(settings: Settings, folds: Folds, utc_us: UtcUs) -> Result<(Self, OpenReport), OpenError> {
-        Self::open_telling(settings, folds, utc_us, Arc::default())
+        let hold = open::hold(&settings.dir)?;
+        Self::open_telling(hold, settings, folds, utc_us, Arc::default())
     }
 
-    /// As [`Self::open`]; `progress` is told how far views are that are built, then and as long as the log is open.
+    /// As [`Self::open`], of a folder that is held already; `progress` is told how far views are that are built or brought up, then
+    /// and as long as the log is open.
     pub fn open_telling(
+        hold: Hold,
         settings: Settings,
         folds: Folds,
         utc_us: UtcUs,
         progress: Arc<Progress>,
     ) -> Result<(Self, OpenReport), OpenError> {
         let started_us = utc_us();
-        let opened = open::open(&settings, &folds, &progress)?;
+        let opened = open::open(hold, &settings, &folds, &progress)?;
         let mut report = opened.report;
-        let state = Arc::new(State::default());
-        state.last_seq.store(opened.last.seq, Ordering::Release);
-        state.last_at_us.store(opened.last.at_us, Ordering::Release);
+        let state = Arc::new(State::at(opened.last));
         let (queue, requests) = bounded(QUEUE_MAX);
-        let (writer, ends) = Writer::start(opened.journals, opened.positions)
-            .map_err(io_error("start a thread for", &settings.dir))?;
+        let unstarted = || io_error("start a thread for", &settings.dir);
+        let damaged = opened.journals.as_ref().err().cloned();
+        let (writer, ends) = writer(opened.journals, opened.positions, &state).map_err(unstarted())?;
         let mut committer = Committer {
             settings: settings.clone(),
             requests,
@@ -86,6 +93,7 @@ impl Log {
             applied: opened.positions,
             views: opened.views.clone(),
             folds: folds.clone(),
+            progress: Arc::clone(&progress),
             utc_us: Arc::clone(&utc_us),
             state: Arc::clone(&state),
             last: opened.last,
@@ -93,48 +101,44 @@ impl Log {
             second: None,
             since: (0, 0),
             work: Work::default(),
-            answers: Answers::start().map_err(io_error("start a thread for", &settings.dir))?,
+            answers: Answers::start().map_err(unstarted())?,
         };
         // What took long to read or to fold is not to be read again, should this run end badly too.
         if report.caught_up > 0 || !report.rebuilt.is_empty() || report.read_bytes > READ_AGAIN_BYTES_MAX {
             committer.checkpoint();
         }
-        let second = settings.second_dir.clone().map(|second| {
-            let dirs = (settings.dir.clone(), second);
-            SecondThread::start(dirs, ends.tips, Arc::clone(&state), &utc_us)
-        });
-        let second = second.transpose().map_err(io_error("start a thread for", &settings.dir))?;
+        // Nothing that reads the journals beside the work runs over damaged ones.
+        let whole = damaged.is_none();
+        let (second, second_state) =
+            second_copy(&settings, whole, ends.tips, &state, &utc_us).map_err(unstarted())?;
         state.set_tips(ends.tips);
         committer.second = second.as_ref().map(|second| Arc::clone(&second.shared));
         let thread = thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run());
-        let thread = thread.map_err(io_error("start a thread for", &settings.dir))?;
+        let thread = thread.map_err(unstarted())?;
         let took_us = utc_us().saturating_sub(started_us);
         report.took = std::time::Duration::from_micros(u64::try_from(took_us).unwrap_or(0));
-        let second_state = second.as_ref().map(|second| Arc::clone(&second.shared));
-        let unstarted = || io_error("start a thread for", &settings.dir);
         let (scrubbed, views) = (second_state.clone(), opened.views.clone());
-        let scrub = ScrubThread::start(settings.clone(), Arc::clone(&state), views, scrubbed);
-        let scrub = scrub.map_err(unstarted())?;
-        let snapshots = Snapshots::new(settings.clone(), folds.clone(), Arc::clone(&state));
-        let snapshots = Arc::new(snapshots);
-        let snapshot_thread = SnapshotThread::start(Arc::clone(&snapshots));
-        let snapshot_thread = snapshot_thread.map_err(unstarted())?;
+        let scrub = whole.then(|| ScrubThread::start(settings.clone(), Arc::clone(&state), views, scrubbed));
+        let scrub = scrub.transpose().map_err(unstarted())?;
+        let snapshots = Arc::new(Snapshots::new(settings.clone(), folds.clone(), Arc::clone(&state)));
+        let snapshot_thread = whole.then(|| SnapshotThread::start(Arc::clone(&snapshots)));
+        let snapshot_thread = snapshot_thread.transpose().map_err(unstarted())?;
         let (of_state, of_settings) = (Arc::clone(&state), settings.clone());
-        let renewals = Renewals::new(of_settings, folds, opened.views, of_state, queue, progress);
-        let renewals = Arc::new(renewals);
+        let renewals = Arc::new(Renewals::new(of_settings, folds, opened.views, of_state, queue, progress));
         let mender = MendThread::start(Arc::clone(&renewals)).map_err(unstarted())?;
         let shared = Shared {
-            snapshot_thread: Mutex::new(Some(snapshot_thread)),
+            snapshot_thread: Mutex::new(snapshot_thread),
             snapshots,
             thread: Mutex::new(Some(thread)),
             state,
             renewals,
             mender: Mutex::new(Some(mender)),
             second: Mutex::new(second),
-            scrub: Mutex::new(Some(scrub)),
+            scrub: Mutex::new(scrub),
             second_state,
             utc_us,
             timeline: opened.timeline,
+            damaged,
         };
         Ok((Self { shared: Arc::new(shared) }, report))
     }
@@ -153,9 +157,16 @@ impl Log {
 
     /// Brings halves that a locked fold left behind at open up to their journals; call it once the fold can read its
     /// events. Writing waits meanwhile. Gives how many records were folded, 0 when nothing was behind;
-    /// [`Refused::Fold`](super::Refused::Fold) when the fold is still locked.
+    /// [`Refused::Fold`](super::Refused::Fold) when the fold is still locked. Over damaged journals there is nothing to bring up
+    /// from, and the views are read as they are.
     pub fn unlock_catch_up(&self) -> Result<Pending<u64, OpenError>, SubmitError> {
         let (reply, answer) = oneshot::channel();
+        if self.shared.damaged.is_some() {
+            let last = Meta { seq: self.health().last_seq, at_us: self.health().last_at_us };
+            // Its receiver is right here.
+            drop(reply.send(Ok(Committed { value: 0, meta: last })));
+            return Ok(Pending::new(answer));
+        }
         self.queue(Request::Aside(Aside::CatchUp(reply)))?;
         self.shared.renewals.unlocked();
         Ok(Pending::new(answer))
@@ -170,6 +181,7 @@ impl Log {
     /// [`Refused::Fold`] when the fold is locked, [`Refused::ReadOnly`] and [`Refused::Closed`] when the log is, else
     /// [`Refused::Refusal`] with what failed. The views are then the old ones, whole.
     pub fn renew_views(&self, half: Half) -> Result<u64, Refused<OpenError>> {
+        self.shared.readable()?;
         let Shared { renewals, state, .. } = &*self.shared;
         renewals.renew(half, false).map_err(|stop| match state.read_only() {
             Some(why) => Refused::ReadOnly { why: why.clone() },
@@ -183,6 +195,7 @@ impl Log {
     /// # Errors
     /// As [`Log::renew_views`]. The snapshots that there were stay.
     pub fn snapshot(&self, half: Half) -> Result<Option<PathBuf>, Refused<OpenError>> {
+        self.shared.readable()?;
         let Shared { renewals, snapshots, .. } = &*self.shared;
         let go_on = || !renewals.closing.load(Ordering::Relaxed);
         snapshots.take(half, &go_on).map_err(|stop| refused(&renewals.settings, half, stop))
@@ -194,6 +207,7 @@ impl Log {
     /// # Errors
     /// As [`Log::renew_views`], where the journal cannot be read to its end.
     pub fn past(&self, half: Half, visit: &mut dyn FnMut(&Meta, &[u8])) -> Result<(), Refused<OpenError>> {
+        self.shared.readable()?;
         let renewals = &self.shared.renewals;
         let _one_at_a_time = renewals.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.past(half, visit).map_err(|stop| refused(&renewals.settings, half, stop))
@@ -216,6 +230,12 @@ impl Log {
         self.shared.renewals.views.clone()
     }
 
+    /// Why the log was opened over its views alone, if it was: its journal is damaged, and could not be healed.
+    #[must_use]
+    pub fn damaged(&self) -> Option<&str> {
+        self.shared.damaged.as_deref()
+    }
+
     /// Which timeline of the store this is: 1, and one more after each restore to an earlier moment.
     #[must_use]
     pub fn timeline(&self) -> u32 {
@@ -236,7 +256,45 @@ impl Log {
     }
 }
 
+/// Starts who writes the journals; over damaged ones nobody does, and the log is told why.
+fn writer(
+    journals: Result<Halves<Journal>, String>,
+    positions: Halves<Position>,
+    state: &State,
+) -> io::Result<(Writer, Ends)> {
+    match journals {
+        Ok(journals) => Writer::start(journals, positions),
+        Err(why) => {
+            state.fail(why);
+            Ok(Writer::none(positions))
+        }
+    }
+}
+
+/// Starts who keeps the second copy, where there is one to keep; and how that is.
+fn second_copy(
+    settings: &Settings,
+    whole: bool,
+    tips: Tips,
+    state: &Arc<State>,
+    utc_us: &UtcUs,
+) -> io::Result<(Option<SecondThread>, Option<Arc<Second>>)> {
+    let Some(second) = settings.second_dir.clone() else { return Ok((None, None)) };
+    if !whole {
+        return Ok((None, Some(Arc::new(Second::away("it is not kept while the first copy is damaged")))));
+    }
+    let dirs = (settings.dir.clone(), second);
+    let thread = SecondThread::start(dirs, tips, Arc::clone(state), utc_us)?;
+    let shared = Arc::clone(&thread.shared);
+    Ok((Some(thread), Some(shared)))
+}
+
 impl Shared {
+    /// Refuses what needs the journals, where they are damaged.
+    fn readable(&self) -> Result<(), Refused<OpenError>> {
+        self.damaged.as_ref().map_or(Ok(()), |why| Err(Refused::ReadOnly { why: why.clone() }))
+    }
+
     fn past(&self, half: Half, visit: &mut dyn FnMut(&Meta, &[u8])) -> Result<(), Stop> {
         let (reply, answer) = sync_channel(1);
         if !self.renewals.send(Request::Aside(Aside::Place { half, reply })) {

@@ -5,10 +5,10 @@
 
 use super::bring::Stop;
 use super::checkpoint;
+use super::closing::{Closer, Closing};
 use super::committer::{Request, State};
 use super::progress::Progress;
 use super::renew::Renewal;
-use super::scrub::{Closer, Closing};
 use super::{Folds, Half, Halves, OpenError, Rebuilt, Settings, Views, ViewsState};
 use crossbeam_channel::Sender;
 use std::io;

@@ -37,7 +37,8 @@
 //! An open reads and checks a journal (its chain of checksums) from its last checkpoint on, and of what lies before only
 //! how the segments hang together; the whole of it when there is no checkpoint that holds, or when views must be built
 //! anew. The journal must cover all that the views, the checkpoint and the other half know of; what is torn behind that
-//! is cut, anything else is [`OpenError::Damaged`] and nothing is touched.
+//! is cut, anything else is damage and nothing is touched: it is healed from the second copy, or the log opens over its views,
+//! read-only (`over.rs`), or, where those are no good either, not at all ([`OpenError::Damaged`]).
 //!
 //! This room knows no noun of ours: an event is bytes, its meaning is in a [`Fold`]. It reads no clock (the caller
 //! hands one over) and puts no key, value or event into an error or a log line.
@@ -51,6 +52,7 @@ mod block;
 mod bring;
 mod bulk;
 mod checkpoint;
+mod closing;
 mod committer;
 mod compare;
 mod copier;
@@ -68,6 +70,7 @@ mod marker;
 mod mend;
 mod moments;
 mod open;
+mod over;
 mod pending;
 mod progress;
 mod recall;
@@ -99,6 +102,7 @@ pub use health::{Health, HealthState, SecondCopy, ViewsState};
 pub use look::verify;
 pub use marker::is_store;
 pub use moments::{Kept, Moments, moments};
+pub use open::{Hold, hold};
 pub use pending::{Committed, Pending};
 pub use progress::{Building, Progress};
 pub use recall::Recall;

@@ -6,6 +6,7 @@ use super::files::{create_dir, io_error};
 use super::heal::heal;
 use super::journal::Journal;
 use super::marker::journal_dir;
+use super::over::{Over, over};
 use super::progress::Progress;
 use super::record::{FORMAT, HeaderError, SegmentHeader};
 use super::scan::{Part, Place, Seen, scan};
@@ -24,7 +25,8 @@ use std::path::Path;
 
 /// A log, ready for its committer.
 pub(super) struct Opened {
-    pub(super) journals: Halves<Journal>,
+    /// `Err`: they are damaged; why nothing may be written.
+    pub(super) journals: Result<Halves<Journal>, String>,
     pub(super) positions: Halves<Position>,
     pub(super) views: Views,
     pub(super) last: Meta,
@@ -33,8 +35,24 @@ pub(super) struct Opened {
     pub(super) report: OpenReport,
 }
 
-pub(super) fn open(settings: &Settings, folds: &Folds, progress: &Progress) -> Result<Opened, OpenError> {
-    let lock = lock(&settings.dir)?;
+/// A state folder that nobody else can open, made if it was not there. It is opened by [`Log::open_telling`](super::Log::open_telling).
+#[derive(Debug)]
+pub struct Hold(Flock<File>);
+
+/// Takes a state folder, before anything in it is looked at or put right.
+///
+/// # Errors
+/// [`OpenError::Held`], or [`OpenError::Io`].
+pub fn hold(dir: &Path) -> Result<Hold, OpenError> {
+    lock(dir).map(Hold)
+}
+
+pub(super) fn open(
+    Hold(lock): Hold,
+    settings: &Settings,
+    folds: &Folds,
+    progress: &Progress,
+) -> Result<Opened, OpenError> {
     swap::settle(&settings.dir)?;
     let marker::Marker { timeline, .. } = marker::own(&settings.dir, settings.second_dir.as_deref())?;
     // Before anything is written: a store of another version stays as it is, to the byte.
@@ -47,7 +65,18 @@ pub(super) fn open(settings: &Settings, folds: &Folds, progress: &Progress) -> R
     for half in Half::ALL {
         *found.get_mut(half) = existing(settings, half, Often::of(half, folds.get(half)));
     }
-    let (Begun { settled, checkpoints }, healed) = settled(settings, &found, timeline)?;
+    let second = settings.second_dir.as_deref().filter(|second| marker::is_copy(&settings.dir, second));
+    let (Begun { settled, checkpoints }, healed) = match settled(settings, &found, timeline, second) {
+        Err(damage) if is_damage(&damage) => {
+            let Over { tables, positions, last, behind, why } = over(settings, folds, found, second, damage)?;
+            let views = Views::new(&settings.dir, tables, lock);
+            views.show_as_they_are(behind);
+            let report = OpenReport { last: Some(last), ..OpenReport::default() };
+            let orphans = Halves::default();
+            return Ok(Opened { journals: Err(why), positions, views, last, timeline, orphans, report });
+        }
+        begun => begun?,
+    };
     let Settled { journals, scans, last } = settled;
 
     let last_meta = (last.seq > 0).then_some(last);
@@ -83,6 +112,7 @@ pub(super) fn open(settings: &Settings, folds: &Folds, progress: &Progress) -> R
     let views = Views::new(&settings.dir, tables, lock);
     report.behind.iter().for_each(|half| views.set_behind(*half, true));
     let orphans = Halves { personal: scans.personal.orphans, neutral: scans.neutral.orphans };
+    let journals = Ok(journals);
     Ok(Opened { journals, positions, views, last, timeline, orphans, report })
 }
 
@@ -104,15 +134,20 @@ struct Begun {
     checkpoints: Halves<u64>,
 }
 
+/// Whether it is the journals that cannot be read as they were written.
+fn is_damage(error: &OpenError) -> bool {
+    matches!(error, OpenError::Damaged { .. } | OpenError::Io { doing: "read", .. })
+}
+
 /// Settles the journals; where they are damaged or cannot be read, once more after healing them from the second copy.
 fn settled(
     settings: &Settings,
     found: &Halves<Found>,
     timeline: u32,
+    second: Option<&Path>,
 ) -> Result<(Begun, Vec<Healed>), OpenError> {
-    let second = settings.second_dir.as_deref().filter(|second| marker::is_copy(&settings.dir, second));
     let damage = match begin(settings, found, timeline, second) {
-        Err(damage @ (OpenError::Damaged { .. } | OpenError::Io { doing: "read", .. })) => damage,
+        Err(damage) if is_damage(&damage) => damage,
         begun => return begun.map(|begun| (begun, Vec::new())),
     };
     let Some(second) = second else { return Err(damage) };
@@ -149,17 +184,17 @@ fn begin(
         }
     }
     if let Some(second) = second {
-        reached = reached.max(copied(&journal_dir(second, Half::Neutral), &from.neutral));
+        reached = reached.max(copied(&journal_dir(second, Half::Neutral), Half::Neutral, &from.neutral));
     }
     let settled = settle(settings, &Begin { from, applied, reached, timeline })?;
     Ok(Begun { settled, checkpoints })
 }
 
-/// The last transaction that the second copy has; it is only ever given what was committed.
-fn copied(dir: &Path, checkpoint: &Checkpoint) -> u64 {
+/// The last transaction that the second copy of a half has; it is only ever given what was committed.
+pub(super) fn copied(dir: &Path, half: Half, checkpoint: &Checkpoint) -> u64 {
     let from = if checkpoint.holds(dir) { checkpoint.place } else { Place::default() };
     // A copy that is damaged knows nothing for sure; it is mended once the log runs.
-    scan(dir, Half::Neutral, Part { from, ..Part::default() }).map_or(0, |found| found.end.seq)
+    scan(dir, half, Part { from, ..Part::default() }).map_or(0, |found| found.end.seq)
 }
 
 pub(super) fn lock(dir: &Path) -> Result<Flock<File>, OpenError> {

@@ -1,4 +1,4 @@
-//! How far the building of views is: told by whoever builds, read by whoever waits.
+//! How far the building of views, and their bringing up, is: told by whoever builds, read by whoever waits.
 
 use super::{Half, Halves};
 use std::sync::atomic::{AtomicU64, Ordering};

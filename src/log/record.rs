@@ -173,6 +173,17 @@ pub(super) fn has_follower(bytes: &[u8], from: usize) -> bool {
     })
 }
 
+/// Every record that is whole by itself and begins in the first `begin` bytes, and where; also where what lies before it is not.
+pub(super) fn whole_records(bytes: &[u8], begin: usize) -> impl Iterator<Item = (usize, Record<'_>)> {
+    let begins = bytes
+        .get(..begin)
+        .unwrap_or(bytes)
+        .windows(RECORD_MAGIC.len())
+        .enumerate()
+        .filter(|(_, at)| *at == RECORD_MAGIC);
+    begins.filter_map(|(at, _)| Some((at, parse(bytes.get(at..)?)?)))
+}
+
 /// Appends one event to a payload. `false`, and nothing appended, when it would grow over [`PAYLOAD_BYTES_MAX`].
 pub(super) fn push_event(payload: &mut Vec<u8>, event: &[u8]) -> bool {
     let whole = payload.len().saturating_add(event.len()).saturating_add(4);

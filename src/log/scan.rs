@@ -62,6 +62,8 @@ pub(super) struct Scan {
     pub(super) torn: Option<Torn>,
     /// Checksum of the live record asked for.
     pub(super) crc_at: Option<u32>,
+    /// How many live records there are up to that one; up to where reading began, where it was not seen.
+    pub(super) live_at: u64,
     /// Bytes of records and of the room behind them that were read.
     pub(super) read_bytes: u64,
     /// The timeline of the last segment; 0 when there is none.
@@ -114,14 +116,14 @@ impl Scan {
         if record.meta.seq <= self.end.seq {
             return Err("a record's sequence goes back");
         }
-        if record.meta.seq == want_seq {
-            self.crc_at = Some(record.crc);
-        }
         if record.paired {
             self.end.paired = self.end.paired.saturating_add(1);
             self.end.last_paired = record.meta.seq;
         }
         self.end.live = self.end.live.saturating_add(1);
+        if record.meta.seq == want_seq {
+            (self.crc_at, self.live_at) = (Some(record.crc), self.end.live);
+        }
         (self.end.seq, self.end.seq_crc) = (record.meta.seq, record.crc);
         self.recent.push_back(Seen { meta: record.meta, crc: record.crc, segment, offset });
         if self.recent.len() > RECENT_MAX {
@@ -145,7 +147,7 @@ pub(super) struct Part {
 /// Reads `part` of the journal of `half` in `dir`.
 pub(super) fn scan(dir: &Path, half: Half, part: Part) -> Result<Scan, OpenError> {
     let Part { from, to, want_seq } = part;
-    let mut found = Scan { segments: list(dir)?, from, end: from, ..Scan::default() };
+    let mut found = Scan { segments: list(dir)?, from, end: from, live_at: from.live, ..Scan::default() };
     found.segments.retain(|segment| to.is_none_or(|to| segment.number <= to.segment));
     if from.seq > 0 {
         let meta = Meta { seq: from.seq, at_us: from.at_us };

@@ -6,6 +6,7 @@
 //! marks those that are damaged, and `mend.rs` builds them anew.
 
 use super::checkpoint;
+use super::closing::{Closer, Closing};
 use super::committer::State;
 use super::progress::Progress;
 use super::second::Second;
@@ -15,7 +16,7 @@ use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -23,40 +24,6 @@ use std::time::Duration;
 pub(super) struct ScrubThread {
     closing: Closer,
     thread: JoinHandle<()>,
-}
-
-/// Told to a thread that waits.
-#[derive(Default)]
-pub(super) struct Closing {
-    closing: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Closing {
-    /// Waits; `false` when it is time to end.
-    pub(super) fn pause(&self, time: Duration) -> bool {
-        let closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(closing, time, |closing| !*closing);
-        !*waited.unwrap_or_else(PoisonError::into_inner).0
-    }
-
-    fn is_open(&self) -> bool {
-        self.pause(Duration::ZERO)
-    }
-
-    fn close(&self) {
-        *self.closing.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.changed.notify_all();
-    }
-}
-
-/// Tells the thread when it is dropped.
-pub(super) struct Closer(pub(super) Arc<Closing>);
-
-impl Drop for Closer {
-    fn drop(&mut self) {
-        self.0.close();
-    }
 }
 
 impl ScrubThread {
@@ -140,7 +107,9 @@ impl Scrub {
         let Fault { half, file, offset, what, unread } = fault;
         let why = format!("{} is damaged at byte {offset}: {what}", file.display());
         if file.starts_with(&self.settings.dir) {
-            self.state.fail(why);
+            self.state.fail(format!(
+                "{why}; restart fichad: it puts the file back from the second copy, or says what to do"
+            ));
             // A read that failed may go well the next time; the checkpoint goes for what was read and is wrong.
             if !unread {
                 // Should it stay, the next scrub says the same again.

@@ -50,6 +50,12 @@ pub(super) struct Second {
 }
 
 impl Second {
+    /// One that nobody keeps.
+    pub(super) fn away(why: &str) -> Self {
+        let inner = Inner { absent: Some(why.to_owned()), ..Inner::default() };
+        Self { inner: Mutex::new(inner), ..Self::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -159,7 +159,7 @@ pub(super) fn walk(
 }
 
 /// Length of `bytes` without the zeros at their end. By blocks: the room written ahead is large.
-fn before_zeros(bytes: &[u8]) -> usize {
+pub(super) fn before_zeros(bytes: &[u8]) -> usize {
     const BLOCK: &[u8] = &[0; 4096];
     let zero_blocks =
         bytes.rchunks(BLOCK.len()).take_while(|block| BLOCK.starts_with(block)).map(<[u8]>::len);

@@ -6,13 +6,13 @@
 use super::bring::{Bring, Stop};
 use super::bulk::Bulk;
 use super::checkpoint::Checkpoint;
+use super::closing::{Closer, Closing};
 use super::committer::State;
 use super::files::{create_dir, io_error, remove_dir, sync_dir};
 use super::layer::Under;
 use super::marker::journal_dir;
 use super::progress::Progress;
 use super::scan::{Part, Place, scan};
-use super::scrub::{Closer, Closing};
 use super::snapshot::{Snapshot, Writer};
 use super::{Fold, Folds, Half, Halves, Meta, OpenError, Settings, View};
 use std::fs;

@@ -24,6 +24,8 @@ struct Inner {
     /// another table in place, and by neither for longer.
     tables: Halves<RwLock<Option<Arc<Table>>>>,
     behind: Halves<AtomicBool>,
+    /// Whether what is behind is read all the same: nothing can bring it up while the journals are damaged.
+    as_they_are: AtomicBool,
     /// The log's folder.
     dir: PathBuf,
     /// Declared last, so dropped last: the folder is let go after sled has let go of its files.
@@ -37,8 +39,8 @@ impl Views {
             RwLock::new(table.map(Arc::new))
         };
         let tables = Halves { personal: cell(tables.personal), neutral: cell(tables.neutral) };
-        let (behind, dir) = (Halves::default(), dir.to_path_buf());
-        Self { inner: Arc::new(Inner { tables, behind, dir, _lock: lock }) }
+        let (behind, as_they_are, dir) = (Halves::default(), AtomicBool::default(), dir.to_path_buf());
+        Self { inner: Arc::new(Inner { tables, behind, as_they_are, dir, _lock: lock }) }
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -59,8 +61,15 @@ impl Views {
         self.inner.behind.get(half).store(behind, Ordering::Release);
     }
 
+    /// Has both halves read although their journals are damaged; `behind`: what they do not hold may all the same be there.
+    pub(super) fn show_as_they_are(&self, behind: bool) {
+        self.inner.as_they_are.store(true, Ordering::Release);
+        Half::ALL.into_iter().for_each(|half| self.set_behind(half, behind));
+    }
+
     pub(super) fn check(&self, half: Half) -> Result<(), ViewError> {
-        if self.is_behind(half) { Err(ViewError::Behind { half }) } else { Ok(()) }
+        let as_they_are = self.inner.as_they_are.load(Ordering::Acquire);
+        if self.is_behind(half) && !as_they_are { Err(ViewError::Behind { half }) } else { Ok(()) }
     }
 
     /// Reads and checks every entry of a half. Two rebuilds of one journal, and the views they replace, have the same
@@ -114,7 +123,7 @@ impl Views {
         Standing(self)
     }
 
-    /// Whether a half is behind: its fold was locked at open.
+    /// Whether a half is behind: its fold was locked at open, or its journal is damaged.
     #[must_use]
     pub fn is_behind(&self, half: Half) -> bool {
         self.inner.behind.get(half).load(Ordering::Acquire)
@@ -124,8 +133,8 @@ impl Views {
 impl Read for Standing<'_> {
     fn get(&self, view: View, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         let found = layer::get(base(self.0.table(view.half).as_deref()), [], view, key)?;
-        if found.is_none() {
-            self.0.check(view.half)?;
+        if found.is_none() && self.0.is_behind(view.half) {
+            return Err(ViewError::Behind { half: view.half });
         }
         Ok(found)
     }

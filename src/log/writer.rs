@@ -50,6 +50,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// One that writes nothing: its journals are damaged.
+    pub(super) fn none(positions: Halves<Position>) -> (Self, Ends) {
+        let (_, written) = bounded(0);
+        (Self { groups: None, written, thread: None }, Ends { tips: Tips::default(), positions })
+    }
+
     /// Starts the thread; gives where the journals end now.
     pub(super) fn start(journals: Halves<Journal>, positions: Halves<Position>) -> io::Result<(Self, Ends)> {
         let (groups, work) = bounded::<Arc<Group>>(1);

@@ -19,6 +19,8 @@ const EAST_ASIAN: &str = "NotoSansCJK-Regular.ttc";
 const JAPANESE: u32 = 0;
 const KOREAN: u32 = 1;
 const CHINESE: u32 = 2;
+const TRADITIONAL: u32 = 3;
+const HONG_KONG: u32 = 4;
 
 /// One font: the name of its file, and which face of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,18 +32,11 @@ pub struct FontFile {
 }
 
 impl FontFile {
-    /// The fonts that a text is drawn with, those of its own scripts first.
+    /// The fonts that a text is drawn with, those of its own scripts first; `languages` as for [`face`].
     #[must_use]
-    pub fn needed(text: &str) -> Vec<Self> {
+    pub fn needed(text: &str, languages: &[String]) -> Vec<Self> {
         let scripts: Vec<Script> = text.chars().map(|c| c.script()).collect();
-        let has = |wanted: &[Script]| scripts.iter().any(|script| wanted.contains(script));
-        let face = if has(&[Script::Hiragana, Script::Katakana]) {
-            JAPANESE
-        } else if has(&[Script::Hangul]) {
-            KOREAN
-        } else {
-            CHINESE
-        };
+        let face = face(text, languages);
         let mut files: Vec<Self> = Vec::new();
         for script in scripts.into_iter().chain([Script::Common]) {
             let file = Self::of(script, face);
@@ -79,6 +74,35 @@ fn is_east_asian(script: Script) -> bool {
     matches!(script.full_name(), "Han" | "Hiragana" | "Katakana" | "Hangul" | "Bopomofo")
 }
 
+/// The East Asian face that the whole of a text is drawn with. Its own writing tells: kana is Japanese, hangul Korean. Han alone is
+/// of any of them; then the first of `languages` (tags as of RFC 5646, those of whoever is named first) that is one of them tells, else it is Chinese.
+pub(super) fn face(text: &str, languages: &[String]) -> u32 {
+    let has = |wanted: &[Script]| text.chars().any(|c| wanted.contains(&c.script()));
+    if has(&[Script::Hiragana, Script::Katakana]) {
+        return JAPANESE;
+    }
+    if has(&[Script::Hangul]) {
+        return KOREAN;
+    }
+    languages.iter().find_map(|tag| face_of(tag)).unwrap_or(CHINESE)
+}
+
+/// The face of a language; `None` for one that is not written in Han.
+fn face_of(tag: &str) -> Option<u32> {
+    let tag = tag.to_ascii_lowercase();
+    let mut parts = tag.split('-');
+    let language = parts.next().unwrap_or_default();
+    let says = |wanted: &[&str]| tag.split('-').skip(1).any(|part| wanted.contains(&part));
+    match language {
+        "ja" => Some(JAPANESE),
+        "ko" => Some(KOREAN),
+        "zh" | "yue" | "cmn" if says(&["hk", "mo"]) => Some(HONG_KONG),
+        "zh" | "yue" | "cmn" if says(&["hant", "tw"]) => Some(TRADITIONAL),
+        "zh" | "yue" | "cmn" => Some(CHINESE),
+        _ => None,
+    }
+}
+
 /// The fonts that were read, in the order of what they are wanted for.
 #[derive(Clone, Default)]
 pub struct Fonts {
@@ -101,12 +125,13 @@ impl Fonts {
         found
     }
 
-    /// The font that has a character: the one of its script, else the first that has it.
-    pub(super) fn with(&self, c: char, script: Script) -> Option<usize> {
+    /// The font that has a character: the one of its script, by the text's East Asian `face`, else the first that has it.
+    pub(super) fn with(&self, c: char, script: Script, face: u32) -> Option<usize> {
         let has = |at: &usize| {
             self.fonts.get(*at).is_some_and(|(_, font)| font.charmap().map_unicode(u32::from(c)).is_some())
         };
-        let own = self.fonts.iter().position(|(file, _)| file.name == FontFile::of(script, file.face).name);
+        let wanted = FontFile::of(script, face);
+        let own = self.fonts.iter().position(|(file, _)| *file == wanted);
         own.into_iter().chain(0..self.fonts.len()).find(has)
     }
 
@@ -123,7 +148,7 @@ mod tests {
     #[test]
     fn a_text_needs_the_fonts_of_its_scripts() {
         let names = |text: &str| {
-            let files = FontFile::needed(text).into_iter();
+            let files = FontFile::needed(text, &[]).into_iter();
             files.map(|file| format!("{} {}", file.name, file.face)).collect::<Vec<_>>()
         };
         assert_eq!(names("Álvaro"), ["NotoSans-Regular.ttf 0"]);
@@ -133,7 +158,7 @@ mod tests {
         assert_eq!(names("김철수")[0], "NotoSansCJK-Regular.ttc 1");
         assert_eq!(names("ᐊᓂᖅ")[0], "NotoSansCanadianAboriginal-Regular.ttf 0");
         assert_eq!(
-            FontFile::needed("محمد Ana")
+            FontFile::needed("محمد Ana", &[])
                 .iter()
                 .map(|file| (file.name.as_ref(), file.package()))
                 .collect::<Vec<_>>(),
@@ -146,6 +171,23 @@ mod tests {
         let mut fonts = Fonts::default();
         let file = FontFile::of(Script::Latin, 0);
         assert!(!fonts.add(file.clone(), b"no font".to_vec()) && !fonts.add(file, Vec::new()));
-        assert_eq!(fonts.with('a', Script::Latin), None);
+        assert_eq!(fonts.with('a', Script::Latin, 0), None);
+    }
+
+    #[test]
+    fn han_is_drawn_as_the_whole_text_is_written_then_as_the_languages_say() {
+        let face = |text: &str, languages: &[&str]| {
+            let languages: Vec<String> = languages.iter().map(|tag| (*tag).to_owned()).collect();
+            super::face(text, &languages)
+        };
+        assert_eq!(face("山田太郎", &[]), CHINESE);
+        assert_eq!(face("山田太郎", &["es", "ja", "zh"]), JAPANESE);
+        assert_eq!(face("山田さくら", &["zh"]), JAPANESE, "what is written says more than who reads it");
+        assert_eq!(face("김철수 金哲秀", &["ja"]), KOREAN);
+        assert_eq!(face("金哲秀", &["ko-KR"]), KOREAN);
+        assert_eq!(face("王小明", &["zh-Hant-HK", "ja"]), HONG_KONG);
+        assert_eq!(face("王小明", &["zh-TW"]), TRADITIONAL);
+        assert_eq!(face("王小明", &["zh-Hans", "ja"]), CHINESE);
+        assert_eq!(face("王小明", &["es"]), CHINESE);
     }
 }

@@ -194,9 +194,12 @@ impl Layout {
     #[must_use]
     pub fn fonts_needed(face: &CardFace, paper: &PaperProfile) -> Vec<FontFile> {
         let mut files: Vec<FontFile> = Vec::new();
-        for text in [&face.title, &face.name].into_iter().flatten() {
-            if codepage::printable(text, paper.code_page).is_none() {
-                for file in FontFile::needed(&codepage::clean(text)) {
+        let (title, name) = (face.title.as_deref(), face.name.as_deref());
+        for (text, languages) in [(title, &face.title_languages), (name, &face.name_languages)] {
+            if let Some(text) = text
+                && codepage::printable(text, paper.code_page).is_none()
+            {
+                for file in FontFile::needed(&codepage::clean(text), languages) {
                     if !files.contains(&file) {
                         files.push(file);
                     }
@@ -218,8 +221,9 @@ impl Layout {
         let clear = codepage::printable(&face.clear, None).ok_or(LayoutError::Clear)?;
         let columns = paper.width_dots.div_euclid(FONT_A_DOTS);
         let (mut ops, mut omitted) = (Vec::new(), Omitted::default());
-        omitted.title = text(&mut ops, face.title.as_deref(), (paper, fonts), true);
-        omitted.name = text(&mut ops, face.name.as_deref(), (paper, fonts), false);
+        let (title, name) = (face.title.as_deref(), face.name.as_deref());
+        omitted.title = text(&mut ops, (title, &face.title_languages), (paper, fonts), true);
+        omitted.name = text(&mut ops, (name, &face.name_languages), (paper, fonts), false);
         let fits =
             paper.width_dots.div_euclid(QR_SIDE_MODULES.saturating_add(QR_QUIET_MODULES.saturating_mul(2)));
         let module = paper.dots(QR_MODULE_UM).clamp(1, 16).min(fits);
@@ -325,10 +329,15 @@ impl Layout {
 }
 
 /// Adds the lines of a text; `true` if it had to be left out.
-fn text(ops: &mut Vec<Op>, text: Option<&str>, (paper, fonts): (&PaperProfile, &Fonts), large: bool) -> bool {
+fn text(
+    ops: &mut Vec<Op>,
+    (text, languages): (Option<&str>, &[String]),
+    (paper, fonts): (&PaperProfile, &Fonts),
+    large: bool,
+) -> bool {
     let Some(text) = text.filter(|text| !codepage::clean(text).is_empty()) else { return false };
     let Some(bytes) = codepage::printable(text, paper.code_page) else {
-        let drawn = letters(text, paper, fonts, large);
+        let drawn = letters((text, languages), paper, fonts, large);
         let omitted = drawn.is_none();
         ops.extend(drawn.into_iter().flatten().map(Op::Letters));
         return omitted;
@@ -345,9 +354,15 @@ fn text(ops: &mut Vec<Op>, text: Option<&str>, (paper, fonts): (&PaperProfile, &
 }
 
 /// The lines of a text as dots: twice as large if it shall be and then fits on one line; `None` if no font has it.
-fn letters(text: &str, paper: &PaperProfile, fonts: &Fonts, large: bool) -> Option<Vec<Bitmap>> {
+fn letters(
+    (text, languages): (&str, &[String]),
+    paper: &PaperProfile,
+    fonts: &Fonts,
+    large: bool,
+) -> Option<Vec<Bitmap>> {
     let em = paper.dots(LETTERS_EM_UM).max(1);
-    let drawn = |em, lines| lettering::lines(text, fonts, Size { em, width: paper.width_dots, lines });
+    let size = |em, lines| Size { em, width: paper.width_dots, lines };
+    let drawn = |em, lines| lettering::lines(text, languages, fonts, size(em, lines));
     let twice = || drawn(em.saturating_mul(2), 2).filter(|lines| lines.len() == 1);
     let lines = if large { twice() } else { None }.or_else(|| drawn(em, TEXT_LINES_MAX))?;
     let gap = paper.dots(LETTERS_GAP_UM);

@@ -6,7 +6,7 @@
 //! Bounds: of a text the first [`TEXT_CHARS_MAX`] characters are looked at, a line is as wide as the paper and [`BOX_EMS`] high at most.
 
 use super::codepage::clean;
-use super::fonts::Fonts;
+use super::fonts::{self, Fonts};
 use super::raster::Bitmap;
 use harfrust::{Buffer, Direction, ShapeOptions, ShaperFont, Tag};
 use skrifa::{DrawMemory, GlyphId, HintOptions, PathSink, RasterTarget, ScalerFont};
@@ -39,12 +39,13 @@ pub struct Size {
 
 /// The lines of a text as dots, each as small as its ink; `None` if there is no ink, or a character that no font has.
 ///
-/// Broken at spaces, or within a word that is longer than a line.
+/// Broken at spaces, or within a word that is longer than a line. `languages` say how Chinese characters are drawn where the text
+/// itself does not: tags as of RFC 5646, the likeliest first.
 #[must_use]
-pub fn lines(text: &str, fonts: &Fonts, size: Size) -> Option<Vec<Bitmap>> {
+pub fn lines(text: &str, languages: &[String], fonts: &Fonts, size: Size) -> Option<Vec<Bitmap>> {
     let text: String = clean(text).chars().take(TEXT_CHARS_MAX).collect();
     let level = BidiInfo::new(&text, None).paragraphs.first()?.level;
-    let shaper = Shaper { fonts, em: size.em, level };
+    let shaper = Shaper { fonts, face: fonts::face(&text, languages), em: size.em, level };
     let mut rest = text.as_str();
     let mut drawn = Vec::new();
     while !rest.is_empty() && drawn.len() < size.lines {
@@ -84,6 +85,8 @@ struct Run {
 
 struct Shaper<'a> {
     fonts: &'a Fonts,
+    /// The East Asian one, of the whole text.
+    face: u32,
     em: u16,
     /// Direction of the whole text: of what is neither, such as a space between two directions.
     level: Level,
@@ -142,7 +145,7 @@ impl Shaper<'_> {
             let script = if is_plain(&own) { before.or(first).unwrap_or(own) } else { own };
             // A mark or joiner is drawn with the letter that it stands on.
             let stays = last.as_ref().filter(|_| own == Script::Inherited).map(|last| last.font);
-            let font = stays.or_else(|| self.fonts.with(c, script))?;
+            let font = stays.or_else(|| self.fonts.with(c, script, self.face))?;
             match last {
                 Some(last) if last.script == script && last.font == font => last.range.end = end,
                 Some(_) | None => pieces.push(Run { range: start..end, script, font }),

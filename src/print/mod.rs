@@ -28,8 +28,12 @@ use zeroize::ZeroizeOnDrop;
 pub struct CardFace {
     /// The shop's name, printed large at the top.
     pub title: Option<String>,
+    /// The languages of the title, the likeliest first (RFC 5646): they draw Chinese characters each in their own way.
+    pub title_languages: Vec<String>,
     /// The customer's name, if the card shall bear it.
     pub name: Option<String>,
+    /// The same of the name.
+    pub name_languages: Vec<String>,
     /// The code for the QR symbol: 20 characters of QR's alphanumeric set (`0-9A-Z $%*+-./:`).
     pub letters: String,
     /// The same code as people read it, in groups; printed as text.

@@ -16,7 +16,7 @@ use super::{ERASED, KEYS, Vault, VaultError, fold};
 use crate::domain::event::VaultEvent;
 use crate::domain::id::CustomerNumber;
 use crate::domain::person::Person;
-use crate::log::{FoldError, Half, Log, OpenError, Read, Refused, Tx};
+use crate::log::{FoldError, Half, Log, OpenError, Read, Refused, Tx, Views};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -137,12 +137,17 @@ impl Vault {
     /// did not have: it was cut off between two steps, or brought back from an older copy. The views are then made anew.
     ///
     /// # Errors
-    /// A failing view or key file; [`VaultError::Renew`] where the log takes no writes.
+    /// A failing view or key file; [`VaultError::Renew`] where the log takes no writes. Over a damaged journal only where views
+    /// hold somebody who was erased long ago.
     pub fn settle_erasures(&self, log: &Log) -> Result<usize, VaultError> {
         if self.is_locked() {
             return Ok(0);
         }
         let views = log.views();
+        if let Some(why) = log.damaged() {
+            // What only the journal tells is left for when it is whole again; who is noted as ending is shown to nobody till then.
+            return self.none_is_back(&views, why).map(|()| 0);
+        }
         let mut count = self.settle_intended(&views)?;
         for erasure in self.lists.erasures() {
             let customer = erasure.customer;
@@ -160,6 +165,18 @@ impl Vault {
             self.renew(log)?;
         }
         Ok(count)
+    }
+
+    /// Refuses views that hold somebody who was erased for good, and the journal takes nothing: they are of an older store.
+    fn none_is_back(&self, views: &Views, why: &str) -> Result<(), VaultError> {
+        let renewed = |erasure: &Erasure| erasure.stage == Stage::Renewed;
+        for Erasure { customer, key, .. } in self.lists.erasures().into_iter().filter(renewed) {
+            let missing = views.get(ERASED, customer.0.as_bytes())?.is_none();
+            if missing && self.place_of(views, customer)? == Some(key) {
+                return Err(VaultError::Renew { why: why.to_owned() });
+            }
+        }
+        Ok(())
     }
 
     fn journal_again(&self, log: &Log, customer: CustomerNumber) -> Result<(), VaultError> {

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! Every hash is HMAC-SHA256 under a sub-key of its own (HKDF-SHA256, RFC 5869), cut to 16 bytes. Look-ups try the
-//! newest version, then older ones; what is written uses the newest. The second disk has a copy of both files (`second.rs`).
+//! newest version, then older ones; what is written uses the newest. The key beside can be changed too (`file.rs`). The second disk has a copy of both files (`second.rs`).
 
+mod file;
 mod second;
 
 pub use second::Joined;
@@ -18,26 +19,29 @@ pub use second::Joined;
 use super::files;
 use super::kek::{self, KEY_BYTES};
 use super::keys::{Fill, KeyError};
-use super::seal::{NONCE_BYTES, decrypt, encrypt};
 use crate::domain::code::{Alias, CardKey};
 use crate::domain::operator::{Operator, Pin};
 use crate::domain::person::Person;
-use chacha20poly1305::XChaCha20Poly1305;
+use file::{Ring, encode, key_path};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// Versions that a keyring holds at most; each unknown card is hashed under all of them.
+///
+/// None is ever dropped: a card that is not shown again stays under its version, marks of erased persons are only ever compared, and
+/// idempotency keys hold for ever. So there is an end, and it is told: at each change, by `ficha doctor` from [`VERSIONS_FEW`] left on, and by
+/// [`KeyError::Versions`].
 pub const VERSIONS_MAX: usize = 8;
 
-const MAGIC: [u8; 8] = *b"FICHARNG";
-const FORMAT: u16 = 1;
+/// So few further versions are worth a word.
+pub const VERSIONS_FEW: usize = 2;
+
 const VERSION_BYTES: usize = 4 + KEY_BYTES;
-const FILE_BYTES_MAX: u64 = 4096;
 const SALT: &[u8] = b"ficha keyring 1";
 
 /// A keyed hash. Says nothing without the keyring, and is personal data all the same: it goes when its customer goes.
@@ -123,7 +127,7 @@ impl Keyring {
     /// # Errors
     /// [`KeyError::AlreadyThere`] if there is a keyring; those of [`kek::create_key_file`] and [`Self::open`].
     pub fn create(folder: &Path, random: Fill) -> Result<Self, KeyError> {
-        let path = folder.join("keyring");
+        let path = file::path(folder);
         if path.exists() {
             return Err(KeyError::AlreadyThere { path });
         }
@@ -131,15 +135,14 @@ impl Keyring {
             Ok(()) | Err(KeyError::AlreadyThere { .. }) => {}
             Err(error) => return Err(error),
         }
-        let mut nonce = [0; NONCE_BYTES];
         let mut versions = Zeroizing::new([0; VERSION_BYTES]);
         if let Some((number, key)) = versions.split_first_chunk_mut::<4>() {
             *number = 1_u32.to_le_bytes();
             random(key).map_err(|source| KeyError::Random { source })?;
         }
-        random(&mut nonce).map_err(|source| KeyError::Random { source })?;
         let key = kek::read_own_key(&key_path(folder))?;
-        let file = encode(&key, &nonce, versions.as_slice()).ok_or(KeyError::Full { path: path.clone() })?;
+        let full = || KeyError::Full { path: path.clone() };
+        let file = encode(&key, versions.as_slice(), random)?.ok_or_else(full)?;
         files::create(&path, 0o600, &file)?;
         Self::open(folder)
     }
@@ -151,11 +154,8 @@ impl Keyring {
     /// copy. [`KeyError::WrongKey`], [`KeyError::HeaderDamaged`], [`KeyError::Version`], [`KeyError::Exposed`],
     /// [`KeyError::Malformed`], [`KeyError::Io`].
     pub fn open(folder: &Path) -> Result<Self, KeyError> {
-        let path = folder.join("keyring");
-        let file = read(&path)?;
-        let key = kek::read_own_key(&key_path(folder))?;
-        let opened = decode(&key, &file, &path)?;
-        let (versions, rest) = opened.as_chunks::<VERSION_BYTES>();
+        let ring = Ring::read(folder)?;
+        let (versions, rest) = ring.versions.as_chunks::<VERSION_BYTES>();
         let mut versions = versions.iter().filter_map(|bytes| {
             let (number, key) = bytes.split_first_chunk::<4>()?;
             Version::new(u32::from_le_bytes(*number), key)
@@ -163,7 +163,7 @@ impl Keyring {
         let (newest, older) = (versions.next(), versions.collect::<Vec<_>>());
         match newest {
             Some(newest) if older.len() < VERSIONS_MAX && rest.is_empty() => Ok(Self { newest, older }),
-            _ => Err(KeyError::HeaderDamaged { path }),
+            _ => Err(KeyError::HeaderDamaged { path: file::path(folder) }),
         }
     }
 
@@ -171,28 +171,29 @@ impl Keyring {
     /// old keyring or the new one. Gives its number.
     ///
     /// # Errors
-    /// [`KeyError::Full`] at [`VERSIONS_MAX`]; [`KeyError::Random`]; those of [`Self::open`].
+    /// [`KeyError::Versions`] at [`VERSIONS_MAX`]; [`KeyError::Random`]; those of [`Self::open`].
     pub fn rotate(folder: &Path, random: Fill) -> Result<u32, KeyError> {
-        let path = folder.join("keyring");
-        let ring = Self::open(folder)?;
-        let full = || KeyError::Full { path: path.clone() };
-        if ring.older.len().saturating_add(1) >= VERSIONS_MAX {
+        let keys = Self::open(folder)?;
+        let full = || KeyError::Versions { path: file::path(folder), max: VERSIONS_MAX };
+        if keys.versions() >= VERSIONS_MAX {
             return Err(full());
         }
-        let number = ring.newest().checked_add(1).ok_or_else(full)?;
+        let number = keys.newest().checked_add(1).ok_or_else(full)?;
         let mut key = Zeroizing::new([0; KEY_BYTES]);
-        let mut nonce = [0; NONCE_BYTES];
-        random(key.as_mut_slice())
-            .and_then(|()| random(&mut nonce))
-            .map_err(|source| KeyError::Random { source })?;
-        let wrapping = kek::read_own_key(&key_path(folder))?;
-        let older = decode(&wrapping, &read(&path)?, &path)?;
+        random(key.as_mut_slice()).map_err(|source| KeyError::Random { source })?;
+        let ring = Ring::read(folder)?;
         let mut versions = Zeroizing::new(Vec::with_capacity(VERSION_BYTES.saturating_mul(VERSIONS_MAX)));
         versions.extend_from_slice(&number.to_le_bytes());
         versions.extend_from_slice(key.as_slice());
-        versions.extend_from_slice(&older);
-        files::replace(&path, 0o600, &encode(&wrapping, &nonce, &versions).ok_or_else(full)?)?;
+        versions.extend_from_slice(&ring.versions);
+        file::replace(folder, &ring.key, &versions, random)?;
         Ok(number)
+    }
+
+    /// How many versions it has, of [`VERSIONS_MAX`].
+    #[must_use]
+    pub fn versions(&self) -> usize {
+        self.older.len().saturating_add(1)
     }
 
     /// Whether some hashes may be of an older version than the newest.
@@ -292,7 +293,7 @@ impl Keyring {
 /// Shows how many versions it has.
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keyring({} versions)", self.older.len().saturating_add(1))
+        write!(f, "Keyring({} versions)", self.versions())
     }
 }
 
@@ -374,49 +375,6 @@ fn sub_key(keys: &Hkdf<Sha256>, name: &[u8]) -> Option<Prepared> {
 fn measured(programme: &str) -> ([u8; 8], &[u8]) {
     let length = u64::try_from(programme.len()).unwrap_or(u64::MAX);
     (length.to_le_bytes(), programme.as_bytes())
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
-    files::read_private(path, 0o077, FILE_BYTES_MAX).map_err(|error| {
-        if let KeyError::Missing { path } = error { KeyError::NoKeyFile { path } } else { error }
-    })
-}
-
-fn key_path(folder: &Path) -> PathBuf {
-    folder.join("keyring.key")
-}
-
-fn head(nonce: &[u8; NONCE_BYTES]) -> Vec<u8> {
-    let mut bytes = Vec::from(MAGIC);
-    bytes.extend_from_slice(&FORMAT.to_le_bytes());
-    bytes.extend_from_slice(nonce);
-    bytes
-}
-
-fn encode(key: &[u8; KEY_BYTES], nonce: &[u8; NONCE_BYTES], versions: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = head(nonce);
-    bytes.extend(encrypt(&XChaCha20Poly1305::new(key.into()), nonce, &bytes, versions)?);
-    let sum = crc32fast::hash(&bytes);
-    bytes.extend_from_slice(&sum.to_le_bytes());
-    Some(bytes)
-}
-
-/// Damage shows in the checksum, another key in the seal.
-fn decode(key: &[u8; KEY_BYTES], file: &[u8], path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let damaged = || KeyError::HeaderDamaged { path: path.to_owned() };
-    let (bytes, sum) = file.split_last_chunk::<4>().ok_or_else(damaged)?;
-    let (magic, rest) = bytes.split_first_chunk::<8>().ok_or_else(damaged)?;
-    let (format, rest) = rest.split_first_chunk::<2>().ok_or_else(damaged)?;
-    let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>().ok_or_else(damaged)?;
-    if *sum != crc32fast::hash(bytes).to_le_bytes() || *magic != MAGIC {
-        return Err(damaged());
-    }
-    let found = u16::from_le_bytes(*format);
-    if found != FORMAT {
-        return Err(KeyError::Version { path: path.to_owned(), found });
-    }
-    let cipher = XChaCha20Poly1305::new(key.into());
-    decrypt(&cipher, nonce, &head(nonce), sealed).ok_or_else(|| KeyError::WrongKey { path: path.to_owned() })
 }
 
 #[cfg(test)]

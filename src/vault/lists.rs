@@ -203,6 +203,20 @@ mod tests {
     }
 
     #[test]
+    fn the_order_in_which_marks_were_made_is_in_no_file() {
+        let root = tempfile::tempdir().unwrap();
+        let file = |folder: &str, bytes: [u8; 3]| {
+            let folder = root.path().join(folder);
+            std::fs::create_dir(&folder).unwrap();
+            for byte in bytes {
+                Lists::open(&folder, None).unwrap().mark(&[Hash16([byte; 16])]).unwrap();
+            }
+            std::fs::read(folder.join("suppressed")).unwrap()
+        };
+        assert!(file("a", [1, 2, 3]) == file("b", [3, 1, 2]));
+    }
+
+    #[test]
     fn copies_that_differ_are_merged() {
         let root = tempfile::tempdir().unwrap();
         let (a, b) = (root.path().join("a"), root.path().join("b"));

@@ -35,6 +35,7 @@ mod consents;
 mod contacts;
 mod contests;
 mod credits;
+mod erasures;
 mod explain;
 mod held;
 mod import;
@@ -68,9 +69,9 @@ impl Clock for TestClock {
     }
 }
 
-/// Keeps the faces it is given, as paper would, until it is taken away.
+/// Keeps the faces it is given, as paper would, until it is taken away; and which jobs were to be taken back.
 #[derive(Default)]
-struct Tray(Mutex<Vec<CardFace>>, AtomicBool);
+struct Tray(Mutex<Vec<CardFace>>, AtomicBool, Mutex<Vec<JobId>>);
 
 impl Printers for Tray {
     fn list(&self) -> Vec<(PrinterName, String)> {
@@ -94,7 +95,8 @@ impl Printers for Tray {
         self.0.lock().unwrap().push(face);
         Ok(())
     }
-    fn cancel(&self, _: &PrinterName, _: JobId) -> Result<(), Refusal> {
+    fn cancel(&self, _: &PrinterName, job: JobId) -> Result<(), Refusal> {
+        self.2.lock().unwrap().push(job);
         Err(Refusal::new(RefusalCode::Conflict, "it is printed already"))
     }
 }

@@ -6,6 +6,7 @@ mod crash;
 mod damage;
 mod mend;
 mod model;
+mod over;
 mod renew;
 mod restore;
 mod second;

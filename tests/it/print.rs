@@ -23,7 +23,9 @@ const DIGITS: &str = "1234567890123456789012345697";
 pub(crate) fn face() -> CardFace {
     CardFace {
         title: Some("Ferretería Núñez".to_owned()),
+        title_languages: Vec::new(),
         name: Some("María José Ñandú".to_owned()),
+        name_languages: Vec::new(),
         letters: LETTERS.to_owned(),
         clear: "FA01-2345-6789-ABCD-EFGH".to_owned(),
         digits: DIGITS.to_owned(),

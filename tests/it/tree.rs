@@ -19,7 +19,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("metrics", &["domain"]),
     ("desk", &["store", "vault", "log", "identify", "decode", "metrics", "print", "domain"]),
     ("push", &["desk", "domain"]),
-    ("config", &["decode", "desk", "device", "identify", "metrics", "push", "vault", "domain"]),
+    ("config", &["decode", "desk", "device", "identify", "log", "metrics", "push", "vault", "domain"]),
     (
         "daemon",
         &[

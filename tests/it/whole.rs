@@ -5,6 +5,7 @@
 mod answers;
 mod cards;
 mod contact;
+mod damage;
 mod erasure;
 mod hindered;
 mod history;

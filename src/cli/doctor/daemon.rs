@@ -6,6 +6,7 @@ use super::{Finding, store};
 use crate::config::StoreSettings;
 use crate::metrics;
 use crate::push::client::{Client, ClientError};
+use crate::vault::keyring::{VERSIONS_FEW, VERSIONS_MAX};
 use serde_json::{Value, json};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -82,6 +83,23 @@ fn roles(socket: &Path, hello: &Value) -> Finding {
     Finding::ok("daemon", found)
 }
 
+/// The keyring's second copy, while it is not in step.
+fn keyring(status: &Value) -> Option<Finding> {
+    status.pointer("/store/keyring_copy")?;
+    let found = format!("is not in step: {}", at(status, "/store/keyring_copy_why"));
+    Some(Finding::wrong("keyring copy", found, "mount its disk, or look at `[vault] second_dir`"))
+}
+
+/// How many versions of the keys of hashes there are, where few more can be made.
+fn versions(status: &Value) -> Option<Finding> {
+    let made = usize::try_from(status.pointer("/keys/keyring_versions")?.as_u64()?).ok()?;
+    let left = VERSIONS_MAX.saturating_sub(made);
+    let found =
+        format!("{made} of {VERSIONS_MAX} versions of the keys of hashes are made, {left} more can be");
+    let mend = "keep `ficha vault rotate --keyring` for when they are known to somebody";
+    (left <= VERSIONS_FEW).then(|| Finding::note("keyring", found, mend))
+}
+
 /// What `status` tells, as findings.
 fn parts(status: &Value, settings: &StoreSettings) -> Vec<Finding> {
     let why = at(status, "/store/why");
@@ -91,9 +109,11 @@ fn parts(status: &Value, settings: &StoreSettings) -> Vec<Finding> {
             let far = progress(status).map(|far| format!(": {far}")).unwrap_or_default();
             Finding::note("store", format!("still opening{far}; products pass"), "ficha status")
         }
-        "read_only" => {
-            Finding::wrong("store", format!("takes no writes: {why}"), "df -h; sudo systemctl restart fichad")
-        }
+        "read_only" => Finding::wrong(
+            "store",
+            format!("takes no writes: {why}"),
+            "df -h; sudo systemctl restart fichad; ficha store verify",
+        ),
         state => Finding::wrong("store", format!("{state}: {why}"), "journalctl --unit fichad"),
     };
     let why = at(status, "/store/second_copy_why");
@@ -132,6 +152,8 @@ fn parts(status: &Value, settings: &StoreSettings) -> Vec<Finding> {
     let mut findings = vec![opened, vault];
     findings.extend(views(status));
     findings.extend(copy);
+    findings.extend(keyring(status));
+    findings.extend(versions(status));
     findings.extend(operators(get(status, "operators")));
     let (readers, printers) = (rows(status, "/readers"), rows(status, "/printers"));
     if readers.is_empty() {
@@ -200,14 +222,24 @@ mod tests {
     #[test]
     fn what_is_wrong_is_found_and_has_its_cure() {
         let bad = json!({
-            "store": { "state": "read_only", "why": "disk full", "second_copy": "absent" }, "vault": "locked",
+            "store": { "state": "read_only", "why": "disk full", "second_copy": "absent", "keyring_copy": "pending" }, "vault": "locked",
             "readers": [{ "reader": "a", "state": "away", "why": "no such device" }, { "reader": "b", "state": "reading" }],
             "operators": { "required": true, "active": 0 },
             "printers": [{ "printer": "x", "condition": "paper_out" }, { "printer": "y", "condition": "paper_near_end" }],
         });
         let findings = parts(&bad, &StoreSettings::default());
-        assert_eq!(wrong(&findings), ["store", "vault", "second copy", "operators", "reader", "printer"]);
+        assert_eq!(
+            wrong(&findings),
+            ["store", "vault", "second copy", "keyring copy", "operators", "reader", "printer"]
+        );
         assert!(findings.iter().all(|finding| finding.mend.is_some() || finding.level == Level::Ok));
+        let keyring = |made: usize| {
+            let status = json!({ "store": { "state": "open" }, "keys": { "keyring_versions": made } });
+            versions(&status).map(|finding| (finding.level, finding.found))
+        };
+        assert_eq!(keyring(VERSIONS_MAX - VERSIONS_FEW - 1), None);
+        let (level, found) = keyring(VERSIONS_MAX).unwrap();
+        assert!(level == Level::Note && found.contains("0 more"), "{found}");
         let views = |views: &str| {
             let progress = json!({ "half": "neutral", "records": 3, "of": 9 });
             let store =

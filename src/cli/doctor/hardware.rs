@@ -287,8 +287,9 @@ fn letters(host: &Host, config: &Config) -> Option<Finding> {
     }
     let wanted =
         [("other letters than those of `code_page`", "A"), ("Chinese, Japanese and Korean", "\u{738b}")];
-    let files =
-        wanted.iter().filter_map(|(of, letter)| Some((of, FontFile::needed(letter).into_iter().next()?)));
+    let files = wanted
+        .iter()
+        .filter_map(|(of, letter)| Some((of, FontFile::needed(letter, &[]).into_iter().next()?)));
     let missing: Vec<(&&str, FontFile)> =
         files.filter(|(_, file)| fonts::find(&host.root, &file.name).is_none()).collect();
     if missing.is_empty() {

@@ -27,6 +27,8 @@ pub(super) struct Found {
     mended: u64,
     /// Whether the locked vault lacks what was written shortly before the last end: cards of then are not known.
     pub(super) vault_behind: bool,
+    /// Whether the views of a damaged journal may lack what was written to it: what they do not hold is not known.
+    pub(super) journal_behind: bool,
     /// Since when the clock is behind the last write, as the last write's time in microseconds.
     pub(super) clock_behind: Option<i64>,
 }
@@ -39,6 +41,7 @@ impl Default for Found {
             views: VIEWS_OK,
             mended: 0,
             vault_behind: false,
+            journal_behind: false,
             clock_behind: None,
         }
     }
@@ -67,8 +70,11 @@ impl Found {
         };
         let behind = health.last_at_us.saturating_sub(at.0) > CLOCK_BEHIND_US;
         let clock_behind = behind.then_some(health.last_at_us);
-        let vault_behind = health.behind.contains(&Half::Personal);
-        Self { read_only, second, views, mended: health.mended.0, vault_behind, clock_behind }
+        // The neutral half has no lock.
+        let journal_behind = health.behind.contains(&Half::Neutral);
+        let vault_behind = health.behind.contains(&Half::Personal) && !journal_behind;
+        let mended = health.mended.0;
+        Self { read_only, second, views, mended, vault_behind, journal_behind, clock_behind }
     }
 
     /// Says in the log what is `new`, and gives whether anything is that registers are told.
@@ -101,6 +107,11 @@ impl Found {
         }
         if let (true, Some(Rebuilt { half, why, records })) = (self.mended != new.mended, &health.mended.1) {
             tracing::warn!(half = half.name(), why, records, "views that were damaged were built anew");
+        }
+        if new.journal_behind && !self.journal_behind {
+            tracing::warn!(
+                "what the views do not hold may all the same be in the damaged journal: such cards are unavailable"
+            );
         }
         let fell = self.vault_behind != new.vault_behind;
         if fell && new.vault_behind {

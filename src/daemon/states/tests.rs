@@ -56,6 +56,25 @@ fn a_store_that_takes_no_writes_any_more_is_told_once() {
 }
 
 #[test]
+fn a_keyring_copy_that_is_pending_is_told_until_it_is_in_step() {
+    let (hub, till) = hub();
+    let states = States::new(Arc::clone(&hub));
+    states.store_opened(false);
+    assert!(states.keyring_is_due(), "never compared");
+    let before = count(&hub, &till);
+    let pending = SecondCopy::Pending { why: "not mounted".to_owned() };
+    for _ in 0..3 {
+        states.keyring(pending.clone());
+        assert!(states.keyring_is_due());
+    }
+    assert_eq!(count(&hub, &till), before + 2, "told once");
+    assert_eq!(states.store().get("keyring_copy_why"), Some(&json!("not mounted")));
+    states.keyring(SecondCopy::InStep);
+    assert_eq!(count(&hub, &till), before + 4);
+    assert!(!states.keyring_is_due() && !states.store().contains_key("keyring_copy"));
+}
+
+#[test]
 fn damaged_views_are_told_until_they_are_built_anew() {
     let (hub, till) = hub();
     let states = States::new(Arc::clone(&hub));

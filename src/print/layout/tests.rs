@@ -5,7 +5,9 @@ use super::*;
 fn face(name: &str) -> CardFace {
     CardFace {
         title: Some("Ferretería Núñez".to_owned()),
+        title_languages: Vec::new(),
         name: Some(name.to_owned()),
+        name_languages: Vec::new(),
         letters: "FA0123456789ABCDEFGH".to_owned(),
         clear: "FA01-2345-6789-ABCD-EFGH".to_owned(),
         digits: "0123456789012345678901234567".to_owned(),

@@ -8,7 +8,7 @@ const FOLDERS: [&str; 2] = ["/usr/share/fonts/truetype/noto", "/usr/share/fonts/
 
 fn fonts(text: &str) -> Fonts {
     let mut fonts = Fonts::default();
-    for file in FontFile::needed(text) {
+    for file in FontFile::needed(text, &[]) {
         let found = FOLDERS.iter().find_map(|folder| fs::read(format!("{folder}/{}", file.name)).ok());
         let bytes = found.unwrap_or_else(|| panic!("{} is not here: install {}", file.name, file.package()));
         assert!(fonts.add(file, bytes));
@@ -19,7 +19,7 @@ fn fonts(text: &str) -> Fonts {
 fn shaped(text: &str) -> Line {
     let fonts = fonts(text);
     let level = BidiInfo::new(text, None).paragraphs.first().unwrap().level;
-    Shaper { fonts: &fonts, em: 30, level }.shape(text).unwrap()
+    Shaper { fonts: &fonts, face: fonts::face(text, &[]), em: 30, level }.shape(text).unwrap()
 }
 
 /// The characters that the glyphs come from, left to right.
@@ -29,7 +29,7 @@ fn seen(text: &str) -> String {
 }
 
 fn drawn(text: &str, size: Size) -> Vec<Bitmap> {
-    lines(text, &fonts(text), size).unwrap()
+    lines(text, &[], &fonts(text), size).unwrap()
 }
 
 fn black(bitmap: &Bitmap) -> usize {
@@ -102,11 +102,11 @@ fn an_accent_is_more_ink_than_none() {
 
 #[test]
 fn what_no_font_has_is_refused_whole() {
-    assert_eq!(lines("Ana 😀", &fonts("Ana"), NAME), None);
-    assert_eq!(lines("王小明", &fonts("Ana"), NAME), None);
-    assert_eq!(lines("Ana", &Fonts::default(), NAME), None);
+    assert_eq!(lines("Ana 😀", &[], &fonts("Ana"), NAME), None);
+    assert_eq!(lines("王小明", &[], &fonts("Ana"), NAME), None);
+    assert_eq!(lines("Ana", &[], &Fonts::default(), NAME), None);
     for nothing in ["", " \n", "\u{200d}"] {
-        assert_eq!(lines(nothing, &fonts("Ana"), NAME), None);
+        assert_eq!(lines(nothing, &[], &fonts("Ana"), NAME), None);
     }
 }
 
@@ -123,7 +123,7 @@ fn a_long_text_breaks_at_spaces_then_anywhere_and_ends() {
     // Six letters of 30 dots in 200; a letter is never cut in two.
     assert_eq!(drawn(&"王".repeat(20), narrow)[0], drawn("王王王王王王", narrow)[0]);
     // A paper narrower than a letter.
-    assert_eq!(lines("王", &fonts("王"), Size { width: 20, ..NAME }), None);
+    assert_eq!(lines("王", &[], &fonts("王"), Size { width: 20, ..NAME }), None);
 }
 
 #[test]

@@ -9,12 +9,12 @@
 
 use super::super::keys::second::is_bare;
 use super::super::keys::{KEY_FILE, KeyError};
-use super::{Keyring, decode, files, kek, key_path, read};
+use super::file::{Ring, key_path, path};
+use super::{Keyring, files, kek};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use zeroize::Zeroizing;
 
 /// What came of comparing the two places.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,22 +34,7 @@ pub enum Joined {
     },
 }
 
-/// A whole keyring, as its two files have it.
-struct Ring {
-    key: Zeroizing<[u8; kek::KEY_BYTES]>,
-    file: Vec<u8>,
-    versions: Zeroizing<Vec<u8>>,
-}
-
 impl Ring {
-    fn read(folder: &Path) -> Result<Self, KeyError> {
-        let path = folder.join("keyring");
-        let file = read(&path)?;
-        let key = kek::read_own_key(&key_path(folder))?;
-        let versions = decode(&key, &file, &path)?;
-        Ok(Self { key, file, versions })
-    }
-
     /// Whether it has all of the other's versions, and more. Newer ones stand before older ones.
     fn continues(&self, other: &Self) -> bool {
         self.versions.len() > other.versions.len() && self.versions.ends_with(&other.versions)
@@ -66,7 +51,7 @@ impl Ring {
         if kek::read_own_key(&key_path(folder)).ok().is_none_or(|key| key != self.key) {
             files::replace(&key_path(folder), 0o400, self.key.as_slice())?;
         }
-        files::replace(&folder.join("keyring"), 0o600, &self.file)
+        files::replace(&path(folder), 0o600, &self.file)
     }
 }
 
@@ -94,7 +79,13 @@ impl Keyring {
             return Ok(Joined::Pending { why });
         }
         match (ours, Ring::read(second)) {
-            (Ok(ours), Ok(theirs)) if ours.versions == theirs.versions => Ok(Joined::InStep),
+            (Ok(ours), Ok(theirs)) if ours.versions == theirs.versions && ours.key == theirs.key => {
+                Ok(Joined::InStep)
+            }
+            // The key that wraps them was changed.
+            (Ok(ours), Ok(theirs)) if ours.versions == theirs.versions => {
+                Ok(written(&ours, second, Joined::Second))
+            }
             (Ok(ours), Ok(theirs)) if theirs.continues(&ours) => theirs.write(folder).map(|()| Joined::First),
             (Ok(ours), Ok(theirs)) if ours.continues(&theirs) => Ok(written(&ours, second, Joined::Second)),
             (Ok(_), Ok(_)) => {

@@ -22,7 +22,11 @@ fn with_versions(folder: &Path, versions: &[(u32, [u8; KEY_BYTES])]) -> Keyring 
     let key = kek::read_own_key(&key_path(folder)).unwrap();
     let plain: Vec<u8> =
         versions.iter().flat_map(|(number, key)| [number.to_le_bytes().as_slice(), key].concat()).collect();
-    fs::write(folder.join("keyring"), encode(&key, &[5; NONCE_BYTES], &plain).unwrap()).unwrap();
+    let fives = |bytes: &mut [u8]| {
+        bytes.fill(5);
+        Ok(())
+    };
+    fs::write(folder.join("keyring"), encode(&key, &plain, fives).unwrap().unwrap()).unwrap();
     Keyring::open(folder).unwrap()
 }
 
@@ -137,4 +141,46 @@ fn a_change_of_the_keyring_cut_off_at_any_operation_leaves_the_old_one_or_the_ne
             Keyring::open(folder.path()).unwrap().card_hashes(&card(1)).contains(&before.card_hash(&card(1)))
         );
     }
+}
+
+#[test]
+fn a_change_of_the_key_around_it_cut_off_at_any_operation_leaves_a_keyring_that_opens() {
+    for operations in 0.. {
+        let folder = tempfile::tempdir().unwrap();
+        let before = Keyring::create(folder.path(), os_random).unwrap().card_hashes(&card(1));
+        let old = fs::read(key_path(folder.path())).unwrap();
+        let hashes = || Keyring::open(folder.path()).unwrap().card_hashes(&card(1));
+        let (done, whole) = files::cut::after(operations, || Keyring::rewrap(folder.path(), os_random));
+        assert!(hashes() == before, "{operations}");
+        if !whole {
+            // What the next start does, and then it is given again.
+            Keyring::finish_rewrap(folder.path()).unwrap();
+            assert!(hashes() == before, "{operations}");
+            Keyring::rewrap(folder.path(), os_random).unwrap();
+        }
+        assert!(hashes() == before && fs::read(key_path(folder.path())).unwrap() != old);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside");
+        // Whoever has the old key has nothing of it.
+        files::replace(&key_path(folder.path()), 0o400, &old).unwrap();
+        assert!(matches!(Keyring::open(folder.path()), Err(KeyError::WrongKey { .. })));
+        if whole {
+            return done.unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_keyring_that_takes_no_more_versions_says_so_and_how_many_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut keys = Keyring::create(folder.path(), os_random).unwrap();
+    let first = keys.card_hash(&card(1));
+    while keys.versions() < VERSIONS_MAX {
+        Keyring::rotate(folder.path(), os_random).unwrap();
+        keys = Keyring::open(folder.path()).unwrap();
+    }
+    let error = Keyring::rotate(folder.path(), os_random).unwrap_err();
+    assert!(matches!(error, KeyError::Versions { max: VERSIONS_MAX, .. }), "{error}");
+    Keyring::rewrap(folder.path(), os_random).unwrap();
+    let keys = Keyring::open(folder.path()).unwrap();
+    assert!(keys.versions() == VERSIONS_MAX && keys.card_hashes(&card(1)).contains(&first));
 }

@@ -94,6 +94,18 @@ pub enum KeyError {
         /// The key file.
         path: PathBuf,
     },
+    /// The keys of hashes can be changed no more; the key that wraps them can.
+    #[error(
+        "{} has {max} versions of the keys of hashes, the most there are, and none can go: cards, marks of erased persons and requests may be hashed with any; \
+         `ficha vault rotate --keyring-key` changes the key that wraps them",
+        .path.display()
+    )]
+    Versions {
+        /// The keyring.
+        path: PathBuf,
+        /// How many it holds at most.
+        max: usize,
+    },
     /// Check the disk, then restart; keys can still be read.
     #[error("{} is no longer written, because an earlier write failed: check the disk, then restart", .path.display())]
     Stopped {

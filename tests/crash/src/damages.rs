@@ -1,8 +1,9 @@
 //! Damage to the files of a small store, one thing at a time: then the daemon shows the same state, or says what is wrong.
 //!
 //! Three ends are good. *Same*: everything is as before, and nobody had to do anything. *Mended*: everything is as before, the log
-//! names the file that was mended, and the next start finds nothing any more. *Told*: the store does not open and says which
-//! file is damaged, and with that file put back everything is as before; or it opens, everything that it shows is as before,
+//! names the file that was mended, and the next start finds nothing any more. *Told*: the store does not open, or opens over its views
+//! and takes no writes (what it shows is as before, what it does not show is refused, no journal is changed), and says which file is damaged, and with that file put
+//! back everything is as before; or it opens, everything that it shows is as before,
 //! what it does not show is refused in words, and log or `ficha store verify` name the file. Everything is what [`judge`]
 //! looks at. Also *told* is what is named at each start, and harms nothing. A state that differs, and damage that stays and that nobody names, are failures; so is a daemon that does
 //! not come up at all, for products must pass.
@@ -33,6 +34,8 @@ const ANSWERS_AFTER: usize = 150;
 const CUTS: usize = 4;
 /// Pairs of files that are swapped although they are neither in one folder nor of one name.
 const SWAPS: usize = 40;
+/// Flips of each journal's segment in both copies at once.
+const BOTH: usize = 2;
 /// Of so many flips of a file the daemon is started on one. The others are looked at without it first, and it is started only on those
 /// that leave anything but the same state.
 const FLIPS_FOR_A_START: usize = 16;
@@ -40,11 +43,35 @@ const FLIPS_FOR_A_START: usize = 16;
 /// One thing that is done to a store.
 #[derive(Clone, Debug)]
 enum Damage {
-    Bit { file: PathBuf, at: usize, mask: u8 },
-    Byte { file: PathBuf, at: usize, to: u8 },
-    Truncated { file: PathBuf, length: usize },
-    Removed { file: PathBuf },
-    Swapped { one: PathBuf, other: PathBuf },
+    Bit {
+        file: PathBuf,
+        at: usize,
+        mask: u8,
+    },
+    Byte {
+        file: PathBuf,
+        at: usize,
+        to: u8,
+    },
+    Truncated {
+        file: PathBuf,
+        length: usize,
+    },
+    Removed {
+        file: PathBuf,
+    },
+    Swapped {
+        one: PathBuf,
+        other: PathBuf,
+    },
+    /// The same bit of a journal in both copies, found by a scrub: the half's checkpoint is gone, so that the next start reads all.
+    Both {
+        file: PathBuf,
+        copy: PathBuf,
+        checkpoint: PathBuf,
+        at: usize,
+        mask: u8,
+    },
 }
 
 /// A damage, and whether the daemon is started on it whatever the files show.
@@ -170,6 +197,7 @@ fn cases(root: &Path, flips: usize, dice: &mut Dice) -> anyhow::Result<Vec<Case>
         let truncated = truncated.into_iter().map(|length| Damage::Truncated { file: file.clone(), length });
         cases.extend(truncated.map(started));
         cases.push(started(Damage::Removed { file: file.clone() }));
+        cases.extend(in_both(root, file, &filled, dice).into_iter().map(started));
     }
     let pairs = files
         .iter()
@@ -184,6 +212,22 @@ fn cases(root: &Path, flips: usize, dice: &mut Dice) -> anyhow::Result<Vec<Case>
         cases.push(Case { damage, start: true });
     }
     Ok(cases)
+}
+
+/// Damage to a segment that its second copy has too.
+fn in_both(root: &Path, file: &Path, filled: &[usize], dice: &mut Dice) -> Vec<Damage> {
+    let half = file.parent().filter(|folder| folder.ends_with("journal")).and_then(Path::parent);
+    let (Some(half), Ok(below)) = (half, file.strip_prefix("state")) else { return Vec::new() };
+    let copy = Path::new("second").join(below);
+    if !root.join(&copy).exists() || file.extension().is_none_or(|ending| ending != "seg") {
+        return Vec::new();
+    }
+    let flip = |_| {
+        let (at, mask) = (*dice.pick(filled)?, 1 << dice.below(8));
+        let checkpoint = half.join("CHECKPOINT");
+        Some(Damage::Both { file: file.to_owned(), copy: copy.clone(), checkpoint, at, mask })
+    };
+    (0..BOTH).filter_map(flip).collect()
 }
 
 /// Every file below `root`, by its path from there.
@@ -207,6 +251,7 @@ impl Damage {
                 vec![file]
             }
             Self::Swapped { one, other } => vec![one, other],
+            Self::Both { file, copy, checkpoint, .. } => vec![file, copy, checkpoint],
         }
     }
 
@@ -229,6 +274,11 @@ impl Damage {
                 let (one_bytes, other_bytes) = (fs::read(root.join(one))?, fs::read(root.join(other))?);
                 change(one, &|bytes| bytes.clone_from(&other_bytes))?;
                 change(other, &|bytes| bytes.clone_from(&one_bytes))
+            }
+            Self::Both { file, copy, checkpoint, at, mask } => {
+                change(file, &|bytes| bytes[*at] ^= mask)?;
+                change(copy, &|bytes| bytes[*at] ^= mask)?;
+                Ok(fs::remove_file(root.join(checkpoint))?)
             }
         }
     }

@@ -24,7 +24,9 @@ pub(crate) fn run(data: &[u8]) {
 fn job(number: u128) -> Job {
     let face = CardFace {
         title: None,
+        title_languages: Vec::new(),
         name: None,
+        name_languages: Vec::new(),
         letters: "FA0123456789ABCDEFGH".to_owned(),
         clear: "FA01-2345-6789-ABCD-EFGH".to_owned(),
         digits: "1234567890123456789012345697".to_owned(),

@@ -135,7 +135,7 @@ fn segments_that_no_longer_hang_together_are_seen_without_reading_them() {
     fs::rename(&first, &aside).unwrap();
     fs::rename(&second, &first).unwrap();
     fs::rename(&aside, &second).unwrap();
-    assert!(matches!(bench.open_at(bench.path()), Err(OpenError::Damaged { .. })));
+    expect_damage(bench.open_at(bench.path()), &first, Some(0));
 }
 
 /// What every file below a folder holds.

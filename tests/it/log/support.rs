@@ -1,8 +1,8 @@
 //! A small vocabulary of events, a state folder, and ways to hurt it.
 
 use fichad::log::{
-    Committed, Fold, FoldError, Folds, Half, Log, Meta, OpenError, OpenReport, Read, ReadWrite, Refused,
-    Settings, Tx, UtcUs, VALUE_BYTES_MAX, View,
+    Committed, Fold, FoldError, Folds, Half, HealthState, Log, Meta, OpenError, OpenReport, Read, ReadWrite,
+    Refused, Settings, Tx, UtcUs, VALUE_BYTES_MAX, View,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -315,6 +315,12 @@ pub(super) fn expect_damage(opened: Result<(Log, OpenReport), OpenError>, at: &P
             assert!(near.is_none_or(|near| near == offset), "{what}: at {offset}, not {near:?}");
         }
         Err(error) => panic!("{error}"),
-        Ok(_) => panic!("opened all the same"),
+        // Over the views alone.
+        Ok((log, _)) => {
+            let HealthState::ReadOnly { why } = log.health().state else { panic!("opened all the same") };
+            let named = format!("{} is damaged at byte ", at.display());
+            let offset = why.split_once(&named).and_then(|(_, more)| more.split(':').next()?.parse().ok());
+            assert!(offset.is_some() && near.is_none_or(|near| offset == Some(near)), "{why}");
+        }
     }
 }

@@ -1,10 +1,14 @@
 //! The views: rebuilt, caught up, or left behind.
 
 use super::support::*;
-use fichad::log::{FoldError, Half, HealthState, Log, Read, Refused, SecondCopy, VALUE_BYTES_MAX, ViewError};
+use fichad::log::{
+    Building, FoldError, Half, HealthState, Log, Progress, Read, Refused, SecondCopy, VALUE_BYTES_MAX,
+    ViewError,
+};
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 #[test]
@@ -191,4 +195,30 @@ fn a_long_value_is_read_whole_while_it_is_replaced_and_leaves_no_parts() {
     write(&log, &[(Half::Neutral, "clear long")]).unwrap();
     let left = log.views().digest(Half::Neutral).unwrap().entries;
     assert_eq!(left, u64::try_from(dump(&log.views(), Half::Neutral).len()).unwrap());
+}
+
+#[test]
+fn how_far_a_half_is_that_is_brought_up_when_unlocked_is_told() {
+    let bench = Bench::new();
+    let (log, _) = bench.open();
+    for event in ["put a 1", "put b 2", "gate", "put c 3"] {
+        write(&log, &[(Half::Personal, event)]).unwrap();
+    }
+    let crashed = folder();
+    copy_dir(bench.path(), crashed.path());
+    log.close();
+    bench.personal.locked.store(true, Ordering::Relaxed);
+    let progress = Arc::new(Progress::default());
+    let (settings, hold) = (bench.settings(crashed.path()), fichad::log::hold(crashed.path()).unwrap());
+    let opened = Log::open_telling(hold, settings, bench.folds(), Arc::new(|| 0), Arc::clone(&progress));
+    let (log, report) = opened.unwrap();
+    assert_eq!((report.behind, progress.now()), (vec![Half::Personal], None));
+    bench.personal.locked.store(false, Ordering::Relaxed);
+    let ((came, wait), (go, gone_on)) = (mpsc::sync_channel(0), mpsc::sync_channel(0));
+    *bench.personal.gate.lock().unwrap() = Some((came, gone_on));
+    let caught_up = log.unlock_catch_up().unwrap();
+    wait.recv().unwrap();
+    assert_eq!(progress.now(), Some(Building { half: Half::Personal, done: 3, of: 4 }));
+    go.send(()).unwrap();
+    assert_eq!((caught_up.wait().unwrap().value, progress.now()), (4, None));
 }

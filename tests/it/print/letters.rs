@@ -82,7 +82,7 @@ fn a_page_that_has_the_letters_prints_them_itself() {
 }
 
 /// One of each kind: glyf and CFF outlines, one that stacks, one that joins.
-static FONTS: LazyLock<Fonts> = LazyLock::new(|| fonts::read(&FontFile::needed("Aकع王")));
+static FONTS: LazyLock<Fonts> = LazyLock::new(|| fonts::read(&FontFile::needed("Aकع王", &[])));
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
@@ -102,4 +102,25 @@ proptest! {
         let (page, _) = print_with(&face, &paper, &FONTS, Model { width_dots: width, ..Model::FULL }, false);
         prop_assert_eq!(read_qr(&page.to_bitmap(width)), [LETTERS]);
     }
+}
+
+/// The Chinese character for "bone": its upper part bends to the other side in Japanese.
+#[test]
+fn a_chinese_name_under_a_japanese_title_is_drawn_as_chinese() {
+    let paper = PaperProfile::default();
+    let card = |languages: &[&str]| {
+        let mut face = face();
+        (face.title, face.name) = (Some("さくら堂".to_owned()), Some("骨".to_owned()));
+        face.name_languages = languages.iter().map(|tag| (*tag).to_owned()).collect();
+        let fonts = fonts::read(&Layout::fonts_needed(&face, &paper));
+        let (page, omitted) = print_with(&face, &paper, &fonts, Model::FULL, false);
+        assert_eq!(omitted.texts(), [""; 0]);
+        drawn(&page)
+    };
+    let alone = card(&[]);
+    assert!(
+        alone == card(&["zh"]) && alone == card(&["es", "zh-Hans"]),
+        "the title says nothing about the name"
+    );
+    assert!(alone != card(&["ja"]) && card(&["ja"]) == card(&["es", "ja", "zh"]));
 }

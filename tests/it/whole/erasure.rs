@@ -307,7 +307,11 @@ fn nothing_is_left_and_nothing_leads_to_the_number() {
     // The others are as they were.
     scanner.scan(&[&kept_letters]);
     assert_eq!(event(&mut register, "identified")["file"]["customer"], kept);
-    fichad.stop();
+    let log = fichad.stop();
+    let line = log.lines().find(|line| line.contains("a customer was erased")).expect("a line of the log");
+    let number = victim.number.as_str().unwrap();
+    let who = format!("who={}", nix::unistd::getuid());
+    assert!([number, "purpose=Request", &who].iter().all(|part| line.contains(part)), "{line}");
     attack(&bench.state(), &victim);
     attack_copy(&disk, &bench.state(), &victim);
 }

@@ -206,13 +206,24 @@ fn the_wrong_vault_key_is_told_and_changes_nothing() {
 #[test]
 fn a_second_daemon_on_one_folder_is_told_and_the_first_goes_on() {
     let (bench, other) = (Bench::new(), Bench::new());
+    let disk = tempfile::tempdir().unwrap();
+    for daemon in [&bench, &other] {
+        daemon.drop_in(&format!("[vault]\nsecond_dir = \"{}\"\n", disk.path().display()));
+    }
     let mut scanner = Scanner::new();
     let (fichad, mut register) = bench.one_till(&scanner);
     let (who, _, letters) = customer(&mut register);
+    until("the second copies are made", || {
+        register.call("status", json!({})).unwrap()["keys"]["second_copy"] == "in_step"
+    });
+    // Something that a start puts right: this one must not, for the folder is not its own.
+    let copy = disk.path().join("keyring/keyring");
+    std::fs::remove_file(&copy).unwrap();
     let mut second = Scanner::new();
     other.configure(&one_till(&second));
     std::os::unix::fs::symlink(bench.state(), other.state()).unwrap();
     products_pass(&other, &mut second, &letters, "held by another process").stop();
+    assert!(!copy.exists(), "keys were written by a daemon that does not hold the folder");
     scanner.scan(&[&letters, PRODUCT]);
     assert_eq!(event(&mut register, "identified")["file"]["name"], "Ana Example");
     assert_eq!(event(&mut register, "scan")["scan_data"], PRODUCT);

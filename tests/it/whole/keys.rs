@@ -86,3 +86,82 @@ fn a_lost_key_file_comes_back_from_the_second_disk() {
     fichad.stop();
     assert!(fs::read(bench.state().join("keys")).unwrap() == fs::read(disk.join("keys")).unwrap());
 }
+
+#[test]
+fn a_keyring_whose_second_disk_was_away_is_copied_when_it_is_back_and_told_until_then() {
+    let (bench, scanner) = (Bench::new(), Scanner::new());
+    let disk = bench.state().with_file_name("second");
+    // The vault is locked, too: the keyring opens by a key of its own.
+    bench.configure(&format!("{}[vault]\nsecond_dir = \"{}\"\n", one_till(&scanner), disk.display()));
+    let fichad = bench.start();
+    fichad.open("till-1");
+    fichad.stop();
+    fs::remove_file(bench.state().join("vault.key")).unwrap();
+    let fichad = bench.start();
+    let mut register = fichad.register("till-1");
+    let status = store_settled(&mut register);
+    assert_eq!(status["vault"], "locked");
+    let told = |register: &mut Client| register.call("status", json!({})).unwrap()["store"].clone();
+    until("it is told", || told(&mut register)["keyring_copy"] == "pending");
+    let why = told(&mut register)["keyring_copy_why"].clone();
+    assert!(why.as_str().unwrap().contains(disk.to_str().unwrap()), "{why}");
+    let hello = register.call("hello", json!({})).unwrap();
+    assert_eq!(hello["states"]["store"]["keyring_copy_why"], why, "who connects now is told the same");
+    fs::create_dir(&disk).unwrap();
+    until("it is copied", || told(&mut register)["keyring_copy"] == Value::Null);
+    for file in ["keyring", "keyring.key"] {
+        let file = Path::new("keyring").join(file);
+        assert!(fs::read(bench.state().join(&file)).unwrap() == fs::read(disk.join(&file)).unwrap());
+    }
+    let log = fichad.stop();
+    assert_eq!(log.matches("keyring's second copy is pending").count(), 1, "told once: {log}");
+}
+
+#[test]
+fn a_first_start_takes_nothing_from_another_stores_keys() {
+    let disk = tempfile::tempdir().unwrap();
+    let vault = |folder: &Path| format!("[vault]\nsecond_dir = \"{}\"\n", folder.display());
+    let (old, scanner) = (Bench::new(), Scanner::new());
+    old.configure(&format!("{}{}", one_till(&scanner), vault(disk.path())));
+    let fichad = old.start();
+    let mut register = fichad.open("till-1");
+    until("the second copy is made", || second_copy(&mut register) == "in_step");
+    let (.., letters) = customer(&mut register);
+    fichad.stop();
+    let copies = files(disk.path());
+
+    let new = Bench::new();
+    let mut scanner = Scanner::new();
+    new.configure(&format!("{}{}", one_till(&scanner), vault(disk.path())));
+    let fichad = new.start();
+    let mut register = fichad.register("till-1");
+    let store = store_settled(&mut register)["store"].clone();
+    let why = store["why"].as_str().unwrap_or_default();
+    assert_eq!(store["state"], "failed", "{store}");
+    for path in [new.state(), disk.path().join("keyring")] {
+        assert!(why.contains(path.to_str().unwrap()), "{why}");
+    }
+    scanner.scan(&[PRODUCT]);
+    event(&mut register, "scan");
+    fichad.stop();
+    assert!(!new.state().join("keyring").exists() && !new.state().join("keys").exists());
+    assert!(files(disk.path()) == copies, "the other store's copies were changed");
+
+    // That store is brought back, as the message says: its keys come from the second disk, its key from where it is kept.
+    for half in ["store", "vault"] {
+        let journal = old.state().join(half).join("journal");
+        let to = new.state().join(half).join("journal");
+        fs::create_dir_all(&to).unwrap();
+        for (path, bytes) in files(&journal) {
+            fs::write(to.join(path.file_name().unwrap()), bytes).unwrap();
+        }
+    }
+    fs::copy(old.state().join("STORE"), new.state().join("STORE")).unwrap();
+    fs::copy(old.state().join("vault.key"), new.state().join("vault.key")).unwrap();
+    let mut scanner = Scanner::new();
+    new.configure(&format!("{}{}", one_till(&scanner), vault(disk.path())));
+    let fichad = new.start();
+    let mut register = fichad.open("till-1");
+    scanner.scan(&[&letters]);
+    assert_eq!(event(&mut register, "identified")["file"]["name"], "Ana Example");
+}

@@ -60,7 +60,7 @@ fn a_state_folder_that_cannot_be_made() {
 }
 
 #[test]
-fn a_damaged_journal() {
+fn a_damaged_journal_and_no_views() {
     let (bench, scanner) = (Bench::new(), Scanner::new());
     let (fichad, mut register) = bench.one_till(&scanner);
     let (.., letters) = customer(&mut register);
@@ -74,6 +74,7 @@ fn a_damaged_journal() {
     // In its first record: what others follow was synced, so it is no torn tail.
     bytes[100] ^= 0x20;
     std::fs::write(&path, bytes).unwrap();
+    std::fs::remove_dir_all(bench.state().join("store/views")).unwrap();
     let log = products_pass(&bench, &mut scanner, &letters, "journals cannot be opened").stop();
     assert!(log.contains(path.to_str().unwrap()), "the log names the file: {log}");
 }

@@ -95,11 +95,20 @@ fn a_change_cut_off_at_any_operation_leaves_what_both_places_come_to_agree_on() 
             let (_, whole) = files::cut::after(operations, || {
                 Keyring::join(&first, &second)?;
                 Keyring::rotate(&first, os_random)?;
+                Keyring::join(&first, &second)?;
+                Keyring::rewrap(&first, os_random)?;
                 Keyring::join(&first, &second)
             });
+            Keyring::finish_rewrap(&first).unwrap();
             Keyring::join(&first, &second).unwrap();
             let after = hashes(&first);
             assert!(after == hashes(&second) && after.ends_with(&before), "{operations}");
+            for file in ["keyring", "keyring.key"] {
+                assert!(
+                    fs::read(first.join(file)).unwrap() == fs::read(second.join(file)).unwrap(),
+                    "{file}"
+                );
+            }
             if whole {
                 assert_eq!(after.len(), 2);
                 break;

@@ -18,6 +18,7 @@ use fichad::vault::phrase::Phrase;
 use fichad::vault::ways::{Secret, Ways};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Searches by cards and by telephones, of the thirty that a daemon allows at once.
@@ -44,7 +45,7 @@ pub(super) enum Found {
     Mended,
     /// Something is refused or still damaged, and the file was named.
     Told,
-    /// The store does not open, and names the file.
+    /// The store does not open, or over its views alone and for reading, and names the file.
     Closed,
 }
 
@@ -94,13 +95,17 @@ impl Sound {
 
     /// Starts the daemon, asks it, stops it, and looks at what it leaves.
     pub(super) fn started(&self, place: &Place, root: &Path, files: &[&Path]) -> anyhow::Result<Found> {
-        let before = place.log().len();
+        let (before, journals) = (place.log().len(), journals(place)?);
         let mut daemon = place.start(&[])?;
         let (mut line, status) = daemon.settled().context("the daemon is not up")?;
         let names = |text: &str| files.iter().any(|file| names(root, file, text));
         if status["store"]["state"] != "open" {
+            if status["store"]["state"] == "read_only" {
+                self.only_read(&mut line, status["vault"] == "locked")?;
+            }
             drop(line);
             drop(daemon);
+            ensure!(self::journals(place)? == journals, "a store that takes no writes changed a journal");
             let log = place.log();
             let said = format!("{}\n{}", status["store"], log.get(before..).unwrap_or_default());
             ensure!(names(&said), "the store did not open and does not say for which file: {said}");
@@ -126,6 +131,20 @@ impl Sound {
             (false, true) => Ok(Found::Same),
             (false, false) if named => Ok(Found::Mended),
             (false, false) => bail!("something is said, and not of the file that was damaged: {}", words()),
+        }
+    }
+
+    /// Asks a store that takes no writes for everything, and for a write.
+    fn only_read(&self, line: &mut Line, locked: bool) -> anyhow::Result<()> {
+        self.asked(line, locked)?;
+        let enrol = json!({ "key": uuid::Uuid::max().to_string(), "person": { "givenName": "Eva" } });
+        match line.ask("customer.enrol", &enrol) {
+            Err(Failed::Refused { reason, .. }) if reason == "read_only" || locked => Ok(()),
+            Err(Failed::Refused { reason, message }) => {
+                bail!("a write is refused as {reason}, not as read_only: {message}")
+            }
+            Err(Failed::Gone) => bail!("the daemon ended while it was asked"),
+            Ok(done) => bail!("a store that is read-only took a write: {done}"),
         }
     }
 
@@ -194,6 +213,23 @@ impl Sound {
         }
         Ok(())
     }
+}
+
+/// The journals of both folders, as their files are.
+fn journals(place: &Place) -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
+    let mut found = Vec::new();
+    for folder in [&place.state, &place.second] {
+        for half in ["store", "vault"] {
+            // One that is gone holds nothing.
+            let Ok(entries) = fs::read_dir(folder.join(half).join("journal")) else { continue };
+            for entry in entries {
+                let path = entry?.path();
+                found.push((path.clone(), fs::read(path)?));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// What `ficha store verify` finds, in words that name the files.
