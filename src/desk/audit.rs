@@ -37,6 +37,7 @@ const READS: &[&str] = &[
     "card.list",
     "issue.list",
     "issue.due",
+    "recall.buyers",
     "consent.list",
     "contact.list",
     "contact.may",
