@@ -2,6 +2,7 @@
 
 use super::ask::{Asker, Key};
 use super::customer::plain;
+use super::merge;
 use super::operator::by;
 use super::say::{at, get, rows, safe, table, when};
 use crate::domain::id::CustomerNumber;
@@ -70,7 +71,15 @@ impl Revert {
     pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
         let params = json!({ "key": self.key.get(), "customer": self.customer, "version": self.to });
         asker.tell("customer.revert", params, |answer| {
-            format!("customer {} is as version {} left it", at(answer, "/customer"), at(answer, "/version"))
+            let done = format!(
+                "customer {} is as version {} left it",
+                at(answer, "/customer"),
+                at(answer, "/version")
+            );
+            match rows(answer, "/duplicates") {
+                [] => done,
+                found => format!("{done}\nmay be here twice:\n{}", merge::listed(found)),
+            }
         })
     }
 }

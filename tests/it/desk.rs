@@ -48,6 +48,7 @@ mod order;
 mod persons;
 mod plans;
 mod recalls;
+mod repeats;
 mod returns;
 mod rewards;
 mod sales;

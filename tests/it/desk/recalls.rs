@@ -1,5 +1,7 @@
 //! Recalls: who bought what is called back, and one issue for each of them, whoever asks how often.
 
+#![expect(clippy::arithmetic_side_effects, reason = "numbers of a test are small")]
+
 use super::*;
 
 const KETTLE: &str = "4006381333931";
