@@ -51,7 +51,7 @@ fn forward(shop: &Shop, days: u64) {
     *shop.clock.0.lock().unwrap() += Duration::from_hours(24 * days);
 }
 
-/// A customer with 100 points of January and 200 of February; the test's month is February.
+/// A customer with 100 points of January and 200 of February, where it is the fourth.
 fn two_lots(shop: &Shop) -> Value {
     let customer = shop.enrol("Ana", "Sanz", "+34911111111");
     earn(shop, &customer, 100);
@@ -89,7 +89,7 @@ fn what_was_paid_with_points_comes_back_to_the_same_lots_in_proportion() {
     bring_back(&shop, &sale, "3", 1, half).unwrap();
     assert_eq!(lots(&shop, &customer), before);
 
-    forward(&shop, 20);
+    forward(&shop, 30);
     assert_eq!(lots(&shop, &customer).0, 200, "what came back expires when it would have");
 }
 
