@@ -235,7 +235,7 @@ pub(crate) struct Customers(pub(crate) Vec<Known>);
 impl Customers {
     /// The client's next request.
     pub(crate) fn next(&self, register: &str, dice: &mut Dice) -> Op {
-        let living = self.0.iter().filter(|known| !known.erased).count();
+        let living = self.0.iter().filter(|known| known.stands_alone()).count();
         let chance = if living < CUSTOMERS_MAX { 15 } else { 0 };
         if living == 0 || dice.percent(chance) {
             let person = person(dice);
