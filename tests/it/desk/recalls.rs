@@ -128,7 +128,7 @@ fn a_recall_opens_one_issue_for_each_purchase() {
 fn buyers_come_in_pages_that_miss_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let shop = shop_in(dir.path(), false);
-    let sales: Vec<Value> = (0..205)
+    let sales: Vec<Value> = (0..103)
         .map(|number| sell(&shop, &number.to_string(), None, "2027-01-10", json!([tins(1), tins(2)])))
         .collect();
     let (mut params, mut found, mut pages) = (json!({ "sku": "TIN" }), Vec::new(), Vec::new());
@@ -143,5 +143,5 @@ fn buyers_come_in_pages_that_miss_nobody() {
         params["after"] = answer["next"].clone();
     }
     found.dedup();
-    assert_eq!((pages, found), (vec![200, 200, 10], sales));
+    assert_eq!((pages, found), (vec![200, 6], sales));
 }

@@ -116,11 +116,11 @@ fn again(shop: &Shop, done: &[(&'static str, Value, Value)]) -> Vec<Value> {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    prop::collection::vec((0_u8..20, 0_usize..8, 0_usize..8, 3_i64..900), 40..60)
+    prop::collection::vec((0_u8..20, 0_usize..8, 0_usize..8, 3_i64..900), 24..36)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 3, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_write_that_is_sent_again_comes_to_the_same_and_changes_nothing(steps in steps()) {
