@@ -7,6 +7,7 @@ use super::cells::guarded;
 use super::say::{self, ReaderGone, rows};
 use crate::domain::id::CustomerNumber;
 use crate::domain::person::{self, NameOrder};
+use crate::push::client::Client;
 use anyhow::{Context as _, bail};
 use csv::{QuoteStyle, Writer, WriterBuilder};
 use serde_json::{Map, Value, json};
@@ -190,9 +191,29 @@ fn one(value: Option<&Value>) -> String {
 impl Customers {
     fn run(&self, asker: &Asker) -> anyhow::Result<()> {
         let mut client = asker.connect()?;
-        let mut page = request(&mut client, "customer.list", json!({}))?;
+        let page = request(&mut client, "customer.list", json!({}))?;
         let path = Some(self.file.as_path()).filter(|path| *path != Path::new("-"));
-        let mut out = out(path)?;
+        let count = self.write(&mut client, page, path)?;
+        match path {
+            Some(_) => {
+                asker.say(&json!({ "customers": count }), |_| format!("{count} customers were written"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Writes all pages, of which the first is here; gives how many customers. Of a sorted file that comes to nothing nothing is
+    /// left: rows are written once all are there.
+    fn write(&self, client: &mut Client, page: Value, path: Option<&Path>) -> anyhow::Result<usize> {
+        let out = out(path)?;
+        let done = self.pages(client, page, out);
+        if let (Err(_), Some(_), Some(path)) = (&done, self.sort, path) {
+            std::fs::remove_file(path).with_context(|| format!("{} is left without rows", path.display()))?;
+        }
+        done
+    }
+
+    fn pages(&self, client: &mut Client, mut page: Value, mut out: Box<dyn Write>) -> anyhow::Result<usize> {
         let delimiter = if self.excel { b';' } else { b',' };
         if self.excel {
             out.write_all("\u{feff}".as_bytes()).map_err(unwritten)?;
@@ -214,7 +235,7 @@ impl Customers {
                 count = count.saturating_add(1);
             }
             match page.get("next").filter(|next| !next.is_null()) {
-                Some(next) => page = request(&mut client, "customer.list", json!({ "after": next }))?,
+                Some(next) => page = request(client, "customer.list", json!({ "after": next }))?,
                 None => break,
             }
         }
@@ -223,12 +244,7 @@ impl Customers {
             written(table.write_record(cells))?;
         }
         table.flush().map_err(unwritten)?;
-        match path {
-            Some(_) => {
-                asker.say(&json!({ "customers": count }), |_| format!("{count} customers were written"))
-            }
-            None => Ok(()),
-        }
+        Ok(count)
     }
 }
 
@@ -329,6 +345,27 @@ fn flat(entry: &Value) -> Vec<(String, String)> {
 mod tests {
     use super::*;
     use crate::domain::person::fields::{FIELDS, Kind};
+
+    #[test]
+    fn a_sorted_file_that_comes_to_nothing_is_not_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = json!({ "rows": [{ "customer": "c-1" }], "next": "c-1" });
+        for (sort, left) in [(Some(Sort::Name), false), (None, true)] {
+            let file = folder.path().join(format!("{left}.csv"));
+            let export = Customers { file: file.clone(), excel: false, sort };
+            // Whoever would give the second page is gone.
+            let (ours, _) = std::os::unix::net::UnixStream::pair().unwrap();
+            let done = export.write(&mut Client::over(ours), first.clone(), Some(&file));
+            assert!(done.is_err());
+            assert_eq!(file.exists(), left, "what was written in the order of numbers is there");
+            let again = export.write(
+                &mut Client::over(std::os::unix::net::UnixStream::pair().unwrap().0),
+                json!({ "rows": [] }),
+                Some(&file),
+            );
+            assert_eq!((again.is_ok(), file.exists()), (!left, true), "a file that was there is not touched");
+        }
+    }
 
     #[test]
     fn every_field_of_the_registry_has_its_column() {

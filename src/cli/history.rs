@@ -2,6 +2,7 @@
 
 use super::ask::{Asker, Key};
 use super::customer::plain;
+use super::merge;
 use super::operator::by;
 use super::say::{at, get, rows, safe, table, when};
 use crate::domain::id::CustomerNumber;
@@ -20,17 +21,24 @@ pub(super) struct History {
 impl History {
     pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
         let params = json!({ "customer": self.customer, "values": self.values });
-        asker.tell("customer.history", params, shown)
+        asker.tell("customer.history", params, |answer| shown(answer, self.customer))
     }
 }
 
-fn shown(answer: &Value) -> String {
+/// The versions of a customer; one of a number that was merged into theirs says so.
+fn shown(answer: &Value, customer: CustomerNumber) -> String {
     let versions = rows(answer, "/versions");
     let row = |version: &Value| {
         let changes: Vec<String> = rows(version, "/changes").iter().map(change).collect();
         let readable = get(version, "readable").as_bool() == Some(true);
         let gone = if readable { "" } else { " (its key is gone)" };
-        let changed = format!("{}{gone}", changes.join("; "));
+        let of = get(version, "customer");
+        let of = if *of == json!(customer) {
+            String::new()
+        } else {
+            format!(" (of {})", at(version, "/customer"))
+        };
+        let changed = format!("{}{gone}{of}", changes.join("; "));
         [at(version, "/version"), when(&at(version, "/at")), by(version, "by", "operator"), changed]
     };
     let mut text = table(["VERSION", "WHEN", "BY", "CHANGED"], versions.iter().map(row));
@@ -70,7 +78,15 @@ impl Revert {
     pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
         let params = json!({ "key": self.key.get(), "customer": self.customer, "version": self.to });
         asker.tell("customer.revert", params, |answer| {
-            format!("customer {} is as version {} left it", at(answer, "/customer"), at(answer, "/version"))
+            let done = format!(
+                "customer {} is as version {} left it",
+                at(answer, "/customer"),
+                at(answer, "/version")
+            );
+            match rows(answer, "/duplicates") {
+                [] => done,
+                found => format!("{done}\nmay be here twice:\n{}", merge::listed(found)),
+            }
         })
     }
 }
@@ -81,12 +97,12 @@ mod tests {
 
     #[test]
     fn versions_are_a_table_without_control_characters() {
-        let answer = json!({ "more": true, "versions": [{ "version": 7, "at": "x", "by": 1001, "operator": "A7", "readable": false,
+        let answer = json!({ "more": true, "versions": [{ "version": 7, "customer": "c\u{1b}-2", "at": "x", "by": 1001, "operator": "A7", "readable": false,
             "changes": [{ "section": "basic", "fields": ["givenName"] }, { "section": "cards", "fields": null }],
             "person": { "givenName": "M\u{1b}[2J" } }] });
-        let text = shown(&answer);
+        let text = shown(&answer, CustomerNumber(uuid::Uuid::nil()));
         for part in [
-            "basic: givenName; cards (its key is gone)",
+            "basic: givenName; cards (its key is gone) (of c\\u{1b}-2)",
             "1001 (A7)",
             "Version 7",
             "M\\u{1b}[2J",

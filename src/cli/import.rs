@@ -62,6 +62,9 @@ pub(super) struct Args {
     /// Leaves out rows whose telephone number or e-mail address is a customer's already.
     #[arg(long)]
     skip_known: bool,
+    /// Compares each person with all who are here, as at the counter, and names who may be the same. Takes twice as long or longer.
+    #[arg(long)]
+    compare: bool,
     /// Writes the rows that did not come in to this new file, to be mended and imported from there.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
@@ -93,7 +96,12 @@ impl Args {
             say::aside_block(&introduced(&self.file, &opened));
         }
         let mut rejects = self.rejects.as_deref().map(|path| rejects(path, &opened.columns)).transpose()?;
-        let wish = Wish { import: opened.look.import, dry_run: self.dry_run, skip_known: self.skip_known };
+        let wish = Wish {
+            import: opened.look.import,
+            dry_run: self.dry_run,
+            skip_known: self.skip_known,
+            compare: self.compare,
+        };
         let defaults =
             Defaults { dates: self.dates, country: self.country.clone(), programme: self.programme.clone() };
         let text = Text::open(&self.file, opened.look.encoding)?;
@@ -229,7 +237,8 @@ fn answer(opened: &Opened, wish: &Wish, totals: &Totals) -> Value {
         "import": wish.import, "dry_run": wish.dry_run, "encoding": opened.look.encoding.name(),
         "delimiter": opened.delimiter.1, "columns": columns, "rows": totals.rows, "imported": totals.imported,
         "before": totals.before, "skipped": totals.skipped, "known": totals.known, "opted_out": totals.opted_out,
-        "refused": totals.refused, "problems": problems,
+        "refused": totals.refused, "problems": problems, "alike": totals.alike,
+        "duplicates": totals.likenesses.values().take(PROBLEMS_SHOWN_MAX).collect::<Vec<_>>(),
     })
 }
 
@@ -243,8 +252,14 @@ fn shown(answer: &Value) -> String {
         ("Left out as known", count("/skipped")),
         ("Known by telephone or address", count("/known")),
         ("Erased once, not to be written to", count("/opted_out")),
+        ("Perhaps here already", count("/alike")),
         ("Did not come in", count("/refused")),
     ]);
+    let likenesses = say::rows(answer, "/duplicates");
+    if !likenesses.is_empty() {
+        text.push_str("\n\n");
+        text.push_str(&alike(likenesses));
+    }
     let problems = say::rows(answer, "/problems");
     if !problems.is_empty() {
         let row = |row: &Value| ["/line", "/field", "/problem"].map(|field| say::at(row, field));
@@ -259,4 +274,17 @@ fn shown(answer: &Value) -> String {
         );
     }
     text
+}
+
+/// Who may be in the files twice now, a line for each of them.
+fn alike(likenesses: &[Value]) -> String {
+    let row = |line: &Value| {
+        let line_of = say::at(line, "/line");
+        let one = move |twin: &Value| {
+            let may_be = if *say::get(twin, "household") == true { "two people, ask" } else { "one person" };
+            [line_of.clone(), say::at(twin, "/customer"), say::at(twin, "/score"), may_be.to_owned()]
+        };
+        say::rows(line, "/duplicates").iter().map(one).collect::<Vec<_>>()
+    };
+    say::table(["LINE", "CUSTOMER", "BITS", "MAY BE"], likenesses.iter().flat_map(row))
 }

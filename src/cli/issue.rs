@@ -27,7 +27,7 @@ const STATES: [&str; 11] = [
 ];
 
 /// The words of `domain::issue::Severity`.
-const SEVERITIES: [&str; 4] = ["S1", "S2", "S3", "S4"];
+pub(super) const SEVERITIES: [&str; 4] = ["S1", "S2", "S3", "S4"];
 
 /// The words of `domain::issue::Basis` that a person gives; the law's is computed.
 const BASES: [&str; 2] = ["COMMERCIAL", "EXTENDED"];

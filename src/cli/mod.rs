@@ -42,6 +42,7 @@ mod points;
 mod preference;
 mod printer;
 mod progress;
+mod recall;
 mod register;
 mod replay;
 mod retention;
@@ -150,6 +151,9 @@ enum Command {
     /// Issues: claims, repairs, complaints, questions.
     #[command(subcommand)]
     Issue(issue::Command),
+    /// Recalls: who bought an article, and an issue for each of them.
+    #[command(subcommand)]
+    Recall(recall::Command),
     /// Sales: record, attach, return, exchange, park, show, list.
     #[command(subcommand)]
     Sale(sale::Command),
@@ -288,6 +292,7 @@ fn run(command: Command, asker: &Asker) -> anyhow::Result<()> {
         Command::Breach(command) => command.run(asker),
         Command::Card(command) => command.run(asker),
         Command::Issue(command) => command.run(asker),
+        Command::Recall(command) => command.run(asker),
         Command::Sale(command) => command.run(asker),
         Command::Payment(command) => command.run(asker),
         Command::Lost(command) => command.run(asker),

@@ -115,7 +115,9 @@ impl Command {
     pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
         match self {
             Self::Show { customer } => asker.tell("points.show", json!({ "customer": customer }), shown),
-            Self::List { customer } => asker.tell("points.list", json!({ "customer": customer }), listed),
+            Self::List { customer } => {
+                asker.tell("points.list", json!({ "customer": customer }), |answer| listed(answer, *customer))
+            }
             Self::Earn { customer, points, sale, key } => {
                 let mut params = json!({ "key": key.get(), "customer": customer, "points": points });
                 if let (Some(params), Some(sale)) = (params.as_object_mut(), sale) {
@@ -196,17 +198,28 @@ pub(super) fn in_words(file: &Value) -> String {
     if more.is_empty() { points } else { format!("{points} ({})", more.join(", ")) }
 }
 
-fn listed(answer: &Value) -> String {
+/// The ledger of a customer; of whoever others were merged into, each line says in whose ledger it stands.
+fn listed(answer: &Value, customer: CustomerNumber) -> String {
     let entries = rows(answer, "/entries");
     if entries.is_empty() {
         return "no points yet".to_owned();
     }
+    let several = entries.iter().any(|entry| *get(entry, "customer") != json!(customer));
     let row = |entry: &Value| {
         let at = |field| at(entry, field);
         let expires = when(&at("/expires_at"));
         [when(&at("/at")), at("/kind"), at("/points"), expires, at("/sale"), at("/hold")]
     };
-    table(["AT", "KIND", "POINTS", "EXPIRE", "SALE", "HOLD"], entries.iter().map(row))
+    let header = ["AT", "KIND", "POINTS", "EXPIRE", "SALE", "HOLD"];
+    if !several {
+        return table(header, entries.iter().map(row));
+    }
+    let row = |entry: &Value| {
+        let [when, kind, points, expires, sale, hold] = row(entry);
+        [when, kind, points, expires, sale, hold, at(entry, "/customer")]
+    };
+    let [when, kind, points, expires, sale, hold] = header;
+    table([when, kind, points, expires, sale, hold, "OF"], entries.iter().map(row))
 }
 
 fn undecided(answer: &Value) -> String {
@@ -245,6 +258,16 @@ mod tests {
         assert_eq!(in_words(&json!({ "points": 40 })), "40");
         let words = in_words(&file);
         assert!(words.starts_with("40 (30 held, 40 expire on 2027-0"), "{words}");
+    }
+
+    #[test]
+    fn lines_of_a_merged_customer_name_the_number_that_they_stand_under() {
+        let [own, other] = [1, 2].map(|number| CustomerNumber(uuid::Uuid::from_u128(number)));
+        let line = |of| json!({ "at": "x", "kind": "EARN", "points": 5, "customer": of });
+        let text = listed(&json!({ "entries": [line(own), line(other)] }), own);
+        assert!(text.contains("OF") && text.contains(&other.to_string()), "{text}");
+        let text = listed(&json!({ "entries": [line(own)] }), own);
+        assert!(!text.contains("OF") && !text.contains(&own.to_string()), "{text}");
     }
 
     #[test]

@@ -37,6 +37,7 @@ const READS: &[&str] = &[
     "card.list",
     "issue.list",
     "issue.due",
+    "recall.buyers",
     "consent.list",
     "contact.list",
     "contact.may",
@@ -49,7 +50,12 @@ const READS: &[&str] = &[
 const SEARCH: &str = "customer.find";
 
 /// Requests that write, and the part of their answers that tells something of others.
-const TOLD_BESIDE: [(&str, &str); 2] = [("customer.enrol", "duplicates"), ("customer.change", "duplicates")];
+const TOLD_BESIDE: [(&str, &str); 4] = [
+    ("customer.enrol", "duplicates"),
+    ("customer.change", "duplicates"),
+    ("customer.revert", "duplicates"),
+    ("customer.import", "alike"),
+];
 
 /// Rows of one answer of `audit.list`.
 const PAGE_MAX: usize = 100;

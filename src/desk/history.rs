@@ -6,6 +6,7 @@
 use super::access::Role;
 use super::person::{NOTHING, Sealed, no_such_customer, write_sections};
 use super::request::Ask;
+use super::twins::untold;
 use super::{Desk, Opened, issue, random, waiting};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::CustomerNumber;
@@ -77,7 +78,7 @@ impl Desk {
     pub(super) async fn revert(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Revert { key, customer, version } = ask.fields()?;
         if self.done_before(ask, key)?.is_some() {
-            return Ok(json!({ "customer": customer, "version": version, "repeated": true }));
+            return self.reverted((customer, version), true).await;
         }
         let Opened { log, vault } = self.store()?.clone();
         let numbers = numbers(self.store()?, customer)?;
@@ -99,7 +100,19 @@ impl Desk {
             })
             .await?;
         tracing::info!(%customer, version, who = ask.who.uid, "an earlier version of a customer was brought back");
-        Ok(json!({ "customer": customer, "version": version, "repeated": done.repeated }))
+        self.reverted((customer, version), done.repeated).await
+    }
+
+    /// Whoever comes back as they were is a changed person, and compared as any other.
+    async fn reverted(
+        &self,
+        (customer, version): (CustomerNumber, u64),
+        repeated: bool,
+    ) -> Result<Value, Refusal> {
+        let duplicates = self.twins_of_kept(customer).await.unwrap_or_else(untold);
+        Ok(
+            json!({ "customer": customer, "version": version, "duplicates": duplicates, "repeated": repeated }),
+        )
     }
 
     /// Each reads a journal whole.

@@ -7,11 +7,14 @@
 mod row;
 
 use super::request::{Ask, Queued};
+use super::twins::{alike, untold};
 use super::{Desk, Opened, waiting};
+use crate::domain::id::CustomerNumber;
 use crate::domain::operator::By;
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::vault::keys::{Dek, KeyRef};
-use row::{Checked, Checker, Ready};
+use crate::vault::twins::Twin;
+use row::{Checked, Checker, Compared, Ready};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -43,6 +46,9 @@ struct Import {
     /// Leaves out rows whose telephone number or address is a customer's already.
     #[serde(default)]
     skip_known: bool,
+    /// Looks for each person among all who are here, as at entry.
+    #[serde(default)]
+    compare: bool,
 }
 
 /// What one request came to.
@@ -55,6 +61,8 @@ struct Counted {
     known: Vec<u64>,
     /// Lines of rows whose person was erased once, and is not to be written to.
     opted_out: Vec<u64>,
+    /// By line, who may be the same person.
+    alike: Vec<(u64, Vec<Twin>)>,
     problems: Vec<Problem>,
 }
 
@@ -76,10 +84,14 @@ impl Counted {
 
     fn told(mut self, dry_run: bool) -> Value {
         self.problems.sort_by_key(|problem| problem.line);
+        self.alike.sort_by_key(|(line, _)| *line);
+        let twin = |twin: &Twin| json!({ "customer": twin.customer, "score": twin.likeness.score, "household": twin.likeness.household });
+        let alike = |(line, twins): &(u64, Vec<Twin>)| json!({ "line": line, "duplicates": twins.iter().map(twin).collect::<Vec<_>>() });
         let row = |problem: &Problem| json!({ "line": problem.line, "field": problem.refusal.field, "problem": problem.refusal.message });
         json!({
             "dry_run": dry_run, "imported": self.imported, "before": self.before, "skipped": self.skipped,
             "known": self.known, "opted_out": self.opted_out,
+            "alike": self.alike.iter().map(alike).collect::<Vec<_>>(),
             "problems": self.problems.iter().map(row).collect::<Vec<_>>(),
         })
     }
@@ -88,7 +100,7 @@ impl Counted {
 impl Desk {
     /// `customer.import`. Answers once every row that is right is durable.
     pub(super) async fn import(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let Import { import, rows, dry_run, skip_known } = ask.fields()?;
+        let Import { import, rows, dry_run, skip_known, compare } = ask.fields()?;
         if rows.is_empty() || rows.len() > ROWS_MAX {
             return Err(Refusal::field("rows", format!("must be 1 to {ROWS_MAX} rows")));
         }
@@ -107,9 +119,12 @@ impl Desk {
             import,
             method,
             skip_known,
+            compare,
         };
-        let (ready, mut counted) = waiting(move || sort(&checker, rows)).await?;
+        let (mut ready, mut counted) = waiting(move || sort(&checker, rows)).await?;
         if dry_run {
+            let persons = ready.iter_mut().filter_map(|row| Some((row.line, None, row.compared.take()?)));
+            counted.alike = compared(&opened, persons.collect()).await;
             counted.imported = u64::try_from(ready.len()).unwrap_or(u64::MAX);
             return Ok(counted.told(true));
         }
@@ -132,18 +147,25 @@ impl Desk {
         rows: Vec<Ready>,
         counted: &mut Counted,
     ) -> Result<(), Refusal> {
-        let mut queued: Vec<(u64, Queued)> = Vec::new();
+        let mut queued: Vec<(u64, Option<Compared>, Queued)> = Vec::new();
         for mut row in rows {
             let (key, line, wish) = (data_key(opened).await?, row.line, row.wish(by.clone()));
-            queued.push((line, self.queue(wish, row.decision(opened, key, self.clock.utc()))?));
+            let person = row.compared.take();
+            queued.push((line, person, self.queue(wish, row.decision(opened, key, self.clock.utc()))?));
         }
-        for (line, queued) in queued {
+        let mut persons = Vec::new();
+        for (line, person, queued) in queued {
             match queued.done(self).await {
                 Ok(done) if done.repeated => counted.before = counted.before.saturating_add(1),
-                Ok(_) => counted.imported = counted.imported.saturating_add(1),
+                Ok(done) => {
+                    counted.imported = counted.imported.saturating_add(1);
+                    persons.extend(person.map(|person| (line, done.outcome.customer, person)));
+                }
                 Err(refusal) => counted.refuse(line, refusal)?,
             }
         }
+        // Once they are in: of two rows that are one person, whichever comes in last finds the other.
+        counted.alike.extend(compared(opened, persons).await);
         Ok(())
     }
 }
@@ -153,6 +175,28 @@ async fn data_key(opened: &Opened) -> Result<(KeyRef, Dek), Refusal> {
     ready.map_err(|_| {
         Refusal::new(RefusalCode::Busy, "no keys are ready for new customers; try again in a moment")
     })
+}
+
+/// Looks for persons among all who are here; `None` for a number is a row that is not in yet.
+async fn compared(
+    opened: &Opened,
+    persons: Vec<(u64, Option<CustomerNumber>, Compared)>,
+) -> Vec<(u64, Vec<Twin>)> {
+    if persons.is_empty() {
+        return Vec::new();
+    }
+    let opened = opened.clone();
+    let looked = waiting(move || {
+        let (views, mut found) = (opened.log.views(), Vec::new());
+        for (line, own, (person, demographic)) in persons {
+            let twins = alike(&views, &opened.vault, (&person, &demographic), own)?;
+            if !twins.is_empty() {
+                found.push((line, twins));
+            }
+        }
+        Ok(found)
+    });
+    looked.await.unwrap_or_else(untold)
 }
 
 /// Checks rows: those that can be written, and what came of the others.

@@ -55,6 +55,7 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("issue.answer", TILL),
     ("issue.list", TILL),
     ("issue.due", DESK),
+    ("recall.buyers", DESK),
     ("sale.record", TILL),
     ("sale.attach", DESK),
     ("sale.return", TILL),

@@ -35,6 +35,7 @@ mod person;
 mod plan;
 pub mod points;
 mod print_job;
+mod recall;
 mod refused;
 mod request;
 pub mod retention;
@@ -42,6 +43,7 @@ pub mod reward;
 mod sale;
 mod sale_exchange;
 mod sale_parked;
+mod sale_points;
 mod sale_receipt;
 mod sale_return;
 mod screen;
@@ -284,6 +286,7 @@ impl Desk {
             "issue.answer" => self.answer_issue(ask).await,
             "issue.list" => self.list_issues(ask),
             "issue.due" => self.due_issues(ask),
+            "recall.buyers" => self.buyers(ask).await,
             "sale.record" => self.record_sale(ask).await,
             "sale.attach" => self.attach_sale(ask).await,
             "sale.return" => self.return_sale(ask).await,

@@ -10,7 +10,7 @@ use crate::domain::credit::{Credit, PAYMENTS_MAX, Payment, TERMS_DAYS_MAX};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CustomerNumber, SaleId};
 use crate::domain::money::Currency;
-use crate::domain::purchase::{Receipt, Tender, TenderKind};
+use crate::domain::purchase::{Receipt, Tender, TenderKind, paid_as};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::{Day, Timestamp};
 use crate::log::{Read, Tx};
@@ -162,8 +162,7 @@ pub(super) fn give(
     let nobody =
         || Refusal::field(field, "nobody is known who would owe it; name the `customer` or the `visit`");
     let customer = customer.ok_or_else(nobody)?;
-    let of_account = receipt.tenders.iter().filter(|tender| tender.kind == TenderKind::Account);
-    let amount = of_account.fold(0, |sum: i64, tender| sum.saturating_add(tender.amount));
+    let amount = paid_as(&receipt.tenders, TenderKind::Account);
     let (currency, payments) = (receipt.currency, Vec::new());
     let credit = Credit { sale, customer, currency, amount, due, back: 0, payments };
     store::emit(tx, &StoreEvent::CreditGiven(Box::new(credit)))?;
@@ -203,8 +202,7 @@ fn pay(
 /// Whether so much can be taken off what is owed for a sale of which goods come back.
 pub(super) fn check_back(tx: &Tx<'_>, sale: SaleId, tenders: &[Tender]) -> Result<(), Refusal> {
     let Some(credit) = store::credit(tx, sale)? else { return Ok(()) };
-    let of_account = tenders.iter().filter(|tender| tender.kind == TenderKind::Account);
-    let back = of_account.fold(0, |sum: i64, tender| sum.saturating_add(tender.amount));
+    let back = paid_as(tenders, TenderKind::Account);
     let open = credit.open();
     if back <= open {
         return Ok(());

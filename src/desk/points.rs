@@ -8,6 +8,7 @@ use super::earning::{earnings, left, take_back};
 use super::person::no_such_customer;
 use super::request::{Ask, Done};
 use super::reward::not_of_a_reward;
+use super::sale_points::not_of_a_sale;
 use super::{Desk, Opened};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CustomerNumber, HoldId, SaleId};
@@ -197,6 +198,7 @@ impl Desk {
             .write(ask, key, move |tx| {
                 let kept = store::hold(tx, hold)?.ok_or_else(no_such_hold)?;
                 not_of_a_reward(tx, hold)?;
+                not_of_a_sale(tx, hold, &kept)?;
                 let customer = store::survivor(tx, kept.customer)?;
                 move_points(tx, customer, now, |account| {
                     Ok(PointsEntry { sale, ..account.give_back(hold, points, &kept.spent)? })
@@ -329,7 +331,7 @@ fn release(tx: &mut Tx<'_>, customer: CustomerNumber, now: Timestamp, hold: Hold
     Ok(())
 }
 
-fn no_such_hold() -> Refusal {
+pub(super) fn no_such_hold() -> Refusal {
     Refusal::new(RefusalCode::NotFound, "no hold has this id; `points.hold` answers it")
 }
 

@@ -13,6 +13,7 @@ use super::person::no_such_customer;
 use super::points::{Settings, move_points, settle};
 use super::request::Ask;
 use super::sale::money;
+use super::sale_points::give_back;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CustomerNumber, HoldId, SaleId};
 use crate::domain::points::{Account, PointsEntry, sum};
@@ -233,7 +234,8 @@ pub(super) fn give(
 pub(super) fn shrink(tx: &mut Tx<'_>, now: Timestamp, sale: &Sale, back: &Returned) -> Result<(), Refusal> {
     for kept in store::rewards_in(tx, sale.sale)? {
         let due = kept.redemption.due_back(&sale.receipt, back);
-        give_back(tx, now, sale.sale, &kept, due)?;
+        let Redemption { hold, cost, .. } = kept.redemption;
+        give_back(tx, now, sale.sale, (hold, cost), due)?;
     }
     Ok(())
 }
@@ -241,27 +243,8 @@ pub(super) fn shrink(tx: &mut Tx<'_>, now: Timestamp, sale: &Sale, back: &Return
 /// After a sale was voided: all of the rewards given in it.
 pub(super) fn undo(tx: &mut Tx<'_>, now: Timestamp, sale: SaleId) -> Result<(), Refusal> {
     for kept in store::rewards_in(tx, sale)? {
-        give_back(tx, now, sale, &kept, kept.redemption.cost)?;
-    }
-    Ok(())
-}
-
-/// Gives back of a reward's points until `due` of them are given back.
-fn give_back(
-    tx: &mut Tx<'_>,
-    now: Timestamp,
-    sale: SaleId,
-    kept: &RewardKept,
-    due: i64,
-) -> Result<(), Refusal> {
-    let Redemption { hold, cost, .. } = kept.redemption;
-    let Some(spent) = store::hold(tx, hold)?.map(|kept| kept.spent) else { return Ok(()) };
-    let points = due.saturating_sub(cost.saturating_sub(sum(&spent)));
-    if points > 0 {
-        let customer = store::survivor(tx, kept.redemption.customer)?;
-        move_points(tx, customer, now, |account| {
-            Ok(PointsEntry { sale: Some(sale), ..account.give_back(hold, points, &spent)? })
-        })?;
+        let Redemption { hold, cost, .. } = kept.redemption;
+        give_back(tx, now, sale, (hold, cost), cost)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::request::Ask;
 use super::sale_receipt::{GivenReceipt, checked};
 use super::sale_return::still_good;
 use super::whose::Whose;
-use super::{Desk, earning, levels, payment, plan, points, random, reward};
+use super::{Desk, earning, levels, payment, plan, points, random, reward, sale_points};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CustomerNumber, HoldId, RegisterName, SaleId, VisitId};
 use crate::domain::money::Currency;
@@ -92,6 +92,8 @@ pub(super) struct New {
     pub(super) rewards: Vec<HoldId>,
     /// What it puts on its customer's account.
     pub(super) on_account: Option<OnAccount>,
+    /// Sets points aside that a tender spends without a hold.
+    pub(super) own_hold: HoldId,
     pub(super) random: [u8; 16],
 }
 
@@ -115,7 +117,8 @@ impl Desk {
         if let Some(visit) = visit {
             self.told.queued(visit).await;
         }
-        let new = New { sold_at, receipt, visit, exchange: None, rewards, on_account, random: random()? };
+        let (exchange, own_hold, random) = (None, HoldId(self.new_id()?), random()?);
+        let new = New { sold_at, receipt, visit, exchange, rewards, on_account, own_hold, random };
         let (whose, points) = (Whose { visit, customer, late }, self.settings.points.clone());
         let vault = Arc::clone(&self.store()?.vault);
         let done = self.write(ask, key, move |tx| new.record(tx, &whose, (&vault, &points, now))).await?;
@@ -206,7 +209,7 @@ impl New {
         customer: Option<CustomerNumber>,
         (vault, points, now): Rules<'_>,
     ) -> Result<Outcome, Refusal> {
-        let Self { sold_at, receipt, visit, exchange, rewards, on_account, random } = self;
+        let Self { sold_at, mut receipt, visit, exchange, rewards, on_account, own_hold, random } = self;
         let meta = tx.meta();
         let sale = SaleId::new(meta.seq, random);
         let sold_at = sold_at.unwrap_or(Timestamp(meta.at_us));
@@ -216,6 +219,7 @@ impl New {
             room(tx, customer, (sale, sold_at), (receipt.currency, receipt.total), "receipt.total")?;
             level = levels::of(tx, (points, now), customer)?;
         }
+        sale_points::spend(tx, (points, now), (customer, sale), &mut receipt, own_hold)?;
         let recorded = Sale { sale, customer, visit, sold_at, exchange, receipt: receipt.clone() };
         store::emit(tx, &StoreEvent::SaleRecorded(Box::new(recorded)))?;
         reward::give(tx, now, customer, (sale, &receipt), &rewards)?;
@@ -251,6 +255,10 @@ fn attach(
             "rewards were given with this sale, for points of whose it is; it can be returned, not moved";
         let field = Some("customer".to_owned());
         return Err(Refusal { field, ..Refusal::new(RefusalCode::Conflict, message) });
+    }
+    if sale_points::was_paid(&receipt) {
+        let message = "this sale was paid with points of whose it is; it can be returned, not moved";
+        return Err(Refusal::conflict("customer", message));
     }
     room(tx, customer, (sale, sold_at), (currency, total), "customer")?;
     let last_left = from.map(|from| last_but(tx, from, sale)).transpose()?.flatten();

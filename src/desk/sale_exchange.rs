@@ -8,9 +8,9 @@ use super::sale::{New, Rules, money, no_such_sale};
 use super::sale_receipt::{GivenReceipt, built, check_lines};
 use super::sale_return::{Back, GivenLine, bring_back, came_back, still_good};
 use super::whose::Whose;
-use super::{Desk, random, screen};
+use super::{Desk, random, sale_points, screen};
 use crate::domain::event::Outcome;
-use crate::domain::id::{RegisterName, SaleId, VisitId};
+use crate::domain::id::{HoldId, RegisterName, SaleId, VisitId};
 use crate::domain::purchase::{self, LINES_MAX, TENDERS_MAX, Tender, TenderKind};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::log::Tx;
@@ -77,7 +77,9 @@ impl Desk {
             self.told.queued(visit).await;
         }
         let (sold_at, exchange, rewards, random_of_new) = (None, None, Vec::new(), random()?);
-        let new = New { sold_at, receipt, visit, exchange, rewards, on_account, random: random_of_new };
+        let own_hold = HoldId(self.new_id()?);
+        let new =
+            New { sold_at, receipt, visit, exchange, rewards, on_account, own_hold, random: random_of_new };
         let whose = Whose { visit, customer: None, late };
         let exchange = Exchange { of: sale, lines, refund, random: random()?, whose, new };
         let points = self.settings.points.clone();
@@ -107,15 +109,19 @@ impl Exchange {
         }
         let lines = came_back(&kept, &returned, lines)?;
         let back = lines.iter().fold(0, |sum: i64, line| sum.saturating_add(line.amount));
-        let covered = back.min(new.receipt.total);
+        // What comes back as points pays for nothing.
+        let as_points = purchase::paid_as(&refund, TenderKind::Points);
+        let covered = back.saturating_sub(as_points).clamp(0, new.receipt.total);
         let (pay, give) = (new.receipt.total.saturating_sub(covered), back.saturating_sub(covered));
         check_sum(&new.receipt.tenders, pay, "receipt.tenders")?;
         check_sum(&refund, give, "refund")?;
-        let by_goods = (covered > 0).then_some(Tender { kind: TenderKind::Exchange, amount: covered });
-        let with_goods = |tenders: Vec<Tender>| by_goods.into_iter().chain(tenders).collect::<Vec<_>>();
+        let by_goods = (covered > 0).then_some(Tender::new(TenderKind::Exchange, covered));
+        let with_goods = |tenders: Vec<Tender>| tenders.into_iter().chain(by_goods).collect::<Vec<_>>();
         new.receipt.tenders = with_goods(new.receipt.tenders);
         purchase::check(&new.receipt)
             .map_err(|(field, message)| Refusal::field(format!("receipt.{field}"), message))?;
+        let refund = with_goods(refund);
+        sale_points::check_back(&kept, &returned, &refund, "refund")?;
         let customer =
             if whose.visit.is_some() { whose.settle(tx, &new.receipt.register)? } else { kept.customer };
         let receipt = &new.receipt;
@@ -125,7 +131,7 @@ impl Exchange {
             return Err(Refusal { field, ..Refusal::new(RefusalCode::Conflict, message) });
         }
         let (register, number, day) = (receipt.register.clone(), receipt.number.clone(), receipt.day);
-        let receiving = Back { register, number, day, tenders: with_goods(refund), random };
+        let receiving = Back { register, number, day, tenders: refund, random };
         new.exchange = Some(bring_back(tx, now, (&kept, &returned), lines, receiving)?);
         new.ring_up(tx, customer, rules)
     }

@@ -3,7 +3,7 @@
 use super::payment::{self, GivenTerms, OnAccount};
 use super::screen;
 use crate::decode;
-use crate::domain::id::RegisterName;
+use crate::domain::id::{HoldId, RegisterName};
 use crate::domain::money::Currency;
 use crate::domain::purchase::{self, Line, Receipt, Tender, TenderKind};
 use crate::domain::refusal::Refusal;
@@ -30,6 +30,10 @@ struct GivenTender {
     currency: Option<Currency>,
     #[serde(default)]
     terms: Option<GivenTerms>,
+    #[serde(default)]
+    points: Option<i64>,
+    #[serde(default)]
+    hold: Option<HoldId>,
 }
 
 impl GivenReceipt {
@@ -78,8 +82,11 @@ pub(super) fn built(given: GivenReceipt, register: RegisterName) -> Result<Recei
         let message = "EXCHANGE comes of `sale.exchange` by itself";
         return Err(Refusal::field(format!("receipt.tenders[{at}].kind"), message));
     }
-    let tenders =
-        tenders.into_iter().map(|GivenTender { kind, amount, .. }| Tender { kind, amount }).collect();
+    let tender = |given: GivenTender| {
+        let GivenTender { kind, amount, points, hold, .. } = given;
+        Tender { kind, amount, points, hold }
+    };
+    let tenders = tenders.into_iter().map(tender).collect();
     Ok(Receipt { register, number, day, currency, lines, tenders, total })
 }
 

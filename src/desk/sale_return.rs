@@ -2,7 +2,7 @@
 
 use super::request::Ask;
 use super::sale::{last_but, money, no_such_sale};
-use super::{Desk, earning, payment, plan, random, reward, screen};
+use super::{Desk, earning, payment, plan, random, reward, sale_points, screen};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{RegisterName, SaleId};
 use crate::domain::purchase::{
@@ -68,6 +68,7 @@ impl Desk {
                 let lines = came_back(&kept, &returned, lines)?;
                 let total = lines.iter().fold(0, |sum: i64, line| sum.saturating_add(line.amount));
                 check_tenders(&receipt.tenders, total)?;
+                sale_points::check_back(&kept, &returned, &receipt.tenders, "receipt.tenders")?;
                 if store::has_receipt(tx, &register, receipt.day, &receipt.number)? {
                     let message = "this register has recorded a receipt of this number and day already";
                     return Err(Refusal::conflict("receipt.number", message));
@@ -110,6 +111,7 @@ impl Desk {
                 store::emit(tx, &StoreEvent::SaleVoided { sale, customer, last_left, currency, total })?;
                 earning::carry_over(tx, now, sale, None)?;
                 reward::undo(tx, now, sale)?;
+                sale_points::undo(tx, now, &kept)?;
                 customer.map_or(Ok(()), |of| plan::reopen(tx, &vault, of, (sale, now)))?;
                 Ok(Outcome { customer, sale: Some(sale), ..Outcome::default() })
             })
@@ -144,7 +146,7 @@ pub(super) fn bring_back(
     let total = lines.iter().fold(0, |sum: i64, line| sum.saturating_add(line.amount));
     let (of, customer) = (kept.sale, kept.customer);
     let (sale_return, currency) = (SaleId::new(tx.meta().seq, random), kept.receipt.currency);
-    let (returned_at, came) = (now, lines.clone());
+    let returned_at = now;
     let back = Return {
         sale_return,
         of,
@@ -158,10 +160,11 @@ pub(super) fn bring_back(
         tenders,
         total,
     };
+    let so_far = returned.clone().after(&back);
     store::emit(tx, &StoreEvent::SaleReturned(Box::new(back)))?;
-    let so_far = returned.clone().with(&came);
     earning::shrink(tx, now, of, (so_far.total(), kept.receipt.total))?;
     reward::shrink(tx, now, kept, &so_far)?;
+    sale_points::shrink(tx, now, kept, &so_far)?;
     Ok(sale_return)
 }
 

@@ -15,7 +15,7 @@ pub use back::{BackLine, Return, Returned};
 pub use check::{Wrong, check, check_lines, check_sum, check_word};
 pub use parked::{Parked, ParkedState};
 
-use super::id::{CustomerNumber, RegisterName, SaleId, VisitId};
+use super::id::{CustomerNumber, HoldId, RegisterName, SaleId, VisitId};
 use super::money::Currency;
 use super::time::{Day, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -151,6 +151,27 @@ pub struct Tender {
     pub kind: TenderKind,
     /// How much of the total; change is taken off.
     pub amount: i64,
+    /// The points that are spent for it: of a sale's tender [`Points`](TenderKind::Points), and of no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points: Option<i64>,
+    /// The hold that they are captured of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldId>,
+}
+
+impl Tender {
+    /// Money, or goods.
+    #[must_use]
+    pub fn new(kind: TenderKind, amount: i64) -> Self {
+        Self { kind, amount, points: None, hold: None }
+    }
+}
+
+/// What of `tenders` is of one kind, in minor units.
+#[must_use]
+pub fn paid_as(tenders: &[Tender], kind: TenderKind) -> i64 {
+    let of_kind = tenders.iter().filter(|tender| tender.kind == kind);
+    of_kind.fold(0, |sum: i64, tender| sum.saturating_add(tender.amount))
 }
 
 /// How something was paid. Nothing of a payment card but that it was one.

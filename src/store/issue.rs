@@ -2,7 +2,7 @@
 
 use super::{ISSUES, ISSUES_OF, StoreError, numbers_of, value};
 use crate::domain::id::{CustomerNumber, IssueId};
-use crate::domain::issue::Issue;
+use crate::domain::issue::{Issue, Purchase};
 use crate::log::{Read, View};
 use uuid::Uuid;
 
@@ -13,6 +13,9 @@ pub(super) const ISSUES_DUE: View = super::neutral(26);
 
 /// The most issues of one customer that are gone through, ids only: more than anybody has in a lifetime.
 const ISSUES_OF_MAX: usize = 10_000;
+
+/// The most issues of one customer among which one of a recall is looked for, the newest.
+const RECALLED_AMONG_MAX: usize = 256;
 
 /// The most issues of one serial number that are gone through.
 const OF_SERIAL_MAX: usize = 64;
@@ -43,6 +46,23 @@ pub fn issues_of(
     // An issue's id begins with when it was opened, so the last is the newest.
     keys.sort_unstable_by(|one, other| one.get(16..).cmp(&other.get(16..)));
     by_key(views, keys.into_iter().rev().take(limit))
+}
+
+/// The issue of a customer that was opened for a line of a sale under a recall's number, whatever became of it since.
+///
+/// # Errors
+/// [`StoreError`] when a view cannot be read.
+pub fn issue_of_recall(
+    views: &(impl Read + ?Sized),
+    customer: CustomerNumber,
+    recall: &str,
+    purchase: Purchase,
+) -> Result<Option<IssueId>, StoreError> {
+    let of_it = |issue: &Issue| {
+        issue.claim.recall.as_deref() == Some(recall) && issue.claim.purchase == Some(purchase)
+    };
+    let issues = issues_of(views, customer, RECALLED_AMONG_MAX)?;
+    Ok(issues.into_iter().find(of_it).map(|issue| issue.issue))
 }
 
 /// The issues, anybody's, that named this serial number, oldest first, at most 64.

@@ -24,7 +24,7 @@ pub use consent::consent_text;
 pub use contest::{drawn, entries, entries_of};
 pub use credit::{credit, credits_of, credits_open};
 pub use fold::StoreFold;
-pub use issue::{issue, issues_due, issues_of, issues_of_serial};
+pub use issue::{issue, issue_of_recall, issues_due, issues_of, issues_of_serial};
 pub use lost::{lost, lost_of, lost_on};
 pub use merged::{Merge, customer, customer_of, merge, numbers_of, sale_owner, survivor};
 pub use months::months;
@@ -46,7 +46,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 /// Counts up whenever a view's layout changes: views of another number are made anew.
-pub const VIEWS_VERSION: u32 = 7;
+pub const VIEWS_VERSION: u32 = 8;
 
 const fn neutral(number: u8) -> View {
     View { half: Half::Neutral, number }

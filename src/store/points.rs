@@ -53,6 +53,8 @@ pub struct HoldKept {
     pub customer: CustomerNumber,
     /// Captured and not given back, in the order in which they were spent.
     pub spent: Vec<Slice>,
+    /// The sale that they were captured for, if one was named.
+    pub sale: Option<SaleId>,
 }
 
 /// The account of a customer; an empty one if there is none yet.
@@ -253,10 +255,11 @@ fn keep_hold(
     entry: &PointsEntry,
 ) -> Result<(), FoldError> {
     let Some(named) = entry.hold else { return Ok(()) };
-    let mut kept = hold(views, named)?.unwrap_or(HoldKept { customer, spent: Vec::new() });
+    let mut kept = hold(views, named)?.unwrap_or(HoldKept { customer, spent: Vec::new(), sale: None });
     match entry.kind {
         PointsKind::Capture => {
             kept.spent.extend(&entry.out_of);
+            kept.sale = entry.sale;
             reward::given(views, kept.customer, named, entry.sale)?;
         }
         PointsKind::ReverseRedeem => {

@@ -133,7 +133,7 @@ pub(crate) fn receipt(number: u64) -> anyhow::Result<Receipt> {
         day: "2026-01-01".parse()?,
         currency: "EUR".parse()?,
         lines,
-        tenders: vec![Tender { kind: TenderKind::Card, amount: total }],
+        tenders: vec![Tender::new(TenderKind::Card, total)],
         total,
     })
 }

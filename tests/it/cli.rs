@@ -1,6 +1,7 @@
 //! The two programs as they are installed: `fichad` with a scanner and a printer, and `ficha` asked by a script.
 
 mod contact;
+mod joined;
 mod operators;
 mod register;
 mod transfer;

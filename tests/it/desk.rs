@@ -11,7 +11,7 @@ use fichad::domain::refusal::{Refusal, RefusalCode};
 use fichad::domain::settings::read_text;
 use fichad::domain::time::{Clock, Timestamp, Uptime};
 use fichad::identify::{Directory, Found};
-use fichad::log::{Folds, Log};
+use fichad::log::{Digest, Folds, Half, Log};
 use fichad::print::CardFace;
 use fichad::store::StoreFold;
 use fichad::vault::kek::{KeySource, create_key_file};
@@ -48,11 +48,14 @@ mod operators;
 mod order;
 mod persons;
 mod plans;
+mod recalls;
+mod repeats;
 mod returns;
 mod rewards;
 mod sales;
 mod service;
 mod surveys;
+mod tenders;
 mod visits;
 mod worth;
 
@@ -179,6 +182,12 @@ impl Shop {
         let person = json!({ "givenName": given, "familyName": family, "telephone": [{ "e164": phone }] });
         let done = self.call("customer.enrol", &json!({ "key": Uuid::new_v4(), "person": person })).unwrap();
         done["customer"].clone()
+    }
+
+    /// What all views of both halves come to.
+    fn digests(&self) -> [Digest; 2] {
+        let views = self.desk.opened().unwrap().log.views();
+        [Half::Personal, Half::Neutral].map(|half| views.digest(half).unwrap())
     }
 
     /// What a scan of the last printed card finds.

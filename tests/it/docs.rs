@@ -1,6 +1,8 @@
 //! What is written about config and commands is what the programs know: the sample config, the man pages.
 
 use fichad::config;
+use fichad::desk::METHODS;
+use fichad::desk::access::Role;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -171,4 +173,25 @@ fn the_page_of_fichad_has_every_option() {
     for option in options {
         assert!(page.contains(&option), "fichad.8 does not name {option}");
     }
+}
+
+#[test]
+fn the_map_says_who_may_ask_for_what() {
+    let map = file("src/ARCHITECTURE.md");
+    let (_, section) = map.split_once("| role | may ask for |").unwrap();
+    let rows =
+        section.lines().skip(1).take_while(|line| line.starts_with('|')).filter(|line| line.contains('`'));
+    let mut told = BTreeMap::new();
+    for row in rows {
+        let mut cells = row.split('|').skip(1);
+        let roles: Vec<String> =
+            cells.next().unwrap().split(',').map(|role| role.trim().to_owned()).collect();
+        for method in cells.next().unwrap().split('`').skip(1).step_by(2) {
+            assert!(told.insert(method.to_owned(), roles.clone()).is_none(), "{method} stands there twice");
+        }
+    }
+    let word = |role: &Role| format!("{role:?}").to_lowercase();
+    let known =
+        METHODS.iter().map(|(method, roles)| ((*method).to_owned(), roles.iter().map(word).collect()));
+    assert_eq!(told, known.collect::<BTreeMap<String, Vec<String>>>());
 }

@@ -173,6 +173,8 @@ class Books(Sales, Told):
         if kept is None:
             raise Refused("not_found")
         number, held, spent = kept
+        if self.state.get("paid_of", p["hold"]) is not None:
+            raise Refused("conflict", "hold")
         if p["points"] > spent:
             raise Refused("conflict", "points")
         self.state.put("hold", p["hold"], (number, held, spent - p["points"]))
@@ -240,6 +242,7 @@ class Books(Sales, Told):
         result, error = answer.get("result"), answer.get("error")
         if error is not None and error["data"]["reason"] == "busy":
             return
+        mark = len(self.state.undo)
         before = self.state.get("done", p.get("key"))
         if before is not None:
             fields = ids(before) if before is not None else None
@@ -249,6 +252,7 @@ class Books(Sales, Told):
         try:
             wanted = getattr(self, method.replace(".", "_"))(p, result or Unnamed())
         except Refused as refused:
+            self.state.back_to(mark)
             said = None if error is None else (error["data"]["reason"], error["data"].get("field"))
             if said != refused.said:
                 raise Wrong(f"{method} should be refused as {refused.said}, and the answer is {answer}") from None

@@ -111,8 +111,8 @@ class Clerk(threading.Thread):
                 return self.dice.choice(rows[:CROWD])
             return self.dice.choice(rows)
 
-    def receipt(self, spends=None):
-        currency = "JPY" if self.chance(4) and spends is None else "EUR"
+    def receipt(self, hold=None):
+        currency = "JPY" if self.chance(4) and hold is None else "EUR"
         lines = []
         for _ in range(self.dice.choice([1, 1, 2, 3, 5, 9])):
             pieces, price = self.dice.choice([1, 1, 1, 2, 3, 12]), self.dice.randrange(1, 6000)
@@ -127,11 +127,27 @@ class Clerk(threading.Thread):
             lines.append(line)
         total = sum(line["amount"] for line in lines)
         tenders = [{"kind": "CASH", "amount": total}]
-        if spends is not None and total:
-            with_points = min(spends, total)
-            tenders = [{"kind": "POINTS", "amount": with_points}, {"kind": "CARD", "amount": total - with_points}]
+        # One in five pays with points afterwards, or not at all.
+        if hold is not None and self.chance(80):
+            tenders = self.with_points(hold, total)
         return {"number": self.number(), "day": self.day, "currency": currency, "lines": lines, "tenders": tenders,
                 "total": total}
+
+    def with_points(self, hold, total):
+        """A part is paid with points of a hold, of all of it or not; now and then in one step, beside it."""
+        spends = hold[1] if self.chance(80) else self.dice.randrange(1, hold[1] + 1)
+        worth = min(total, max(1, spends * self.dice.choice([1, 2, 3]) // 2))
+        tender = {"kind": "POINTS", "amount": worth, "points": spends}
+        if self.chance(85):
+            tender["hold"] = hold[0]
+        return [tender, {"kind": "CARD", "amount": total - worth}]
+
+    def given_back(self, receipt, back):
+        """Tenders of a return: what was paid with points as points, as far as it goes; now and then all as money."""
+        paid = sum(tender["amount"] for tender in receipt["tenders"] if tender["kind"] == "POINTS")
+        as_points = min(back, paid) if self.chance(85) else 0
+        tenders = [{"kind": "POINTS", "amount": as_points}] if as_points else []
+        return [*tenders, {"kind": "CASH", "amount": back - as_points}], as_points
 
     def number(self):
         return f"{next(self.numbers):06}"
@@ -159,10 +175,10 @@ class Clerk(threading.Thread):
         if hold and self.chance(15):
             self.write("points.release", hold=hold[0])
             return
-        receipt = self.receipt(hold[1] if hold else None)
+        receipt = self.receipt(hold)
         made = self.write("sale.record", receipt=receipt, register=self.till, **whose)
-        if hold:
-            # One in five pays a part of it with points after all.
+        if hold and (not made or all(tender.get("hold") is None for tender in receipt["tenders"])):
+            # What is set aside still is spent on something else, in five cases of six all of it.
             spends = hold[1] if self.chance(80) else self.dice.randrange(1, hold[1] + 1)
             if self.write("points.capture", hold=hold[0], points=spends):
                 self.shop.add("spent", (hold[0], spends))
@@ -203,7 +219,7 @@ class Clerk(threading.Thread):
             params = {"lines": [{"line": place + 1, "quantity": quantity}]}
             back = line["amount"] * quantity // line["quantity"]
         self.write("sale.return", sale=sale, register=self.till, **params,
-                   receipt={"number": self.number(), "day": self.day, "tenders": [{"kind": "CASH", "amount": back}]})
+                   receipt={"number": self.number(), "day": self.day, "tenders": self.given_back(receipt, back)[0]})
 
     def void(self):
         if sale := self.shop.pick(self.dice, "sales"):
@@ -214,10 +230,18 @@ class Clerk(threading.Thread):
             return
         sale, receipt = sale
         line, new = receipt["lines"][0], self.receipt()
-        covered = min(line["amount"], new["total"])
-        new["tenders"] = [{"kind": "CASH", "amount": new["total"] - covered}]
+        _, as_points = self.given_back(receipt, line["amount"])
+        covered = min(line["amount"] - as_points, new["total"])
+        pays = new["total"] - covered
+        new["tenders"] = [{"kind": "CASH", "amount": pays}]
+        refund = [{"kind": "CASH", "amount": line["amount"] - as_points - covered}]
+        if as_points:
+            refund.append({"kind": "POINTS", "amount": as_points})
+            if pays and self.chance(50):
+                # The points that come back pay for what goes out, all of it or not quite.
+                new["tenders"] = [{"kind": "POINTS", "amount": pays, "points": self.dice.choice([1, 20, 300])}]
         made = self.write("sale.exchange", sale=sale, lines=[{"line": 1, "quantity": line["quantity"]}], receipt=new,
-                          refund=[{"kind": "CASH", "amount": line["amount"] - covered}], register=self.till)
+                          refund=refund, register=self.till)
         if made:
             self.shop.add("sales", (made["sale"], new))
 
@@ -277,7 +301,7 @@ class Clerk(threading.Thread):
         customer = self.customer()
         wrong = self.receipt()
         line = wrong["lines"][0]
-        kind = self.dice.randrange(7)
+        kind = self.dice.randrange(9)
         if kind == 0:
             line["quantity"] = -line["quantity"]
         elif kind == 1:
@@ -290,7 +314,14 @@ class Clerk(threading.Thread):
             # A receipt of this number was recorded already.
             wrong["number"] = "000001"
             wrong["day"] = self.plan[0][0]
-        elif kind == 5 and customer:
+        elif kind == 5:
+            wrong["tenders"] = [{"kind": "POINTS", "amount": wrong["total"], "points": 10}]
+        elif kind == 6 and customer:
+            hold = str(uuid.UUID(int=self.dice.getrandbits(128), version=4))
+            wrong["tenders"] = [{"kind": "POINTS", "amount": wrong["total"], "points": 1, "hold": hold}]
+            self.write("sale.record", receipt=wrong, register=self.till, customer=customer)
+            return
+        elif kind == 7 and customer:
             self.write("points.hold", customer=customer, points=10**9)
             return
         elif customer:

@@ -21,6 +21,9 @@ class Sales:
                 raise Refused("invalid_params", f"receipt.lines[{at}].quantity")
         if sum(line["amount"] for line in receipt["lines"]) != receipt["total"]:
             raise Refused("invalid_params", "receipt.total")
+        for at, tender in enumerate(receipt["tenders"]):
+            if tender["kind"] == "POINTS" and (tender["amount"] < 1 or tender.get("points", 0) < 1):
+                raise Refused("invalid_params", f"receipt.tenders[{at}].{'points' if tender['amount'] else 'amount'}")
         if exchanged is None and sum(tender["amount"] for tender in receipt["tenders"]) != receipt["total"]:
             raise Refused("invalid_params", "receipt.tenders")
         if receipt["day"] > self.rules["last_day"]:
@@ -49,6 +52,7 @@ class Sales:
     def keep_sale(self, sale, p, receipt, customer, exchange=False):
         if self.state.get("sale", sale) is not None:
             raise Wrong(f"the sale {sale} was given twice")
+        self.spend(sale, receipt, customer)
         self.state.put("receipt", self.place(p, receipt), sale)
         lines = tuple((line["quantity"], line["amount"]) for line in receipt["lines"])
         self.state.put("sale", sale, {
@@ -57,6 +61,54 @@ class Sales:
         if customer is not None:
             self.buys(customer, receipt["currency"], receipt["total"], 1)
             self.earn(sale, customer, self.earns(receipt))
+
+    # --- points as a tender: spent with the sale, given back with what of it is given back as points
+
+    def spend(self, sale, receipt, customer):
+        for at, tender in enumerate(receipt["tenders"]):
+            if tender["kind"] != "POINTS":
+                continue
+            field = f"receipt.tenders[{at}]."
+            points, hold = tender["points"], tender.get("hold")
+            if customer is None:
+                raise Refused("invalid_params", field + "points")
+            if hold is None:
+                if len(self.holds_of(customer)) >= self.rules["holds_max"] or points > max(self.free(customer), 0):
+                    raise Refused("conflict", field + "points")
+                self.move(customer, -points)
+                self.state.put("paid", sale, (customer, points, tender["amount"], 0, 0))
+                continue
+            kept = self.state.get("hold", hold)
+            if kept is None:
+                raise Refused("not_found", field + "hold")
+            number, held, _ = kept
+            if self.root(number) != customer or held == 0:
+                raise Refused("conflict", field + "hold")
+            if points > held:
+                raise Refused("conflict", field + "points")
+            self.end_hold(hold, points)
+            self.move(number, -points)
+            self.state.put("paid_of", hold, sale)
+            self.state.put("paid", sale, (number, points, tender["amount"], 0, 0))
+
+    def can_go_back(self, kept, sale, tenders, field):
+        """Points come back as points, money as money."""
+        _, _, paid, gone, _ = self.state.get("paid", sale, (None, 0, 0, 0, 0))
+        as_points = sum(tender["amount"] for tender in tenders if tender["kind"] == "POINTS")
+        otherwise = sum(tender["amount"] for tender in tenders) - as_points
+        if as_points > paid - gone or otherwise > kept["receipt"]["total"] - paid - (kept["back"] - gone):
+            raise Refused("invalid_params", field)
+
+    def points_back(self, sale, tenders):
+        """What is kept as spent is never more than the part of the amount that stays paid with points."""
+        as_points = sum(tender["amount"] for tender in tenders if tender["kind"] == "POINTS")
+        if not as_points:
+            return
+        number, points, paid, gone, given = self.state.get("paid", sale)
+        gone += as_points
+        due = points - points * (paid - gone) // paid
+        self.move(number, due - given)
+        self.state.put("paid", sale, (number, points, paid, gone, due))
 
     def earn(self, sale, customer, points):
         if points > 0:
@@ -108,7 +160,7 @@ class Sales:
     def sale_attach(self, p, result):
         kept = self.still_good(p["sale"])
         customer = p["customer"]
-        if self.whose(kept) == customer:
+        if self.whose(kept) == customer or self.state.get("paid", p["sale"]) is not None:
             raise Refused("conflict", "customer")
         self.standing(customer)
         left = kept["receipt"]["total"] - kept["back"]
@@ -163,9 +215,11 @@ class Sales:
         back, left = self.came_back(kept, p.get("lines"))
         if sum(tender["amount"] for tender in p["receipt"]["tenders"]) != back:
             raise Refused("invalid_params", "receipt.tenders")
+        self.can_go_back(kept, p["sale"], p["receipt"]["tenders"], "receipt.tenders")
         if self.state.get("receipt", self.place(p, p["receipt"])) is not None:
             raise Refused("conflict", "receipt.number")
         self.bring_back(p["sale"], back, left, p["receipt"]["day"])
+        self.points_back(p["sale"], p["receipt"]["tenders"])
         self.state.put("receipt", self.place(p, p["receipt"]), result["return"])
         return {"customer": self.whose(kept)}
 
@@ -180,6 +234,8 @@ class Sales:
         if kept["customer"] is not None:
             self.buys(kept["customer"], kept["receipt"]["currency"], -kept["receipt"]["total"], -1)
         self.take_back(p["sale"], self.earned_by(p["sale"]))
+        if (paid := self.state.get("paid", p["sale"])) is not None:
+            self.points_back(p["sale"], [{"kind": "POINTS", "amount": paid[2]}])
         return {"customer": self.whose(kept)}
 
     def sale_exchange(self, p, result):
@@ -189,19 +245,23 @@ class Sales:
         if receipt["currency"] != kept["receipt"]["currency"]:
             raise Refused("invalid_params", "receipt.currency")
         back, left = self.came_back(kept, p.get("lines"))
-        covered = min(back, receipt["total"])
+        refund = p.get("refund", [])
+        as_points = sum(tender["amount"] for tender in refund if tender["kind"] == "POINTS")
+        covered = min(max(back - as_points, 0), receipt["total"])
         for field, tenders, due in (
             ("receipt.tenders", receipt["tenders"], receipt["total"] - covered),
-            ("refund", p.get("refund", []), back - covered),
+            ("refund", refund, back - covered),
         ):
             if sum(tender["amount"] for tender in tenders) != due:
                 raise Refused("invalid_params", field)
         if self.state.get("receipt", self.place(p, receipt)) is not None:
             raise Refused("conflict", "receipt.number")
-        self.bring_back(p["sale"], back, left, receipt["day"])
         by_goods = [{"kind": "EXCHANGE", "amount": covered}] if covered else []
+        self.can_go_back(kept, p["sale"], refund + by_goods, "refund")
+        self.bring_back(p["sale"], back, left, receipt["day"])
+        self.points_back(p["sale"], refund)
         customer = self.whose(kept)
-        whole = {**receipt, "tenders": by_goods + receipt["tenders"]}
+        whole = {**receipt, "tenders": receipt["tenders"] + by_goods}
         self.keep_sale(result["sale"], p, whole, customer, exchange=True)
         covered = {"minor": covered, "currency": receipt["currency"], "exponent": self.rules["exponents"][receipt["currency"]]}
         return {"customer": customer, "of": p["sale"], "covered": covered}

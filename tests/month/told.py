@@ -31,13 +31,19 @@ class Told:
                 receipt = kept["receipt"]
                 told |= {"total": self.money(receipt["currency"], receipt["total"]), "customer": self.whose(kept),
                          "voided": kept["voided"], "number": receipt["number"], "day": receipt["day"]}
-                told["tenders"] = [{"kind": tender["kind"], "amount": tender["amount"]} for tender in receipt["tenders"]]
+                told["tenders"] = [self.tender_told(*both) for both in zip(receipt["tenders"], result["tenders"], strict=True)]
             return told
         if method == "sale.list":
             return self.list_told(p["customer"], result)
         if method == "points.list":
             return self.ledger_told(p["customer"], result)
         return {}
+
+    def tender_told(self, tender, told):
+        """As it was given; what was spent in one step names the hold that was made for it."""
+        if tender["kind"] == "POINTS":
+            return {**tender, "hold": tender.get("hold", told.get("hold", "one of its own"))}
+        return {"kind": tender["kind"], "amount": tender["amount"]}
 
     def list_told(self, number, result):
         sums = Counter()

@@ -25,7 +25,7 @@ const SENDERS: usize = 4;
 const ROWS_MAX: usize = 32;
 const ROWS_BYTES_MAX: usize = REQUEST_BYTES_MAX - 1024;
 
-/// Problems that are kept in mind at most, those of the first lines; and rejected rows.
+/// Problems that are kept in mind at most, those of the first lines, and as many likenesses; and rejected rows.
 const PROBLEMS_MAX: usize = 10_000;
 const REJECTED_MAX: usize = 100_000;
 
@@ -38,6 +38,7 @@ pub(super) struct Wish {
     pub(super) import: Uuid,
     pub(super) dry_run: bool,
     pub(super) skip_known: bool,
+    pub(super) compare: bool,
 }
 
 /// What came of all rows.
@@ -50,6 +51,10 @@ pub(super) struct Totals {
     pub(super) known: u64,
     pub(super) opted_out: u64,
     pub(super) refused: u64,
+    /// Rows whose person may be somebody who is here.
+    pub(super) alike: u64,
+    /// By line: whom, as the daemon tells it.
+    pub(super) likenesses: BTreeMap<u64, Value>,
     /// By line: field and problem.
     pub(super) problems: BTreeMap<u64, (Option<String>, String)>,
     /// By line: the cells, where they are wanted.
@@ -80,8 +85,16 @@ impl Totals {
             (&mut self.skipped, number("skipped")),
             (&mut self.known, length("known")),
             (&mut self.opted_out, length("opted_out")),
+            (&mut self.alike, length("alike")),
         ] {
             *sum = sum.saturating_add(more);
+        }
+        for row in answer.get("alike").and_then(Value::as_array).into_iter().flatten() {
+            let line = row.get("line").and_then(Value::as_u64).unwrap_or(0);
+            self.likenesses.insert(line, row.clone());
+            if self.likenesses.len() > PROBLEMS_MAX {
+                self.likenesses.pop_last();
+            }
         }
         for problem in answer.get("problems").and_then(Value::as_array).into_iter().flatten() {
             let line = problem.get("line").and_then(Value::as_u64).unwrap_or(0);
@@ -234,6 +247,7 @@ fn sender(
         let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         let params = json!({
             "import": wish.import, "rows": rows, "dry_run": wish.dry_run, "skip_known": wish.skip_known,
+            "compare": wish.compare,
         });
         let answer = match ask(&mut client, &params) {
             Ok(answer) => answer,

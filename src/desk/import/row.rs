@@ -76,7 +76,11 @@ pub(super) struct Checker {
     pub(super) import: Uuid,
     pub(super) method: String,
     pub(super) skip_known: bool,
+    pub(super) compare: bool,
 }
+
+/// A person and their demographic section, to be compared with those who are here.
+pub(super) type Compared = (Person, Map<String, Value>);
 
 /// What a row came to.
 pub(super) enum Checked {
@@ -93,6 +97,8 @@ pub(super) struct Ready {
     pub(super) line: u64,
     pub(super) known: bool,
     pub(super) opted_out: bool,
+    /// Whom to look for, if that is asked and somebody is named.
+    pub(super) compared: Option<Compared>,
     key: Uuid,
     body: Vec<u8>,
     sections: Vec<Sealed>,
@@ -132,11 +138,11 @@ impl Checker {
         let cards = self.cards(cards)?;
         let lots = self.lots(&points)?;
         let Some(person) = person else {
-            let (known, opted_out, sections) = (false, false, Vec::new());
-            let ready = Ready { line, known, opted_out, key, body, sections, cards, lots };
+            let (known, opted_out, compared, sections) = (false, false, None, Vec::new());
+            let ready = Ready { line, known, opted_out, compared, key, body, sections, cards, lots };
             return Ok(Checked::Ready(Box::new(ready)));
         };
-        let Sealable { sections, name, person, .. } =
+        let Sealable { sections, name, person, demographic } =
             sealable(&person, self.calling_code, Day::of(self.now, &self.zone))?;
         let known = self.is_known(&person)?;
         if known && self.skip_known {
@@ -148,7 +154,8 @@ impl Checker {
         let till = serde_json::to_vec(&Till { name, ..Till::default() });
         let till = till.map_err(|_| Refusal::new(RefusalCode::Internal, "a text cannot be written"))?;
         sections.push(Sealed { name: TILL, plaintext: Zeroizing::new(till), nonce: random()? });
-        let ready = Ready { line, known, opted_out, key, body, sections, cards, lots };
+        let compared = self.compare.then_some((person, demographic));
+        let ready = Ready { line, known, opted_out, compared, key, body, sections, cards, lots };
         Ok(Checked::Ready(Box::new(ready)))
     }
 

@@ -75,6 +75,13 @@ impl Said {
         let severity = Some(severity.unwrap_or_default());
         let mut claim = Claim { severity, symptom, purchase, recall, ..Claim::default() };
         let Some(Purchase { sale, line }) = purchase else { return Ok((product, claim)) };
+        if kind == IssueKind::Recall
+            && let Some(recall) = &claim.recall
+            && let Some(issue) = store::issue_of_recall(tx, customer, recall, Purchase { sale, line })?
+        {
+            let message = format!("the issue {issue} was opened for this purchase and recall already");
+            return Err(Refusal::conflict("recall", message));
+        }
         let field = |field: &str, code, message: String| Refusal {
             field: Some(format!("purchase.{field}")),
             ..Refusal::new(code, message)

@@ -2,7 +2,7 @@
 
 use super::POINTS_MAX;
 use crate::domain::money::Currency;
-use crate::domain::purchase::{Receipt, TenderKind};
+use crate::domain::purchase::{Receipt, TenderKind, paid_as};
 
 /// `points` for each whole `per` spent, in all or in one category.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +30,7 @@ pub fn earned(rules: &[EarnRule], receipt: &Receipt) -> i64 {
             *spent = spent.saturating_add(i128::from(line.amount));
         }
     }
-    let with_points = receipt.tenders.iter().filter(|tender| tender.kind == TenderKind::Points);
-    let with_points = with_points.fold(0_i128, |sum, tender| sum.saturating_add(i128::from(tender.amount)));
+    let with_points = i128::from(paid_as(&receipt.tenders, TenderKind::Points));
     let total = i128::from(receipt.total);
     let money = total.saturating_sub(with_points).max(0);
     let earned = rules.iter().zip(spent).fold(0_i128, |sum, (rule, spent)| {
@@ -66,7 +65,6 @@ mod tests {
             ..Line::default()
         };
         let total: i64 = lines.iter().map(|(_, amount)| amount).sum();
-        let tender = |kind, amount| Tender { kind, amount };
         Receipt {
             register: RegisterName::new("till-1").unwrap(),
             number: "1".to_owned(),
@@ -74,8 +72,8 @@ mod tests {
             currency: "EUR".parse().unwrap(),
             lines: lines.iter().map(line).collect(),
             tenders: vec![
-                tender(TenderKind::Points, with_points),
-                tender(TenderKind::Cash, total.saturating_sub(with_points)),
+                Tender::new(TenderKind::Points, with_points),
+                Tender::new(TenderKind::Cash, total.saturating_sub(with_points)),
             ],
             total,
         }

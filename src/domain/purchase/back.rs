@@ -1,6 +1,6 @@
 //! Goods that come back: what of a sale, and how much of it is left to come.
 
-use super::{Line, Receipt, Tender, Wrong};
+use super::{Line, Receipt, Tender, TenderKind, Wrong, paid_as};
 use crate::domain::id::{CustomerNumber, RegisterName, SaleId};
 use crate::domain::money::Currency;
 use crate::domain::time::{Day, Timestamp};
@@ -50,6 +50,8 @@ pub struct Return {
 pub struct Returned {
     /// Each line once, summed.
     pub lines: Vec<BackLine>,
+    /// What of it was given back as points, in minor units.
+    pub as_points: i64,
     /// The sale was voided: it counts as never made.
     pub voided: bool,
 }
@@ -74,6 +76,13 @@ impl Returned {
             }
         }
         self
+    }
+
+    /// With one return more.
+    #[must_use]
+    pub fn after(self, back: &Return) -> Self {
+        let as_points = self.as_points.saturating_add(paid_as(&back.tenders, TenderKind::Points));
+        Self { as_points, ..self.with(&back.lines) }
     }
 
     /// Quantity and amount of a line that have not come back.

@@ -1,8 +1,11 @@
 //! Whether a receipt holds together.
 
-use super::{LINES_MAX, Line, QUANTITY_MAX, Receipt, TAX_BP_MAX, TENDERS_MAX, Unit, WORD_CHARS_MAX};
+use super::{
+    LINES_MAX, Line, QUANTITY_MAX, Receipt, TAX_BP_MAX, TENDERS_MAX, Tender, TenderKind, Unit, WORD_CHARS_MAX,
+};
 use crate::domain::issue::PRODUCT_CHARS_MAX;
 use crate::domain::money::MINOR_MAX;
+use crate::domain::points::POINTS_MAX;
 
 /// Thousandths in one unit.
 const ONE: i128 = 1000;
@@ -22,9 +25,35 @@ pub fn check(receipt: &Receipt) -> Result<(), Wrong> {
     check_lines(&receipt.lines, receipt.total)?;
     for (tender, at) in receipt.tenders.iter().zip(0_usize..) {
         money(&format!("tenders[{at}].amount"), tender.amount)?;
+        check_points(tender).map_err(|(field, what)| wrong(format!("tenders[{at}].{field}"), what))?;
+    }
+    let mut with_points = receipt.tenders.iter().zip(0_usize..).filter(|(tender, _)| tender.points.is_some());
+    if let Some((_, at)) = with_points.nth(1) {
+        let message = "one tender of a receipt is of points".to_owned();
+        return Err(wrong(format!("tenders[{at}].kind"), message));
     }
     if check_sum(receipt.tenders.iter().map(|tender| tender.amount)) != Some(receipt.total) {
         return Err(wrong("tenders", "must be the total in sum, change taken off".to_owned()));
+    }
+    Ok(())
+}
+
+/// A tender of points says how many, any other says none.
+fn check_points(tender: &Tender) -> Result<(), Wrong> {
+    if tender.kind == TenderKind::Points {
+        if tender.amount == 0 {
+            return Err(wrong("amount", "must be more than 0: points are spent for it".to_owned()));
+        }
+        if tender.points.is_none_or(|points| !(1..=POINTS_MAX).contains(&points)) {
+            let message = format!("must be 1 to {POINTS_MAX}: how many points are spent for the amount");
+            return Err(wrong("points", message));
+        }
+        return Ok(());
+    }
+    for (field, given) in [("points", tender.points.is_some()), ("hold", tender.hold.is_some())] {
+        if given {
+            return Err(wrong(field, "belongs to a tender POINTS".to_owned()));
+        }
     }
     Ok(())
 }
@@ -127,7 +156,7 @@ fn wrong(field: impl Into<String>, what: String) -> Wrong {
 mod tests {
     use super::*;
     use crate::domain::id::{RegisterName, SaleId};
-    use crate::domain::purchase::{Bought, CURRENCIES_MAX, Tender, TenderKind};
+    use crate::domain::purchase::{Bought, CURRENCIES_MAX};
     use crate::domain::time::Timestamp;
 
     fn receipt() -> Receipt {
@@ -141,16 +170,20 @@ mod tests {
             day: "2026-11-22".parse().unwrap(),
             currency: "EUR".parse().unwrap(),
             lines: vec![line, weighed],
-            tenders: vec![Tender { kind: TenderKind::Cash, amount: 833 }],
+            tenders: vec![Tender::new(TenderKind::Cash, 833)],
             total: 833,
         }
+    }
+
+    fn points(amount: i64, points: i64) -> Tender {
+        Tender { points: Some(points), ..Tender::new(TenderKind::Points, amount) }
     }
 
     #[test]
     fn what_does_not_hold_together_is_named_by_its_field() {
         assert_eq!(check(&receipt()), Ok(()));
         type Spoil = fn(&mut Receipt);
-        let cases: [(&str, Spoil); 18] = [
+        let cases: [(&str, Spoil); 22] = [
             ("number", |r| r.number.clear()),
             ("number", |r| r.number = "A 1".to_owned()),
             ("lines", |r| r.lines.clear()),
@@ -158,6 +191,10 @@ mod tests {
             ("tenders", |r| r.tenders = vec![r.tenders[0]; TENDERS_MAX + 1]),
             ("tenders", |r| r.tenders[0].amount = 834),
             ("tenders[0].amount", |r| r.tenders[0].amount = -833),
+            ("tenders[0].points", |r| r.tenders[0].points = Some(1)),
+            ("tenders[0].points", |r| r.tenders[0].kind = TenderKind::Points),
+            ("tenders[0].points", |r| r.tenders = vec![points(833, 0)]),
+            ("tenders[1].kind", |r| r.tenders = vec![points(800, 8), points(33, 1)]),
             ("total", |r| r.total = 834),
             ("lines[0].quantity", |r| r.lines[0].quantity = -1000),
             ("lines[0].quantity", |r| r.lines[0].quantity = 0),

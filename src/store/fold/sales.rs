@@ -5,7 +5,7 @@ use crate::domain::event::StoreEvent;
 use crate::domain::id::{CustomerNumber, RegisterName, SaleId};
 use crate::domain::money::Currency;
 use crate::domain::months::Month;
-use crate::domain::purchase::{Receipt, Return, Returned, Sale, TenderKind};
+use crate::domain::purchase::{Receipt, Return, Returned, Sale, TenderKind, paid_as};
 use crate::domain::time::{Day, Timestamp};
 use crate::log::{FoldError, Meta, ReadWrite};
 use crate::store::sale::{
@@ -59,11 +59,9 @@ pub(super) fn apply(meta: &Meta, event: StoreEvent, views: &mut dyn ReadWrite) -
 
 fn take_back(meta: &Meta, back: &Return, views: &mut dyn ReadWrite) -> Result<(), FoldError> {
     put(views, RECEIPTS, &receipt_key(&back.register, back.day, &back.number), &meta.seq)?;
-    let kept = returned(views, back.of)?.with(&back.lines);
+    let kept = returned(views, back.of)?.after(back);
     keep_returned(views, back.of, &kept)?;
-    let of_account = back.tenders.iter().filter(|tender| tender.kind == TenderKind::Account);
-    let off = of_account.fold(0, |sum: i64, tender| sum.saturating_add(tender.amount));
-    credit::less(views, back.of, off)?;
+    credit::less(views, back.of, paid_as(&back.tenders, TenderKind::Account))?;
     let Some(customer) = back.customer else { return Ok(()) };
     let customer = sale_owner(views, customer, back.of)?;
     months::uncount(views, (customer, back.of), (back.currency, back.total))?;

@@ -3,7 +3,7 @@
 use crate::clients::Client;
 use crate::dice::Dice;
 use crate::line::{Failed, Line};
-use crate::shop::{Known, Op, seen};
+use crate::shop::{Known, MERGED, Op, seen};
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
@@ -19,10 +19,13 @@ pub(crate) fn look(line: &mut Line, number: &str) -> Result<Value, Failed> {
     let params = json!({ "customer": number });
     let show = match line.ask("customer.show", &params) {
         Err(Failed::Refused { reason, .. }) if reason == "not_found" => return Ok(Value::Null),
+        // Who was merged is told by the number that they lead to.
+        Err(Failed::Refused { reason, .. }) if reason == "conflict" => return Ok(json!(MERGED)),
         show => show?,
     };
     let list = line.ask("issue.list", &params)?;
-    Ok(seen(&show, &list))
+    let points = line.ask("points.show", &params)?;
+    Ok(seen(&show, &list, &points))
 }
 
 /// Compares every customer of every client with the model, finds the requests under way to hold whole or not at all, and
@@ -40,10 +43,11 @@ pub(crate) fn check(line: &mut Line, clients: &mut [Client], dice: &mut Dice) ->
     }
     let known: Vec<&Known> = clients.iter().flat_map(|client| &client.customers.0).collect();
     find(line, &known, dice)?;
-    // What an erased customer once asked for can be compared with nothing any more: its hash went with the key.
-    let comparable = |client: &Client, op: &Op| {
-        op.erases() || !client.customers.0.get(op.place()).is_some_and(Known::erased)
-    };
+    // What an erased customer once asked for can be compared with nothing any more: its hash went with the key. What a merged one
+    // asked for is answered for the number that they lead to.
+    let gone = |known: &Known| known.erased() || known.merged();
+    let comparable =
+        |client: &Client, op: &Op| op.erases() || !client.customers.0.get(op.place()).is_some_and(gone);
     let answered: Vec<&(Op, Value)> = clients
         .iter()
         .flat_map(|client| client.answered.iter().filter(move |(op, _)| comparable(client, op)))
@@ -101,6 +105,7 @@ fn repeat(line: &mut Line, op: &Op, answer: &Value) -> anyhow::Result<()> {
 /// Cards and telephones lead to their customers.
 fn find(line: &mut Line, known: &[&Known], dice: &mut Dice) -> anyhow::Result<()> {
     let (erased, known): (Vec<&Known>, Vec<&Known>) = known.iter().partition(|known| known.erased());
+    let known: Vec<&Known> = known.into_iter().filter(|known| !known.merged()).collect();
     let gone: Vec<_> = erased.iter().flat_map(|known| known.codes()).take(ERASED_SEARCHES).collect();
     for code in &gone {
         let answer = line.ask("customer.find", &json!({ "code": code }))?;

@@ -67,7 +67,7 @@ impl Place {
         format!(
             "[shop]\ncalling_code = \"34\"\n[store]\ndir = \"{state}\"\nsecond_dir = \"{second}\"\n\
              segment_kib = {SEGMENT_KIB}\n[vault]\nsecond_dir = \"{second}\"\n[push]\nsocket = \"{}\"\n\
-             [retention]\nnotes = \"0 days\"\npreferences = \"0 days\"\n",
+             [points]\nhold_minutes = 1440\n[retention]\nnotes = \"0 days\"\npreferences = \"0 days\"\n",
             socket.display()
         )
     }

@@ -21,6 +21,7 @@ mod kills;
 mod lettings;
 mod line;
 mod made_up;
+mod purse;
 mod rebuild;
 mod replays;
 mod rotations;

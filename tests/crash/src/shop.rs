@@ -3,7 +3,10 @@
 //! Each client has customers of its own and asks one thing at a time, so its customers are, at any moment, as its answered
 //! requests left them, or as those and the one under way did. Nothing between: a request holds in both halves or in none.
 
+mod next;
+
 use crate::dice::Dice;
+use crate::purse::{Move, Purse, told};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -15,8 +18,9 @@ const CARDS_MAX: usize = 8;
 const OPEN_ISSUES_MAX: usize = 5;
 const ISSUES_MAX: usize = 40;
 const NOTES_MAX: usize = 30;
-/// Requests that erase.
+/// Requests that erase, and that make two customers one or part them.
 const ERASED_OF_A_THOUSAND: usize = 25;
+const MERGED_OF_A_THOUSAND: usize = 40;
 /// As many as a file shows.
 const PREFERENCES: [&str; 4] = ["receipt", "bag", "language", "contact"];
 const KINDS: [&str; 4] = ["WARRANTY", "REPAIR", "COMPLAINT", "QUESTION"];
@@ -38,15 +42,36 @@ enum Change {
     Enrol(Person),
     Person(Person),
     Issue,
-    Status { card: String, blocked: bool },
-    Open { kind: &'static str, hint: String },
-    Hint { issue: String, hint: String },
-    Close { issue: String },
+    Status {
+        card: String,
+        blocked: bool,
+    },
+    Open {
+        kind: &'static str,
+        hint: String,
+    },
+    Hint {
+        issue: String,
+        hint: String,
+    },
+    Close {
+        issue: String,
+    },
     Note(String),
-    Prefer { name: &'static str, value: Option<String> },
+    Prefer {
+        name: &'static str,
+        value: Option<String>,
+    },
     Visit,
     Dismiss,
-    Sale { total: i64 },
+    Purse(Move),
+    /// This customer is made one with the client's at that place, and goes on.
+    Merge {
+        from: usize,
+    },
+    Unmerge {
+        from: usize,
+    },
     Erase,
 }
 
@@ -75,10 +100,13 @@ pub(crate) struct Known {
     notes: Vec<String>,
     preferences: BTreeMap<&'static str, String>,
     visits: u64,
-    /// How many, and what they come to in cents.
-    sales: (u64, i64),
+    purse: Purse,
     at_the_till: Option<String>,
     erased: bool,
+    /// Leads to another customer now.
+    merged: bool,
+    /// Who was merged into this one, as they were, where, and the merge.
+    brought: Option<(usize, String, Box<Known>)>,
 }
 
 impl Known {
@@ -86,6 +114,12 @@ impl Known {
     pub(crate) fn expected(&self) -> Value {
         if self.erased {
             return Value::Null;
+        }
+        if self.merged {
+            return json!(MERGED);
+        }
+        if let Some((_, _, other)) = &self.brought {
+            return self.and(other).expected();
         }
         let cards: Map<String, Value> = self
             .cards
@@ -110,8 +144,23 @@ impl Known {
         json!({
             "name": format!("{} {}", self.person.given, self.person.family), "person": self.person.form(),
             "cards": cards, "issues": issues, "open": self.open_issues(), "notes": notes,
-            "preferences": preferences, "visits": self.visits, "sales": self.sales,
+            "preferences": preferences, "visits": self.visits, "purse": self.purse.expected(),
         })
+    }
+
+    /// The two as one: the person of the one who goes on, and everything of both.
+    fn and(&self, other: &Self) -> Self {
+        let mut both = Self { brought: None, purse: self.purse.and(&other.purse), ..self.clone() };
+        both.cards.extend(other.cards.clone());
+        both.issues.extend(other.issues.clone());
+        both.notes.extend(other.notes.clone());
+        both.visits += other.visits;
+        both
+    }
+
+    /// Whether there is no merge about it, and it can be part of one.
+    fn stands_alone(&self) -> bool {
+        !self.erased && !self.merged && self.brought.is_none()
     }
 
     fn open_issues(&self) -> usize {
@@ -126,6 +175,18 @@ impl Known {
     pub(crate) fn let_go(&mut self) {
         self.notes.clear();
         self.preferences.clear();
+        if let Some((_, _, other)) = &mut self.brought {
+            other.let_go();
+        }
+    }
+
+    /// Whether somebody was merged into it.
+    pub(crate) fn is_of_two(&self) -> bool {
+        self.brought.is_some()
+    }
+
+    pub(crate) fn merged(&self) -> bool {
+        self.merged
     }
 
     pub(crate) fn phone(&self) -> &str {
@@ -138,8 +199,11 @@ impl Known {
     }
 }
 
-/// A customer as `customer.show` and `issue.list` show it.
-pub(crate) fn seen(show: &Value, list: &Value) -> Value {
+/// How a customer is told who was merged into another.
+pub(crate) const MERGED: &str = "merged";
+
+/// A customer as `customer.show`, `issue.list` and `points.show` show it.
+pub(crate) fn seen(show: &Value, list: &Value, points: &Value) -> Value {
     let rows = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let sorted = |value: &Value| {
@@ -157,10 +221,8 @@ pub(crate) fn seen(show: &Value, list: &Value) -> Value {
         .iter()
         .map(|issue| (word(&issue["issue"]), json!([issue["kind"], issue["state"], issue["hint"]])))
         .collect();
-    let turnover: i64 =
-        rows(&show["bought"]["turnover"]).iter().filter_map(|amount| amount["minor"].as_i64()).sum();
     json!({
-        "sales": (&show["bought"]["sales"], turnover), "name": show["file"]["name"], "person": show["person"], "cards": cards, "issues": issues,
+        "purse": told(points, &show["bought"]), "name": show["file"]["name"], "person": show["person"], "cards": cards, "issues": issues,
         "open": show["file"]["issues_open"], "notes": sorted(&show["notes"]),
         "preferences": sorted(&show["file"]["preferences"]), "visits": show["visits"],
     })
@@ -173,12 +235,17 @@ pub(crate) struct Customers(pub(crate) Vec<Known>);
 impl Customers {
     /// The client's next request.
     pub(crate) fn next(&self, register: &str, dice: &mut Dice) -> Op {
-        let living = self.0.iter().filter(|known| !known.erased).count();
+        let living = self.0.iter().filter(|known| known.stands_alone()).count();
         let chance = if living < CUSTOMERS_MAX { 15 } else { 0 };
         if living == 0 || dice.percent(chance) {
             let person = person(dice);
             let params = json!({ "person": person.form() });
             return op("customer.enrol", self.0.len(), Change::Enrol(person), params, dice);
+        }
+        if dice.below(1000) < MERGED_OF_A_THOUSAND
+            && let Some(op) = self.join_or_part(dice)
+        {
+            return op;
         }
         loop {
             let place = dice.below(self.0.len());
@@ -186,6 +253,20 @@ impl Customers {
                 return op;
             }
         }
+    }
+
+    /// Makes two customers one, or parts two who were.
+    fn join_or_part(&self, dice: &mut Dice) -> Option<Op> {
+        let (place, other) = (dice.below(self.0.len()), dice.below(self.0.len()));
+        let (into, from) = (self.0.get(place)?, self.0.get(other)?);
+        if let Some((from, merge, _)) = &into.brought {
+            let params = json!({ "merge": merge });
+            return Some(op("customer.unmerge", place, Change::Unmerge { from: *from }, params, dice));
+        }
+        let fits = into.notes.len() + from.notes.len() <= NOTES_MAX && from.preferences.is_empty();
+        let both = place != other && into.stands_alone() && from.stands_alone() && from.purse.holds_nothing();
+        let params = json!({ "from": from.number, "into": into.number, "sure": true });
+        (both && fits).then(|| op("customer.merge", place, Change::Merge { from: other }, params, dice))
     }
 
     /// What an answered request left.
@@ -200,15 +281,23 @@ impl Customers {
                 notes: Vec::new(),
                 preferences: BTreeMap::new(),
                 visits: 0,
-                sales: (0, 0),
+                purse: Purse::default(),
                 at_the_till: None,
                 erased: false,
+                merged: false,
+                brought: None,
             });
+            return;
+        }
+        if let Change::Merge { from } = op.change {
+            let brought = Box::new(self.0[from].clone());
+            self.0[op.customer].brought = Some((from, id("merge"), brought));
+            self.0[from].merged = true;
             return;
         }
         let known = &mut self.0[op.customer];
         match op.change.clone() {
-            Change::Enrol(_) => {}
+            Change::Enrol(_) | Change::Merge { .. } => {}
             Change::Person(person) => known.person = person,
             Change::Issue => {
                 let code = answer["letters"].as_str().map(str::to_owned);
@@ -229,7 +318,13 @@ impl Customers {
                 self.0[op.customer].at_the_till = Some(visit);
             }
             Change::Dismiss => known.at_the_till = None,
-            Change::Sale { total } => known.sales = (known.sales.0 + 1, known.sales.1 + total),
+            Change::Purse(change) => known.purse.apply(&change, answer),
+            Change::Unmerge { from } => {
+                // What was let go of meanwhile is gone of both.
+                if let Some((_, _, other)) = known.brought.take() {
+                    self.0[from] = Known { merged: false, at_the_till: None, ..*other };
+                }
+            }
             Change::Erase => known.erased = true,
         }
     }
@@ -253,110 +348,16 @@ impl Op {
 
     /// The field of the answer that must be the same for ever.
     pub(crate) fn outcome(&self) -> &'static str {
-        match self.change {
+        match &self.change {
             Change::Enrol(_) | Change::Person(_) | Change::Prefer { .. } | Change::Erase => "customer",
             Change::Issue | Change::Status { .. } => "card",
             Change::Open { .. } | Change::Hint { .. } | Change::Close { .. } => "issue",
             Change::Note(_) => "note",
             Change::Visit | Change::Dismiss => "visit",
-            Change::Sale { .. } => "sale",
+            Change::Purse(change) => change.outcome(),
+            Change::Merge { .. } | Change::Unmerge { .. } => "merge",
         }
     }
-}
-
-impl Known {
-    /// Something that can be done with this customer now.
-    fn next(&self, place: usize, register: &str, dice: &mut Dice) -> Option<Op> {
-        if self.erased {
-            return None;
-        }
-        let customer = &self.number;
-        if dice.below(1000) < ERASED_OF_A_THOUSAND {
-            let params = json!({ "customer": customer, "purpose": "REQUEST", "now": dice.percent(30) });
-            return Some(op("customer.erase", place, Change::Erase, params, dice));
-        }
-        let text = |dice: &mut Dice| format!("n.º {}", dice.below(1_000_000));
-        let open: Vec<&String> =
-            self.issues.iter().filter(|(_, (_, hint))| hint.is_some()).map(|(issue, _)| issue).collect();
-        let (method, change, params) = match dice.below(12) {
-            0 => {
-                let person = person(dice);
-                let params = json!({ "customer": customer, "person": person.form() });
-                ("customer.change", Change::Person(person), params)
-            }
-            1 if self.cards.len() < CARDS_MAX => {
-                ("card.issue", Change::Issue, json!({ "customer": customer }))
-            }
-            2 => {
-                let cards: Vec<_> = self.cards.iter().collect();
-                let (card, (was_blocked, _)) = dice.pick(&cards)?;
-                let change = Change::Status { card: (*card).clone(), blocked: !was_blocked };
-                let params = json!({ "customer": customer, "card": card });
-                if *was_blocked {
-                    ("card.unblock", change, params)
-                } else {
-                    let params = json!({ "customer": customer, "card": card, "reason": "LOST" });
-                    ("card.block", change, params)
-                }
-            }
-            3 if open.len() < OPEN_ISSUES_MAX && self.issues.len() < ISSUES_MAX => {
-                let (kind, hint) = (*dice.pick(&KINDS)?, text(dice));
-                let params = json!({ "customer": customer, "kind": kind, "hint": hint });
-                ("issue.open", Change::Open { kind, hint }, params)
-            }
-            4 => {
-                let (issue, hint) = ((*dice.pick(&open)?).clone(), text(dice));
-                let params = json!({ "issue": issue, "hint": hint });
-                ("issue.update", Change::Hint { issue, hint }, params)
-            }
-            5 => {
-                let issue = (*dice.pick(&open)?).clone();
-                let params = json!({ "issue": issue });
-                ("issue.close", Change::Close { issue }, params)
-            }
-            6 if self.notes.len() < NOTES_MAX => {
-                let text = format!("{}, {}", text(dice), "a longer word of the desk ".repeat(dice.below(20)));
-                let params = json!({ "customer": customer, "text": text });
-                ("note.keep", Change::Note(text), params)
-            }
-            7 => {
-                let name = *dice.pick(&PREFERENCES)?;
-                let value = dice.percent(80).then(|| text(dice));
-                let params = match &value {
-                    Some(value) => json!({ "customer": customer, "name": name, "value": value }),
-                    None => json!({ "customer": customer, "name": name }),
-                };
-                ("preference.set", Change::Prefer { name, value }, params)
-            }
-            8 => ("file.open", Change::Visit, json!({ "customer": customer, "register": register })),
-            9 => ("customer.dismiss", Change::Dismiss, json!({ "visit": self.at_the_till.as_ref()? })),
-            10 | 11 => {
-                let (total, params) = receipt(customer, register, dice);
-                ("sale.record", Change::Sale { total }, params)
-            }
-            _ => return None,
-        };
-        Some(op(method, place, change, params, dice))
-    }
-}
-
-/// A sale of a customer, with its total.
-fn receipt(customer: &str, register: &str, dice: &mut Dice) -> (i64, Value) {
-    let mut line = |_| {
-        let amount = 1 + i64::try_from(dice.below(20_000)).unwrap_or(0);
-        (
-            amount,
-            json!({ "sku": format!("A{}", dice.below(500)), "quantity": 1000, "unit_price": amount, "amount": amount }),
-        )
-    };
-    let (amounts, lines): (Vec<i64>, Vec<Value>) = (0..3).map(&mut line).unzip();
-    let total = amounts.iter().sum();
-    let number = dice.uuid().simple().to_string();
-    let receipt = json!({
-        "number": number, "day": "2026-09-21", "currency": "EUR", "lines": lines, "total": total,
-        "tenders": [{ "kind": "CASH", "amount": total }],
-    });
-    (total, json!({ "customer": customer, "register": register, "receipt": receipt }))
 }
 
 fn op(method: &'static str, customer: usize, change: Change, mut params: Value, dice: &mut Dice) -> Op {

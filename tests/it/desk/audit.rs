@@ -132,6 +132,7 @@ fn asked(shop: &Shop, customer: &Value) -> BTreeMap<&'static str, Vec<Value>> {
         ("card.alerts", vec![whose.clone()]),
         ("issue.list", vec![whose.clone()]),
         ("issue.due", vec![nothing.clone()]),
+        ("recall.buyers", vec![json!({ "sku": "none", "recall": "R-1" })]),
         ("sale.parked", vec![nothing.clone()]),
         ("sale.show", vec![json!({ "sale": sale["sale"] })]),
         ("sale.list", vec![whose.clone()]),

@@ -131,6 +131,53 @@ fn who_is_known_is_told_and_left_out_where_that_is_asked() {
 }
 
 #[test]
+fn rows_are_compared_with_all_who_are_here_where_that_is_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let born = |given: &str, phone: &str| {
+        let mut person = person(given, phone);
+        (person["birthDay"], person["birthYear"]) = (json!("03-14"), json!(1987));
+        person
+    };
+    let kept = with_key(json!({ "person": born("Francisca", "600 555 009") }));
+    let kept = shop.call("customer.enrol", &kept).unwrap()["customer"].clone();
+    let rows = json!([
+        { "line": 2, "person": born("Paqui", "600 555 009") },
+        { "line": 3, "person": born("Xiomara", "600 555 010") },
+        { "line": 4, "person": born("Xiomara", "600 555 010") },
+        { "line": 5, "cards": [{ "code": "2900000000018", "programme": "old-cards" }] },
+    ]);
+    let lines = |done: &Value| -> Vec<Value> {
+        done["alike"].as_array().unwrap().iter().map(|row| row["line"].clone()).collect()
+    };
+    let dry = import(&shop, Uuid::new_v4(), &rows, &json!({ "dry_run": true, "compare": true })).unwrap();
+    assert_eq!(
+        (lines(&dry), &dry["imported"]),
+        (vec![json!(2)], &json!(4)),
+        "nobody of the file is here yet"
+    );
+    let id = Uuid::new_v4();
+    let done = import(&shop, id, &rows, &json!({ "compare": true })).unwrap();
+    assert_eq!((lines(&done), &done["imported"]), ([2, 3, 4].map(|line| json!(line)).to_vec(), &json!(4)));
+    let twin = &done["alike"][0]["duplicates"][0];
+    assert_eq!((&twin["customer"], &twin["household"]), (&kept, &json!(false)));
+    assert!(twin["score"].as_i64().unwrap() > 0);
+    for value in ["Francisca", "Paqui", "Prueba", "600555009", "•"] {
+        assert!(!done.to_string().contains(value), "{value}");
+    }
+    let again = import(&shop, id, &rows, &json!({ "compare": true })).unwrap();
+    assert_eq!(
+        (lines(&again), &again["before"]),
+        (vec![], &json!(4)),
+        "what was imported before is not compared again"
+    );
+    let without = json!([{ "line": 2, "person": born("Paca", "600 555 009") }]);
+    assert_eq!(import(&shop, Uuid::new_v4(), &without, &json!({})).unwrap()["alike"], json!([]));
+    let trail = shop.call_as(&[Role::Auditor], "audit.list", &json!({ "customer": kept })).unwrap();
+    assert_eq!(trail["rows"][0]["method"], "customer.import", "who may be whom is told to somebody");
+}
+
+#[test]
 fn a_locked_vault_takes_no_row_and_a_till_imports_nothing() {
     let dir = tempfile::tempdir().unwrap();
     drop(shop_in(dir.path(), false));

@@ -266,7 +266,7 @@ fn an_exchange_is_a_return_and_a_sale_or_nothing() {
     assert_eq!((&shown["type"], &shown["exchange"]), (&json!("EXCHANGE"), &again["return"]));
     assert_eq!(
         shown["tenders"],
-        json!([{ "kind": "EXCHANGE", "amount": 3000 }, { "kind": "CASH", "amount": 1500 }])
+        json!([{ "kind": "CASH", "amount": 1500 }, { "kind": "EXCHANGE", "amount": 3000 }])
     );
     // Something cheaper: the difference is given back.
     let cheaper = json!({ "sale": dearer, "receipt": receipt("3", 1000, 0), "refund": [{ "kind": "CASH", "amount": 3500 }] });

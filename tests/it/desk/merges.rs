@@ -58,6 +58,25 @@ fn spend(shop: &Shop, customer: &Value, points: i64) -> Value {
 }
 
 #[test]
+fn whoever_is_brought_back_as_they_were_is_compared_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let first = take_in(&shop, &person("Francisca"))["customer"].clone();
+    let versions = shop.call("customer.history", &json!({ "customer": first })).unwrap();
+    let version = versions["versions"][0]["version"].clone();
+    let other = json!({ "givenName": "Xiomara", "familyName": "Otra" });
+    shop.call("customer.change", &with_key(json!({ "customer": first, "person": other }))).unwrap();
+    let second = take_in(&shop, &person("Paqui"));
+    assert_eq!(second["duplicates"], json!([]));
+    let revert = with_key(json!({ "customer": first, "version": version }));
+    let back = shop.call("customer.revert", &revert).unwrap();
+    let [row] = back["duplicates"].as_array().unwrap().as_slice() else { panic!("{back}") };
+    assert_eq!((&row["customer"], &back["repeated"]), (&second["customer"], &json!(false)));
+    let again = shop.call("customer.revert", &revert).unwrap();
+    assert_eq!((&again["duplicates"], &again["repeated"]), (&back["duplicates"], &json!(true)));
+}
+
+#[test]
 fn who_is_here_already_is_told_at_once_with_the_reasons() {
     let dir = tempfile::tempdir().unwrap();
     let shop = shop_in(dir.path(), false);

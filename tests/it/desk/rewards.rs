@@ -20,6 +20,8 @@ fn shop(dir: &Path) -> Shop {
         let ((rewards, levels), mistakes) = read_text(REWARDS, read_all).unwrap();
         assert!(mistakes.is_empty(), "{mistakes:?}");
         (settings.points.rewards, settings.points.levels) = (rewards, levels);
+        // What is counted here is what rewards cost.
+        settings.points.earn = Vec::new();
     })
 }
 
@@ -47,7 +49,7 @@ fn sell(shop: &Shop, customer: &Value, number: &str, rewards: &Value) -> Result<
     let lines = json!([{ "sku": "CAKE", "quantity": 2000, "unit_price": 500, "amount": 1000 },
         { "sku": "COFFEE", "quantity": 1000, "unit_price": 150, "discount": 150, "amount": 0 }]);
     let receipt = json!({ "number": number, "day": "2027-01-15", "currency": "EUR", "lines": lines,
-        "tenders": [{ "kind": "POINTS", "amount": 1000 }], "total": 1000 });
+        "tenders": [{ "kind": "CASH", "amount": 1000 }], "total": 1000 });
     shop.call(
         "sale.record",
         &with_key(json!({ "customer": customer, "receipt": receipt, "rewards": rewards })),
