@@ -133,7 +133,9 @@ impl Article {
             if next.is_null() {
                 return Ok(());
             }
-            params["after"] = next.clone();
+            if let Some(params) = params.as_object_mut() {
+                params.insert("after".to_owned(), next.clone());
+            }
         }
     }
 }

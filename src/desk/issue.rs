@@ -235,8 +235,13 @@ impl Desk {
         self.told_of_change(&done)
     }
 
+    /// The requests that only tell of issues.
+    pub(super) fn issues(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        if ask.method == "issue.list" { self.list_issues(ask) } else { self.due_issues(ask) }
+    }
+
     /// `issue.list`.
-    pub(super) fn list_issues(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+    fn list_issues(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let ListIssues { customer } = ask.fields()?;
         let opened = self.store()?;
         let views = opened.log.views();
@@ -254,7 +259,7 @@ impl Desk {
     }
 
     /// `issue.due`: what is due next in the shop, the soonest first. Without hints: nobody's file is opened for it.
-    pub(super) fn due_issues(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+    fn due_issues(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let DueIssues {} = ask.fields()?;
         let now = self.clock.utc();
         let views = self.store()?.log.views();
