@@ -8,9 +8,9 @@ use crate::whole::rig::*;
 /// What the README promises of the release binary with an empty store: 20 MB.
 const RELEASE_KIB_MAX: u64 = 20 * 1000 * 1000 / 1024;
 
-/// The debug binary, whose code is larger, was at 27 MiB when this was written; there is room for what other allocators and
-/// kernels add, and none for a cache of sled left at its default size.
-const DEBUG_KIB_MAX: u64 = 36 * 1024;
+/// The debug binary, whose code is larger, was at 41 MiB when this was last measured, 34 with glibc's heap; there is room for what
+/// other kernels add, and none for a cache of sled left at its default size.
+const DEBUG_KIB_MAX: u64 = 46 * 1024;
 
 /// What scans may add: the register's ring, full, is less than 256 KiB. A frame lost on each scan would be some 1.4 MiB.
 const GROWTH_KIB_MAX: u64 = 1024;
