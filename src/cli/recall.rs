@@ -14,7 +14,7 @@ pub(super) enum Command {
     /// Lists who bought an article and still has it.
     Buyers {
         #[command(flatten)]
-        article: Article,
+        sold: Sold,
         /// The number of the recall: shows which issue was opened for it.
         #[arg(long)]
         recall: Option<String>,
@@ -24,7 +24,7 @@ pub(super) enum Command {
         /// The maker's or the authority's number of the recall.
         recall: String,
         #[command(flatten)]
-        article: Article,
+        sold: Sold,
         /// How much it matters.
         #[arg(long, ignore_case = true, value_parser = PossibleValuesParser::new(SEVERITIES), default_value = "S1")]
         severity: String,
@@ -34,10 +34,23 @@ pub(super) enum Command {
     },
 }
 
+/// What was sold, and when.
+#[derive(Debug, clap::Args)]
+pub(super) struct Sold {
+    #[command(flatten)]
+    article: Article,
+    /// The first day on which it was sold, YYYY-MM-DD.
+    #[arg(long, value_name = "DAY")]
+    from: Option<String>,
+    /// The last day.
+    #[arg(long, value_name = "DAY")]
+    to: Option<String>,
+}
+
 /// What was sold. All that is given must be so.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
-pub(super) struct Article {
+struct Article {
     /// The product's number: 8, 12, 13 or 14 digits.
     #[arg(long)]
     gtin: Option<String>,
@@ -50,19 +63,6 @@ pub(super) struct Article {
     /// The serial number.
     #[arg(long)]
     serial: Option<String>,
-    #[command(flatten)]
-    days: Days,
-}
-
-/// When it was sold.
-#[derive(Debug, clap::Args)]
-struct Days {
-    /// The first day, YYYY-MM-DD.
-    #[arg(long, value_name = "DAY")]
-    from: Option<String>,
-    /// The last day.
-    #[arg(long, value_name = "DAY")]
-    to: Option<String>,
 }
 
 /// What became of a recall.
@@ -79,20 +79,20 @@ struct Totals {
 impl Command {
     pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
         match self {
-            Self::Buyers { article, recall } => {
+            Self::Buyers { sold, recall } => {
                 let mut client = asker.connect()?;
                 let mut all = Vec::new();
-                article.each_page(&mut client, recall.as_deref(), |_, page| {
+                sold.each_page(&mut client, recall.as_deref(), |_, page| {
                     all.extend_from_slice(page);
                     Ok(())
                 })?;
                 asker.say(&json!({ "rows": all }), |answer| listed(rows(answer, "/rows")))
             }
-            Self::Open { recall, article, severity, hint } => {
+            Self::Open { recall, sold, severity, hint } => {
                 let hint = hint.then(|| input::needed("hint for the till")).transpose()?;
                 let (mut client, mut totals) = (asker.connect()?, Totals::default());
                 let severity = severity.to_uppercase();
-                article.each_page(&mut client, Some(recall), |client, page| {
+                sold.each_page(&mut client, Some(recall), |client, page| {
                     page.iter()
                         .try_for_each(|row| totals.open(client, row, (recall, &severity, hint.as_deref())))
                 })?;
@@ -106,7 +106,7 @@ impl Command {
     }
 }
 
-impl Article {
+impl Sold {
     /// Asks for all pages, the oldest sales first.
     fn each_page(
         &self,
@@ -114,7 +114,7 @@ impl Article {
         recall: Option<&str>,
         mut page: impl FnMut(&mut Client, &[Value]) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let Self { gtin, sku, model, serial, days: Days { from, to } } = self;
+        let Self { article: Article { gtin, sku, model, serial }, from, to } = self;
         let mut params = json!({});
         let given = [
             ("gtin", gtin.as_deref()),

@@ -52,7 +52,7 @@ fn a_recall_is_opened_for_everybody_who_bought_it_and_once() {
         shop.json(&["sale", "record"], &sale.to_string());
     }
     let bought = shop.ficha(&["recall", "buyers", "--gtin", "4006381333931"], "");
-    assert_eq!((bought.code, bought.out.matches(&one).count()), (0, 2), "{}", bought.out);
+    assert_eq!((bought.code, bought.out.matches(&one[..23]).count()), (0, 2), "{}", bought.out);
     let open = ["recall", "open", "R-1", "--gtin", "4006381333931", "--from", "2026-01-01"];
     let opened = shop.json(&[&open[..], &["--hint"]].concat(), "bring it back, do not use it\n");
     assert_eq!(opened, json!({ "opened": 3, "before": 0, "nobody": 0, "refused": [] }));
