@@ -89,7 +89,7 @@ fn as_request(refusal: Refusal) -> Refusal {
 fn check_id(id: &RawValue) -> Result<&RawValue, Refusal> {
     let raw = id.get();
     let number = raw.parse::<i64>().is_ok_and(|number| number.unsigned_abs() <= INTEGER_MAX.unsigned_abs());
-    let fits = raw.len() <= ID_BYTES_MAX && (number || raw == "null" || raw.starts_with('"'));
+    let fits = raw.len() <= ID_BYTES_MAX && (number || raw == "null" || text(id).is_ok());
     let problem =
         || invalid(Some("id"), "must be a text of at most 126 bytes or a whole number of at most 2^53-1");
     fits.then_some(id).ok_or_else(problem)
