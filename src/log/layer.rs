@@ -65,6 +65,17 @@ pub(super) fn lay(
     })
 }
 
+/// Lays many over each other, the topmost first; by halves, so that an entry passes few of them on its way.
+pub(super) fn lay_all<'e>(
+    mut parts: Vec<Box<dyn Iterator<Item = Laid> + 'e>>,
+) -> Box<dyn Iterator<Item = Laid> + 'e> {
+    if parts.len() < 2 {
+        return parts.pop().unwrap_or_else(|| Box::new(std::iter::empty()));
+    }
+    let below = parts.split_off(parts.len() / 2);
+    Box::new(lay(lay_all(parts), lay_all(below)))
+}
+
 /// A table, or none, as what layers lie on.
 pub(super) fn base(table: Option<&Table>) -> Base<'_> {
     let table: &dyn Under = table?;

@@ -6,7 +6,7 @@
 //! They are nobody's truth: after a crash they are deleted with the folder they lie in.
 
 use super::filter::KeyHash;
-use super::layer::{Base, Change, Changes, Laid, Under, lay};
+use super::layer::{Base, Change, Changes, Laid, Under, lay_all};
 use super::run::{self, Run};
 use super::{Half, ViewError};
 use std::fs::{self, File};
@@ -124,10 +124,12 @@ fn laid<'r>(
     from: &[u8],
     half: Half,
 ) -> Box<dyn Iterator<Item = Laid> + 'r> {
-    runs.iter().fold(below, |below, part| {
-        let own = part.run.entries(from).map(move |entry| entry.map_err(|what| damaged(half, &what)));
-        Box::new(lay(own, below))
-    })
+    let own = |part: &'r Part| -> Box<dyn Iterator<Item = Laid> + 'r> {
+        Box::new(part.run.entries(from).map(move |entry| entry.map_err(|what| damaged(half, &what))))
+    };
+    let mut parts: Vec<_> = std::iter::once(below).chain(runs.iter().map(own)).collect();
+    parts.reverse();
+    lay_all(parts)
 }
 
 fn damaged(half: Half, what: &str) -> ViewError {

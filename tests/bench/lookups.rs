@@ -19,7 +19,7 @@ use std::time::Duration;
 /// Look-ups before it counts: what a day's customers have in memory by then.
 const WARM_UP: u64 = 100_000;
 
-/// Pauses between look-ups beside writers: a shop's thirty registers scan less often than this.
+/// Pauses between look-ups beside writers, in which these have both processors: a shop's thirty registers scan less often than this.
 const APART: Duration = Duration::from_micros(200);
 
 /// Pauses in which the processor sleeps and others use its caches, as between two scans.
@@ -44,11 +44,38 @@ pub(crate) fn run(dir: &Path, made: Made, time: Duration) -> anyhow::Result<()> 
         std::thread::sleep(RESTED);
         rested.push(look()?);
     }
-    let mut beside = Times::default();
     let next = AtomicU64::new(now_number(made));
-    let ended = AtomicBool::new(false);
+    let (in_a_row, writes) = beside(&opened, made, &next, time, &mut look, || ())?;
+    let (apart, slower) = beside(&opened, made, &next, time, &mut look, || std::thread::sleep(APART))?;
+    say(&format!(
+        "\nlook-ups by code among {} customers: {} alone, {} and {} beside 64 writers ({writes:.0} and {slower:.0} purchases/s)",
+        made.customers,
+        alone.len(),
+        in_a_row.len(),
+        apart.len(),
+    ));
+    table(&[
+        ("alone", &alone),
+        ("alone, 2 ms apart", &rested),
+        ("beside 64 writers", &in_a_row),
+        ("beside 64 writers, 200 us apart", &apart),
+    ]);
+    opened.log.close();
+    Ok(())
+}
+
+/// Look-ups while 64 writers record, with a pause after each; and how many purchases a second these come to.
+fn beside(
+    opened: &Opened,
+    made: Made,
+    next: &AtomicU64,
+    time: Duration,
+    look: &mut impl FnMut() -> anyhow::Result<Duration>,
+    pause: impl Fn(),
+) -> anyhow::Result<(Times, f64)> {
+    let (mut times, ended) = (Times::default(), AtomicBool::new(false));
     let writes = std::thread::scope(|scope| -> anyhow::Result<f64> {
-        let (opened, next, ended) = (&opened, &next, &ended);
+        let ended = &ended;
         let writers = scope.spawn(move || {
             let rate = per_second(time, || {
                 let purchase = next.fetch_add(1, Ordering::Relaxed);
@@ -62,20 +89,12 @@ pub(crate) fn run(dir: &Path, made: Made, time: Duration) -> anyhow::Result<()> 
             rate
         });
         while !ended.load(Ordering::Relaxed) {
-            beside.push(look()?);
-            std::thread::sleep(APART);
+            times.push(look()?);
+            pause();
         }
         writers.join().ok().context("the writers panicked")?
     })?;
-    say(&format!(
-        "\nlook-ups by code among {} customers: {} alone, {} beside 64 writers ({writes:.0} purchases/s)",
-        made.customers,
-        alone.len(),
-        beside.len()
-    ));
-    table(&[("alone", &alone), ("alone, 2 ms apart", &rested), ("beside 64 writers", &beside)]);
-    opened.log.close();
-    Ok(())
+    Ok((times, writes))
 }
 
 /// A number that no purchase of this store has: each run of the bench adds some.

@@ -12,7 +12,7 @@
 //! | "FRUN1\0\0\0" | half u8 | zeros 3 | size u32 | from: a position, 20 bytes | to: a position, 20 bytes |     little-endian
 //! ```
 
-use super::super::layer::{Laid, lay};
+use super::super::layer::{Laid, lay_all};
 use super::super::record::array;
 use super::super::run::{self, Run};
 use super::super::{Half, ViewError};
@@ -205,10 +205,12 @@ pub(super) fn laid<'r, 'b>(
     from: &[u8],
     half: Half,
 ) -> Box<dyn Iterator<Item = Laid> + 'b> {
-    runs.fold(below, |below, placed| {
-        let own = placed.run.entries(from).map(move |entry| entry.map_err(|what| damaged(half, &what)));
-        Box::new(lay(own, below))
-    })
+    let own = |placed: &Arc<Placed>| -> Box<dyn Iterator<Item = Laid> + 'b> {
+        Box::new(placed.run.entries(from).map(move |entry| entry.map_err(|what| damaged(half, &what))))
+    };
+    let mut parts: Vec<_> = std::iter::once(below).chain(runs.map(own)).collect();
+    parts.reverse();
+    lay_all(parts)
 }
 
 pub(super) fn damaged(half: Half, what: &str) -> ViewError {
