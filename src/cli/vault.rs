@@ -61,17 +61,19 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         key_to: Option<PathBuf>,
     },
-    /// Changes the vault's key (or, with `--keyring`, that of card hashes and look-ups), and shows a new recovery phrase once.
+    /// Changes the vault's key, and shows a new recovery phrase once; or, with `--keyring` or `--keyring-key`, the keys of card hashes and
+    /// look-ups, which no phrase opens.
     Rotate {
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
         opening: Opening,
-        /// A new version of the keys of hashes; cards take it on when they are next shown.
-        #[arg(long)]
+        /// A new version of the keys of hashes; cards take it on when they are next shown. The vault's key stays.
+        #[arg(long, conflicts_with_all = ["by_phrase", "key_to"])]
         keyring: bool,
-        /// A new key around the keys of hashes (`keyring.key`), here and on the second disk; the hashes stay.
-        #[arg(long, conflicts_with = "keyring")]
+        /// A new key around the keys of hashes (`keyring.key`), here and on the second disk, for when somebody may have copied the old one;
+        /// the hashes and the vault's key stay. Backups of `keyring` and `keyring.key` from before go together, and with no later one.
+        #[arg(long, conflicts_with_all = ["keyring", "by_phrase", "key_to"])]
         keyring_key: bool,
     },
 }

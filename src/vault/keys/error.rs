@@ -48,7 +48,7 @@ pub enum KeyError {
         path: PathBuf,
     },
     /// Bring the right key; nothing is broken.
-    #[error("the key given does not open {}: it was made with another one (if the key was changed, bring the new one, or `ficha vault recover`)", .path.display())]
+    #[error("the key given does not open {}: it was made with another one (if the key was changed, bring the one that goes with it: from the backup that has both, or the second disk; the vault's also comes back by `ficha vault recover`)", .path.display())]
     WrongKey {
         /// What it does not open.
         path: PathBuf,
