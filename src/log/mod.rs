@@ -226,8 +226,9 @@ pub trait Fold: Send + Sync {
     /// Applies one event.
     fn apply(&self, meta: &Meta, event: &[u8], views: &mut dyn ReadWrite) -> Result<(), FoldError>;
 
-    /// Whether single entries of a view are asked for again and again, by whoever must not wait. Such views lie in short blocks, which
-    /// are quickly read and hold little beside; long ones are fewer and take less memory.
+    /// Whether single entries of a view are asked for again and again, by whoever must not wait. Such views are copied into memory as far
+    /// as there is room, for which their keys must be spread by their first byte, as hashes and random numbers are; and they lie in short
+    /// blocks, which are quickly read and hold little beside; long ones are fewer and take less memory.
     fn often(&self, _view: View) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! Opens a log whose journal is damaged for good over its views: reading goes on, nothing is written, no file is changed.
+//! Opens a log whose journal is damaged for good over its views: reading goes on, no journal is changed.
 //!
 //! The views are shown as they are, where those of both halves are whole. Whether they hold all that was committed is asked of the
 //! journals, from the views' own record on; where that cannot be seen the views count as behind, as those of a locked half do, and
@@ -61,6 +61,7 @@ pub(super) fn over(
             format!("what is shown is as of transaction {}, what came after it is not known", of_neutral.seq)
         }
     };
+    [&personal, &neutral].into_iter().for_each(|table| table.leave_alone());
     Ok(Over {
         tables: Halves { personal: Some(personal), neutral: Some(neutral) },
         positions,

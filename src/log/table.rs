@@ -85,9 +85,11 @@ struct Shared {
     often: Often,
     /// Set when they are to be copied into memory, until that is done.
     to_hold: AtomicBool,
+    /// Set where runs and sled are to stay as they are.
+    left_alone: AtomicBool,
     /// The thread that tends the runs.
     tending: Mutex<Option<JoinHandle<()>>>,
-    /// Why runs could not be put together: then no further ones are written.
+    /// Why runs could not be put together, or into sled: then no further ones are written.
     untended: OnceLock<String>,
     /// Set when the table is closed: that thread ends at the next entry.
     closing: AtomicBool,
@@ -125,8 +127,19 @@ impl Table {
             disk.positions().map_or_else(|_| Position::default(), |(applied, _)| applied.unwrap_or_default());
         let (tier, Found { chain, reached }) = Tier::open(dir, half, settings.runs_bytes, at)?;
         let front = RwLock::new(Arc::new(Front { runs: chain, ..Front::default() }));
-        let (to_hold, tending, untended, closing) = Default::default();
-        let shared = Arc::new(Shared { half, disk, tier, front, often, to_hold, tending, untended, closing });
+        let (to_hold, left_alone, tending, untended, closing) = Default::default();
+        let shared = Arc::new(Shared {
+            half,
+            disk,
+            tier,
+            front,
+            often,
+            to_hold,
+            left_alone,
+            tending,
+            untended,
+            closing,
+        });
         Ok(Self { shared, writing: Mutex::default(), reached })
     }
 
@@ -148,6 +161,11 @@ impl Table {
     /// The highest sequence that anything readable names, also in a table that is no good otherwise.
     pub(super) fn reached(&self) -> u64 {
         self.shared.disk.reached().max(self.reached)
+    }
+
+    /// Leaves runs and sled as they are from now on: they may be all that there is.
+    pub(super) fn leave_alone(&self) {
+        self.shared.left_alone.store(true, Ordering::Relaxed);
     }
 
     /// Has the views that are asked for one by one copied into memory; until then they are looked up on the disk.
@@ -215,14 +233,18 @@ impl Table {
             then(Ok(()));
             return Ok(());
         }
-        if self.shared.tier.is_full(&self.front().runs) {
+        let is_full = || self.shared.tier.is_full(&self.front().runs);
+        if is_full() {
             self.shared.wait_for_tending();
         }
+        let full = is_full();
         let aside = self.shared.put_aside();
         let shared = Arc::clone(&self.shared);
         let write = move || {
             let entries = aside.changes(&[]).map(Ok);
-            let tended = shared.untended.get().map_or(Ok(()), |what| Err(what.clone()));
+            // Damage in sled keeps nobody from writing runs, while the views are made anew.
+            let stops = shared.disk.damage().is_none() || full;
+            let tended = shared.untended.get().filter(|_| stops).map_or(Ok(()), |what| Err(what.clone()));
             let written = tended.and_then(|()| {
                 let run = shared.tier.write((from, to), 0, aside.count(), entries);
                 run.map_err(|error| error.to_string())

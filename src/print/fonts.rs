@@ -32,7 +32,7 @@ pub struct FontFile {
 }
 
 impl FontFile {
-    /// The fonts that a text is drawn with, those of its own scripts first; `languages` as for [`face`].
+    /// The fonts that a text is drawn with, those of its own scripts first; `languages` as for `face`.
     #[must_use]
     pub fn needed(text: &str, languages: &[String]) -> Vec<Self> {
         let scripts: Vec<Script> = text.chars().map(|c| c.script()).collect();

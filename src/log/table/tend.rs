@@ -11,8 +11,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread;
 
-/// The most memory that copies of one half take, some sixty bytes for each card and forty for each customer. Of a store with more, everything
-/// is looked up in sled.
+/// The most memory that copies of one half take, some sixty bytes for each card and forty for each customer; while they are replaced, twice
+/// that. Of a store with more, everything is looked up in sled.
 const HELD_BYTES_MAX: usize = 96 << 20;
 
 impl Shared {
@@ -75,9 +75,8 @@ impl Shared {
     pub(super) fn tend(self: &Arc<Self>) {
         let mut tending = self.tending.lock().unwrap_or_else(PoisonError::into_inner);
         let runs = Arc::clone(&self.front().runs);
-        let due = self.to_hold.load(Ordering::Relaxed)
-            || self.tier.is_due(&runs, self.disk.bytes())
-            || tier::full(&runs).is_some();
+        let due = self.tier.is_due(&runs, self.disk.bytes()) || tier::full(&runs).is_some();
+        let due = due && !self.left_alone.load(Ordering::Relaxed) || self.to_hold.load(Ordering::Relaxed);
         if !due || tending.as_ref().is_some_and(|thread| !thread.is_finished()) {
             return;
         }
@@ -101,7 +100,9 @@ impl Shared {
     fn tend_once(&self) -> Result<bool, String> {
         let runs = Arc::clone(&self.front().runs);
         if self.to_hold.swap(false, Ordering::Relaxed) {
-            self.hold()?;
+            self.hold();
+        } else if self.left_alone.load(Ordering::Relaxed) {
+            return Ok(false);
         } else if self.tier.is_due(&runs, self.disk.bytes()) {
             self.put_into_sled(&runs)?;
         } else if let Some(parts) = tier::full(&runs) {
@@ -118,21 +119,24 @@ impl Shared {
         let Some(to) = runs.last().map(|run| run.to) else { return Ok(()) };
         let changes = |from: &[u8]| tier::laid(runs.iter(), Box::new(std::iter::empty()), from, self.half);
         self.disk.write(self.going(changes(&[])), to)?;
-        let held = self.front().held.as_ref().map(|held| held.with(|from| self.going(changes(from))));
-        let held = held.transpose().map_err(|error| error.to_string())?.flatten();
-        self.to_hold.store(held.as_ref().is_some_and(Held::is_wasteful), Ordering::Relaxed);
+        // A copy that cannot be kept is none: sled has it all.
+        let copy = |held: &Held| held.with(|from| self.going(changes(from))).ok().flatten();
+        let held = self.front().held.as_ref().and_then(copy);
+        if held.as_ref().is_some_and(Held::is_wasteful) {
+            self.to_hold.store(true, Ordering::Relaxed);
+        }
         self.replace(runs, None, |front| front.held = held);
         Ok(())
     }
 
-    /// Copies what sled has of the views that are asked for one by one.
-    fn hold(&self) -> Result<(), String> {
-        // Where there is no file without a name, as on some network file systems, look-ups go on the disk.
-        let Ok(file) = self.tier.unnamed() else { return Ok(()) };
+    /// Copies what sled has of the views that are asked for one by one. Where that does not go (a full disk, a file system that has no
+    /// files without a name, damage, which is noted) look-ups go on the disk.
+    fn hold(&self) {
+        // Not both copies at once.
+        self.front_mut(|front| front.held = None);
+        let Ok(file) = self.tier.unnamed() else { return };
         let held = Held::read(self.often, HELD_BYTES_MAX, file, |from| self.going(self.disk.entries(from)));
-        let held = held.map_err(|error| error.to_string())?;
-        self.front_mut(|front| front.held = held);
-        Ok(())
+        self.front_mut(|front| front.held = held.ok().flatten());
     }
 
     /// Puts `run`, or nothing, in the place of runs, together with what else changes by that.

@@ -109,8 +109,11 @@ impl Tier {
         count: usize,
         entries: impl Iterator<Item = Laid>,
     ) -> io::Result<Placed> {
-        let stale = std::mem::take(&mut *self.stale.lock().unwrap_or_else(PoisonError::into_inner));
-        self.remove(stale.iter().map(String::as_str));
+        {
+            // Held until they are gone: another thread may be about to write a file that is called like one of them.
+            let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
+            self.remove(stale.drain(..).collect::<Vec<_>>().iter().map(String::as_str));
+        }
         let name = format!("{:016x}-{:016x}{ENDING}", from.seq, to.seq);
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_CLOEXEC;
         let file = File::from(openat(&self.dir, name.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR)?);
