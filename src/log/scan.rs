@@ -182,13 +182,14 @@ pub(super) fn scan(dir: &Path, half: Half, part: Part) -> Result<Scan, OpenError
         })?;
         (found.end.segment, found.end.offset, found.end.chain) = (segment.number, tail.end, chain);
         if tail.torn_bytes > 0 {
-            let is_last = index.saturating_add(1) == count;
-            if !is_last {
-                return Err(damaged(
-                    &segment.path,
-                    tail.end,
-                    "a record is not whole, and a later segment follows",
-                ));
+            // What is read up to a place was committed up to there: no crash left that end.
+            let goes_on = match to {
+                Some(_) => Some("a record is not whole, and what was committed goes on behind it"),
+                None => (index.saturating_add(1) < count)
+                    .then_some("a record is not whole, and a later segment follows"),
+            };
+            if let Some(what) = goes_on {
+                return Err(damaged(&segment.path, tail.end, what));
             }
             found.torn = Some(Torn { file: segment.path, offset: tail.end, bytes: tail.torn_bytes });
         }

@@ -1,7 +1,7 @@
 //! Views renewed while the log runs: nothing of what the fold now leaves out stays in their files.
 
 use super::support::*;
-use fichad::log::{FoldError, Half, Log, Read, Refused};
+use fichad::log::{FoldError, Half, Log, OpenError, Read, Refused};
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -162,4 +162,25 @@ fn closing_does_not_wait_for_a_renewal() {
     drop(log);
     let (log, report) = bench.open();
     assert_eq!((report.rebuilt.len(), get(&log, Half::Neutral, "a").as_deref()), (0, Some("0")));
+}
+
+#[test]
+fn a_last_record_that_is_damaged_keeps_views_from_being_made_anew_without_it() {
+    for half in HALVES {
+        let bench = Bench::new();
+        let (log, _) = bench.open();
+        put(&log, half, "k", "v");
+        log.close();
+        let folder = if half == Half::Neutral { "store" } else { "vault" };
+        let file = bench.path().join(folder).join("journal/00000001.seg");
+        let mut bytes = fs::read(&file).unwrap();
+        let at = bytes.windows(5).position(|bytes| bytes == b"put k").unwrap();
+        bytes[at] ^= 1;
+        fs::write(&file, bytes).unwrap();
+        // A start reads on from its checkpoint, and does not see it.
+        let (log, _) = bench.open();
+        let refused = log.renew_views(half).unwrap_err();
+        assert!(matches!(refused, Refused::Refusal(OpenError::Damaged { .. })), "{refused:?}");
+        assert_eq!(get(&log, half, "k").as_deref(), Some("v"));
+    }
 }
