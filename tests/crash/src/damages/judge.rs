@@ -59,9 +59,11 @@ impl Sound {
     ) -> anyhow::Result<Self> {
         let shown = known.iter().map(|known| (known.number.clone(), known.expected())).collect();
         let living = || known.iter().filter(|known| !known.erased());
-        let codes = living()
-            .filter_map(|known| Some((json!({ "code": known.codes().next()? }), known.number.clone())));
-        let phones = living().map(|known| (json!({ "phone": known.phone() }), known.number.clone()));
+        // Who was merged is told by the number that they lead to.
+        let own = || living().filter(|known| !known.merged());
+        let codes =
+            own().filter_map(|known| Some((json!({ "code": known.codes().next()? }), known.number.clone())));
+        let phones = own().map(|known| (json!({ "phone": known.phone() }), known.number.clone()));
         let leads = codes.take(SEARCHES).chain(phones.take(SEARCHES)).collect();
         let opened = open(place)?;
         let numbers: Result<Vec<CustomerNumber>, _> =
