@@ -6,8 +6,9 @@
 
 use crate::dice::Dice;
 use crate::trace::{Node, Step, Trace};
+use anyhow::Context as _;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -118,8 +119,8 @@ impl<'t> Disk<'t> {
             if *is_folder {
                 DirBuilder::new().recursive(true).mode(0o700).create(path)?;
             } else {
-                let mut file: File =
-                    OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+                let open = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&path);
+                let mut file = open.with_context(|| path.display().to_string())?;
                 file.write_all(
                     &self.contents.get(node).map_or_else(Vec::new, |content| content.make_up(dice)),
                 )?;
@@ -193,7 +194,11 @@ fn keep(names: &mut BTreeMap<String, (Node, bool)>, step: &Step) {
     }
     match step {
         Step::Name { path, node, folder } => drop(names.insert(path.clone(), (*node, *folder))),
-        Step::Unname { path } => drop(names.remove(path)),
+        // Only an empty folder goes: what was in it is gone with it, whichever of the folders' changes are on the disk.
+        Step::Unname { path } => {
+            let below = format!("{path}/");
+            names.retain(|name, _| name != path && !name.starts_with(&below));
+        }
         Step::Rename { from, .. } => {
             let below = format!("{from}/");
             let moved: Vec<String> =

@@ -27,7 +27,7 @@ pub(crate) struct Run {
     #[arg(long, default_value_t = 20)]
     pub(crate) cuts: usize,
     /// Disks made up from recorded writes and syncs.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 100)]
     pub(crate) replays: usize,
     /// Bits or bytes changed in each file of a store.
     #[arg(long, default_value_t = 50)]

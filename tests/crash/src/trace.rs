@@ -232,12 +232,10 @@ impl Trace {
         self.files.remove(&file);
         let first = usize::from(name.starts_with("openat"));
         let path = path(words.get(first).context("no path")?)?;
+        let path = self.below(words.first().copied().unwrap_or_default(), path);
         let flags = words.get(first + 1).copied().unwrap_or_default();
+        // A file without a name is gone after a crash, whatever was written to it.
         if !path.starts_with(&self.root) || flags.contains("O_TMPFILE") {
-            ensure!(
-                !path.starts_with(&self.root),
-                "a file without a name, which this recorder does not know"
-            );
             return Ok(());
         }
         let node = match self.names.get(&path) {
@@ -258,6 +256,19 @@ impl Trace {
         Ok(())
     }
 
+    /// A path from the root, also of a name in a folder that is open as `folder`.
+    fn below(&self, folder: &str, path: String) -> String {
+        if path.starts_with('/') {
+            return path;
+        }
+        let open = folder.parse().ok().and_then(|file: i64| self.files.get(&file));
+        let dir = open.and_then(|open| self.names.iter().find(|(_, node)| **node == open.node));
+        match dir {
+            Some((dir, _)) => format!("{dir}/{path}"),
+            None => path,
+        }
+    }
+
     /// Names that come, go and change.
     fn named(&mut self, name: &str, words: &[&str]) -> anyhow::Result<()> {
         let paths: Vec<String> = words
@@ -268,9 +279,13 @@ impl Trace {
         let (Some(first), last) = (paths.first().cloned(), paths.last().cloned().unwrap_or_default()) else {
             bail!("no path");
         };
+        let first = if name == "unlinkat" {
+            self.below(words.first().copied().unwrap_or_default(), first)
+        } else {
+            first
+        };
         if !first.starts_with(&self.root) {
-            // `unlinkat` on an open folder: std removes trees so. Only views are removed as trees.
-            ensure!(name == "unlinkat" || first.starts_with('/'), "a path that this recorder does not know");
+            ensure!(first.starts_with('/'), "a path that this recorder does not know");
             return Ok(());
         }
         let folder = name.starts_with("mkdir");
