@@ -21,13 +21,15 @@ pub(super) fn heal(dir: &Path, second: &Path, half: Half) -> Result<Vec<Healed>,
     for number in 1.. {
         let (path, copy) = (segment_path(&dir, number), segment_path(&second, number));
         // What is not there or cannot be read is as good as empty: the other one may have it whole.
-        let [here, there] = [&path, &copy].map(|file| fs::read(file).unwrap_or_default());
+        // So is another segment's file under this one's name: its first records may follow the same checksum.
+        let read = |file: &PathBuf| fs::read(file).ok().filter(|bytes| !is_another(bytes, half, number));
+        let [here, there] = [&path, &copy].map(|file| read(file).unwrap_or_default());
         let Some(joined) = Joined::of(&here, &there, half, number, chain) else { break };
         chain = joined.chain;
         if joined.whole_bytes <= joined.here_bytes {
             continue;
         }
-        if joined.goes_on(&here, half, number) || joined.goes_on(&there, half, number) {
+        if joined.goes_on(&here) || joined.goes_on(&there) {
             let what = "neither copy has this record whole, and whole records follow it";
             return Err(damaged(&path, joined.whole_bytes, what));
         }
@@ -79,12 +81,14 @@ impl Joined {
     }
 
     /// Whether a copy has records that were committed behind the joined end: they would be cut.
-    fn goes_on(&self, copy: &[u8], half: Half, number: u64) -> bool {
-        // Another segment's file under this one's name says nothing about this one.
-        let other =
-            SegmentHeader::parse(copy).is_ok_and(|header| header.half != half || header.number != number);
-        !other && has_follower(copy, self.bytes.len().saturating_add(1))
+    fn goes_on(&self, copy: &[u8]) -> bool {
+        has_follower(copy, self.bytes.len().saturating_add(1))
     }
+}
+
+/// Whether a segment's header says that it is of the other half, or has another number.
+fn is_another(bytes: &[u8], half: Half, number: u64) -> bool {
+    SegmentHeader::parse(bytes).is_ok_and(|header| header.half != half || header.number != number)
 }
 
 /// Writes a file anew; gives the name that the old one, if there is one, has from now on. After a crash one of the two is
@@ -119,13 +123,13 @@ mod tests {
     use super::*;
 
     /// A segment of five records, and where each begins.
-    fn segment() -> (Vec<u8>, Vec<usize>) {
-        let header = SegmentHeader { half: Half::Neutral, timeline: 1, number: 1, first_seq: 1, last_crc: 0 };
+    fn segment(half: Half) -> (Vec<u8>, Vec<usize>) {
+        let header = SegmentHeader { half, timeline: 1, number: 1, first_seq: 1, last_crc: 0 };
         let (mut bytes, mut starts, mut chain) = (header.encode(), Vec::new(), 0);
         for seq in 1..=5 {
             starts.push(bytes.len());
             let meta = Meta { seq, at_us: 0 };
-            let record = NewRecord { meta, kind: Kind::Events, paired: false, payload: &[7; 20] };
+            let record = NewRecord { meta, kind: Kind::Events, paired: false, payload: &[half.byte(); 20] };
             chain = record.write(chain, &mut bytes).unwrap();
         }
         (bytes, starts)
@@ -133,7 +137,7 @@ mod tests {
 
     #[test]
     fn each_record_is_taken_from_the_copy_that_has_it_whole() {
-        let (whole, starts) = segment();
+        let (whole, starts) = segment(Half::Neutral);
         let mut here = whole.clone();
         here[starts[1] + 34] ^= 1;
         let there = whole[..starts[3]].to_vec();
@@ -146,5 +150,21 @@ mod tests {
         assert_eq!(alone.here_bytes, alone.whole_bytes);
         assert!(Joined::of(&whole, &there, Half::Neutral, 1, 9).is_none(), "another chain");
         assert!(Joined::of(&whole, &there, Half::Personal, 1, 0).is_none(), "the other half");
+    }
+
+    #[test]
+    fn segments_of_the_halves_that_were_swapped_are_put_back_without_a_record_of_the_other() {
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for (half, other) in [(Half::Neutral, Half::Personal), (Half::Personal, Half::Neutral)] {
+            for (dir, content) in [(&first, other), (&second, half)] {
+                create_dir(&journal_dir(dir.path(), half)).unwrap();
+                fs::write(segment_path(&journal_dir(dir.path(), half), 1), segment(content).0).unwrap();
+            }
+        }
+        for half in Half::ALL {
+            let healed = heal(first.path(), second.path(), half).unwrap();
+            assert_eq!(healed.len(), 1);
+            assert_eq!(fs::read(&healed[0].file).unwrap(), segment(half).0);
+        }
     }
 }
