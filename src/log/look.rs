@@ -90,6 +90,13 @@ fn views(check: &Check<'_>, folds: Option<&Folds>, found: &mut Verified) -> Resu
             return Ok(Position { seq: table.reached(), ..Position::default() });
         }
     };
+    // Each run is on the disk before the checkpoint that counts on it.
+    let counted = checkpoint::read(&settings.dir, half)?.unwrap_or_default().place.seq;
+    if position.seq < counted {
+        let what = format!("they end at sequence {}, but their checkpoint says {counted}", position.seq);
+        found.note(settings, half, OpenError::Damaged { file: dir, offset: 0, what });
+        return Ok(Position { seq: table.reached(), ..Position::default() });
+    }
     let whole = check.to.filter(|to| to.seq == position.seq && found.faults.is_empty());
     if let (Some(folds), Some(_)) = (folds, whole) {
         check.rebuilt(folds.get(half), &table, found)?;

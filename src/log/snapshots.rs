@@ -169,9 +169,9 @@ impl Snapshots {
     /// Whether the journal of `half` has gone so far since the last one that it is time: a whole number of segments, and as many
     /// bytes as the last one has, for the next one writes those again. While a segment or more comes between two looks something is
     /// brought in in bulk, which is not to be folded twice meanwhile, unless it is very much.
-    fn is_due(&self, half: Half, looked_at: &mut u64) -> bool {
+    fn is_due(&self, half: Half, looked_at: &mut Option<u64>) -> bool {
         let to = *self.state.tips().places.get(half);
-        let in_bulk = to.segment > std::mem::replace(looked_at, to.segment);
+        let in_bulk = looked_at.replace(to.segment).is_some_and(|last| to.segment > last);
         let last = newest(&self.settings, half, self.folds.get(half), &to);
         let (segment, bytes) = last.map_or((1, 0), |last| (last.at.place.segment, last.bytes));
         let grown = to.segment.saturating_sub(segment);

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
+use tend::Tending;
 use tier::{Chain, Found, Tier};
 
 mod disk;
@@ -88,7 +89,7 @@ struct Shared {
     /// Set where runs and sled are to stay as they are.
     left_alone: AtomicBool,
     /// The thread that tends the runs.
-    tending: Mutex<Option<JoinHandle<()>>>,
+    tending: Mutex<Tending>,
     /// Why runs could not be put together, or into sled: then no further ones are written.
     untended: OnceLock<String>,
     /// Set when the table is closed: that thread ends at the next entry.

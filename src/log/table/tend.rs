@@ -7,13 +7,32 @@ use super::held::Held;
 use super::recent::Recent;
 use super::tier::{self, Placed};
 use super::{Front, Shared};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
-use std::thread;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 
 /// The most memory that copies of one half take, some sixty bytes for each card and forty for each customer; while they are replaced, twice
 /// that. Of a store with more, everything is looked up in sled.
 const HELD_BYTES_MAX: usize = 96 << 20;
+
+/// The thread that tends the runs.
+#[derive(Default)]
+pub(super) struct Tending {
+    thread: Option<JoinHandle<()>>,
+    /// It is at work, and looks again before it ends.
+    at_work: bool,
+}
+
+/// What a table may need.
+enum Due {
+    /// Copies of the views that are asked for one by one.
+    Hold,
+    /// Its runs in sled.
+    Sled,
+    /// Several runs as one.
+    Together,
+}
 
 impl Shared {
     pub(super) fn front(&self) -> Arc<Front> {
@@ -73,46 +92,62 @@ impl Shared {
 
     /// Has a thread do what is due, if none does.
     pub(super) fn tend(self: &Arc<Self>) {
-        let mut tending = self.tending.lock().unwrap_or_else(PoisonError::into_inner);
-        let runs = Arc::clone(&self.front().runs);
-        let due = self.tier.is_due(&runs, self.disk.bytes()) || tier::full(&runs).is_some();
-        let due = due && !self.left_alone.load(Ordering::Relaxed) || self.to_hold.load(Ordering::Relaxed);
-        if !due || tending.as_ref().is_some_and(|thread| !thread.is_finished()) {
+        let mut tending = self.tending();
+        if tending.at_work || self.due(&self.front().runs).is_none() {
             return;
         }
         let shared = Arc::clone(self);
-        let tend = move || {
-            let done = loop {
-                match shared.tend_once() {
-                    Ok(true) => {}
-                    done => break done,
-                }
-            };
-            if let (Err(what), false) = (done, shared.closing.load(Ordering::Relaxed)) {
-                shared.untended.set(what).ok();
-            }
-        };
         // Without a thread there are more runs for a while, and look-ups on the disk.
-        *tending = thread::Builder::new().name("tend".to_owned()).spawn(tend).ok();
+        tending.thread = thread::Builder::new().name("tend".to_owned()).spawn(move || shared.tend_all()).ok();
+        tending.at_work = tending.thread.is_some();
     }
 
-    /// Does one thing that is due; `false` where nothing is.
-    fn tend_once(&self) -> Result<bool, String> {
-        let runs = Arc::clone(&self.front().runs);
-        if self.to_hold.swap(false, Ordering::Relaxed) {
-            self.hold();
-        } else if self.left_alone.load(Ordering::Relaxed) {
-            return Ok(false);
-        } else if self.tier.is_due(&runs, self.disk.bytes()) {
-            self.put_into_sled(&runs)?;
-        } else if let Some(parts) = tier::full(&runs) {
-            let run = self.tier.put_together(parts, |entries| self.going(entries));
-            let run = Arc::new(run.map_err(|error| error.to_string())?);
-            self.replace(parts, Some(run), |_| {});
-        } else {
-            return Ok(false);
+    /// Does what is due until nothing is.
+    fn tend_all(&self) {
+        loop {
+            let done = catch_unwind(AssertUnwindSafe(|| self.tend_once()));
+            let done = done.unwrap_or_else(|_| Err("putting runs together panicked".to_owned()));
+            let mut tending = self.tending();
+            match done {
+                // Whoever finds this thread at work leaves to it what has become due meanwhile.
+                Ok(()) if self.due(&self.front().runs).is_some() => continue,
+                Err(what) if !self.closing.load(Ordering::Relaxed) => drop(self.untended.set(what)),
+                Ok(()) | Err(_) => {}
+            }
+            tending.at_work = false;
+            return;
         }
-        Ok(true)
+    }
+
+    /// What is to be done first.
+    fn due(&self, runs: &[Arc<Placed>]) -> Option<Due> {
+        if self.to_hold.load(Ordering::Relaxed) {
+            Some(Due::Hold)
+        } else if self.left_alone.load(Ordering::Relaxed) {
+            None
+        } else if self.tier.is_due(runs, self.disk.bytes()) {
+            Some(Due::Sled)
+        } else {
+            tier::full(runs).map(|_| Due::Together)
+        }
+    }
+
+    fn tend_once(&self) -> Result<(), String> {
+        let runs = Arc::clone(&self.front().runs);
+        match self.due(&runs) {
+            Some(Due::Hold) => {
+                self.to_hold.store(false, Ordering::Relaxed);
+                self.hold();
+            }
+            Some(Due::Sled) => self.put_into_sled(&runs)?,
+            Some(Due::Together) => {
+                let parts = tier::full(&runs).unwrap_or_default();
+                let run = self.tier.put_together(parts, |entries| self.going(entries));
+                self.replace(parts, Some(Arc::new(run.map_err(|error| error.to_string())?)), |_| {});
+            }
+            None => {}
+        }
+        Ok(())
     }
 
     fn put_into_sled(&self, runs: &[Arc<Placed>]) -> Result<(), String> {
@@ -163,9 +198,13 @@ impl Shared {
         })
     }
 
+    fn tending(&self) -> MutexGuard<'_, Tending> {
+        self.tending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn wait_for_tending(&self) {
-        let tending = self.tending.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // After a panic the runs are as they were.
-        tending.map(thread::JoinHandle::join);
+        let thread = self.tending().thread.take();
+        // What went wrong on it, it has noted.
+        thread.map(JoinHandle::join);
     }
 }

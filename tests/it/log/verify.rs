@@ -266,3 +266,23 @@ fn what_cannot_be_read_stops_the_writing_and_is_healed_at_the_next_start() {
     assert_eq!(fs::read(&file).unwrap(), whole);
     assert_eq!(log.views().digest(Half::Neutral).unwrap(), digest);
 }
+
+#[test]
+fn a_run_over_sled_that_is_not_whole_is_named_and_the_views_are_built_anew() {
+    let mut bench = Bench::new();
+    filled(&mut bench).close();
+    let views = bench.path().join("store/views");
+    let is_run = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "run");
+    let run = fs::read_dir(&views).unwrap().map(|entry| entry.unwrap().path()).find(is_run).unwrap();
+    let mut bytes = fs::read(&run).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&run, bytes).unwrap();
+    let found = verify(&bench, false);
+    let [fault] = found.faults.as_slice() else { panic!("{found:?}") };
+    assert_eq!((fault.half, &fault.file), (Half::Neutral, &views));
+    assert!(fault.what.contains("their checkpoint says 80"), "{}", fault.what);
+    let (log, report) = bench.open();
+    assert_eq!(report.rebuilt.len(), 1);
+    log.close();
+    assert_eq!(verify(&bench, true).faults, []);
+}

@@ -40,11 +40,18 @@ fn hurt(bench: &Bench, half: &str) -> (PathBuf, Vec<u8>) {
         fs::remove_file(bench.state().join(half).join("CHECKPOINT")).unwrap();
     }
     let file = bench.state().join(half).join("journal/00000001.seg");
-    let whole = fs::read(&file).unwrap();
-    let mut bytes = whole.clone();
-    bytes[whole.len() / 2] ^= 0x20;
-    fs::write(&file, bytes).unwrap();
+    let middle = fs::metadata(&file).unwrap().len() / 2;
+    let whole = flip(&file, usize::try_from(middle).unwrap());
     (file, whole)
+}
+
+/// Flips a bit of the byte at a place; gives what the file was.
+fn flip(file: &Path, at: usize) -> Vec<u8> {
+    let whole = fs::read(file).unwrap();
+    let mut bytes = whole.clone();
+    bytes[at] ^= 0x20;
+    fs::write(file, bytes).unwrap();
+    whole
 }
 
 fn doctor(bench: &Bench, socket: &Path) -> String {
@@ -131,10 +138,8 @@ fn views_that_hold_nothing_yet_call_no_card_unknown() {
     let (.., letters) = customer(&mut register);
     fichad.kill();
     let file = bench.state().join("store/journal/00000001.seg");
-    let mut bytes = fs::read(&file).unwrap();
     // In its first record: what others follow was synced, so it is no torn tail.
-    bytes[100] ^= 0x20;
-    fs::write(&file, bytes).unwrap();
+    flip(&file, 100);
     let mut scanner = Scanner::new();
     bench.configure(&one_till(&scanner));
     let fichad = bench.start();
@@ -169,9 +174,7 @@ fn an_older_store_that_is_damaged_shows_nobody_who_was_erased() {
         fs::remove_file(bench.state().join(half).join("CHECKPOINT")).unwrap();
     }
     let file = bench.state().join("store/journal/00000001.seg");
-    let mut bytes = fs::read(&file).unwrap();
-    bytes[100] ^= 0x20;
-    fs::write(&file, bytes).unwrap();
+    flip(&file, 100);
     let mut scanner = Scanner::new();
     bench.configure(&one_till(&scanner));
     let fichad = products_pass(&bench, &mut scanner, &letters, file.to_str().unwrap());
