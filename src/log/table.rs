@@ -324,11 +324,12 @@ impl Under for Table {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         let front = self.front();
         let Front { active, aside, runs, held } = &*front;
-        let recent = active.get(key).or_else(|| aside.as_ref().and_then(|aside| aside.get(key)));
+        let hash = KeyHash::of(key);
+        let recent = active.get(key, hash).or_else(|| aside.as_ref().and_then(|aside| aside.get(key, hash)));
         if let Some(value) = recent {
             return Ok(value);
         }
-        if let Some(change) = self.shared.changed(runs, key)? {
+        if let Some(change) = self.shared.changed(runs, key, hash)? {
             return Ok(change.value);
         }
         match held.as_ref().and_then(|held| held.get(key)) {

@@ -62,12 +62,13 @@ impl Shared {
         });
     }
 
-    /// What `key` was changed to in a run.
-    pub(super) fn changed(&self, runs: &[Arc<Placed>], key: &[u8]) -> Result<Option<Change>, ViewError> {
-        if runs.is_empty() {
-            return Ok(None);
-        }
-        let hash = KeyHash::of(key);
+    /// What `key`, whose hash is `hash`, was changed to in a run.
+    pub(super) fn changed(
+        &self,
+        runs: &[Arc<Placed>],
+        key: &[u8],
+        hash: KeyHash,
+    ) -> Result<Option<Change>, ViewError> {
         let found = runs.iter().rev().find_map(|placed| placed.run.get(key, hash).transpose());
         found.transpose().map_err(|what| self.damaged(&what))
     }
