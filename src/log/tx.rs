@@ -80,14 +80,18 @@ impl<'g> Tx<'g> {
         self.put(half, event, &|meta, views| folds.get(half).apply(meta, event, views))
     }
 
-    /// As [`Self::emit`], with `fold` doing what the half's [`Fold`](super::Fold) does with `event`: for whoever has the event at hand,
-    /// and need not read it again. That both do the same is made sure of wherever debug assertions are on.
+    /// As [`Self::emit`], with `fold` doing what the half's [`Fold`](super::Fold) of `version` does with `event`: for whoever has the event
+    /// at hand, and need not read it again. That both do the same is made sure of wherever debug assertions are on. A log with a fold of
+    /// another version has that do it.
     pub fn emit_folded(
         &mut self,
-        half: Half,
+        (half, version): (Half, u32),
         event: &[u8],
         fold: &dyn Fn(&Meta, &mut dyn ReadWrite) -> Result<(), FoldError>,
     ) -> Result<(), FoldError> {
+        if self.folds.get(half).version() != version {
+            return self.emit(half, event);
+        }
         #[cfg(debug_assertions)]
         self.compare(half, event, fold);
         self.put(half, event, fold)

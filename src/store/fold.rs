@@ -59,7 +59,9 @@ pub(super) fn emit(tx: &mut Tx<'_>, event: &StoreEvent) -> Result<(), FoldError>
     let mut bytes = Vec::with_capacity(EVENT_BYTES);
     serde_json::to_writer(&mut bytes, event).map_err(bad)?;
     match quick::of(event) {
-        Some(quick) => tx.emit_folded(Half::Neutral, &bytes, &|meta, views| quick.apply(meta, views)),
+        Some(quick) => {
+            tx.emit_folded((Half::Neutral, VIEWS_VERSION), &bytes, &|meta, views| quick.apply(meta, views))
+        }
         None => tx.emit(Half::Neutral, &bytes),
     }
 }
