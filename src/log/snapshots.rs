@@ -29,6 +29,8 @@ const RUNS: &str = "runs.tmp";
 /// A pause of the background thread after so many bytes of events.
 const PAUSE_BYTES: usize = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(50);
+/// This part of a segment between two looks comes only in bulk: a quarter of a megabyte each second, as the usual sizes are.
+const BULK_PART: u64 = 4;
 /// After so many segments a snapshot is taken also while many more come.
 const BULK_SEGMENTS_MAX: u64 = 64;
 
@@ -167,16 +169,22 @@ impl Snapshots {
     }
 
     /// Whether the journal of `half` has gone so far since the last one that it is time: a whole number of segments, and as many
-    /// bytes as the last one has, for the next one writes those again. While a segment or more comes between two looks something is
-    /// brought in in bulk, which is not to be folded twice meanwhile, unless it is very much.
-    fn is_due(&self, half: Half, looked_at: &mut Option<u64>) -> bool {
+    /// bytes as the last one has, for the next one writes those again. While much comes between two looks something is brought in in
+    /// bulk, which is not to be folded twice meanwhile, unless it is very much.
+    fn is_due(&self, half: Half, looked_at: &mut u64) -> bool {
         let to = *self.state.tips().places.get(half);
-        let in_bulk = looked_at.replace(to.segment).is_some_and(|last| to.segment > last);
+        let last_look = std::mem::replace(looked_at, self.bytes_to(&to));
+        let in_bulk = looked_at.saturating_sub(last_look) > self.settings.segment_bytes / BULK_PART;
         let last = newest(&self.settings, half, self.folds.get(half), &to);
         let (segment, bytes) = last.map_or((1, 0), |last| (last.at.place.segment, last.bytes));
         let grown = to.segment.saturating_sub(segment);
         let again = bytes.checked_div(self.settings.segment_bytes).unwrap_or(0);
         grown >= self.settings.snapshot_segments.max(again).max(1) && (!in_bulk || grown >= BULK_SEGMENTS_MAX)
+    }
+
+    /// About how many bytes a journal has up to there.
+    fn bytes_to(&self, place: &Place) -> u64 {
+        place.segment.saturating_mul(self.settings.segment_bytes).saturating_add(place.offset)
     }
 }
 
@@ -200,7 +208,11 @@ impl SnapshotThread {
         let closing = Arc::new(Closing::default());
         let inner = Arc::clone(&closing);
         let run = move || {
-            let mut last = Halves::default();
+            let places = snapshots.state.tips().places;
+            let mut last = Halves {
+                personal: snapshots.bytes_to(&places.personal),
+                neutral: snapshots.bytes_to(&places.neutral),
+            };
             while inner.pause(snapshots.settings.snapshot_look) {
                 let due = |half: &Half| snapshots.is_due(*half, last.get_mut(*half));
                 for half in Half::ALL.into_iter().filter(due) {
