@@ -1,12 +1,12 @@
 //! How each personal event changes the views: sections kept sealed, links and indexes derived by opening them.
 
-use super::kept::{SectionKept, keep, parse_kept, section_key};
+use super::kept::{self, SectionKept, keep, parse_kept};
 use super::keyring::Hash16;
 use super::keys::KeyRef;
 use super::lookup::{self, Term};
 use super::{
-    Aad, CardSection, CustomerKey, ERASED, INDEX, KEYS, LINKS, Link, PERSON, SECTIONS, SLOTS, VIEWS_VERSION,
-    Vault, VaultError, seal,
+    Aad, CardSection, CustomerKey, ERASED, INDEX, KEYS, LINKS, Link, PERSON, SECTIONS, SLOTS, TILLS,
+    VIEWS_VERSION, Vault, VaultError, seal,
 };
 use crate::domain::event::VaultEvent;
 use crate::domain::id::{CardId, CustomerNumber};
@@ -30,7 +30,7 @@ impl Fold for VaultFold {
     }
 
     fn often(&self, view: View) -> bool {
-        view == LINKS
+        [LINKS, TILLS].contains(&view)
     }
 
     fn apply(&self, _: &Meta, event: &[u8], views: &mut dyn ReadWrite) -> Result<(), FoldError> {
@@ -65,7 +65,7 @@ impl Fold for VaultFold {
 
     /// What is sealed, and what says nothing about anybody. Links and indexes are not among it.
     fn keeps(&self, view: View) -> bool {
-        [KEYS, SECTIONS, SLOTS, ERASED].contains(&view)
+        [KEYS, SECTIONS, SLOTS, ERASED, TILLS].contains(&view)
     }
 
     fn derive(
@@ -118,17 +118,16 @@ fn refused(error: VaultError) -> FoldError {
 fn forget(vault: &Vault, customer: CustomerNumber, views: &mut dyn ReadWrite) -> Result<(), VaultError> {
     let key = vault.held_key(customer);
     loop {
-        let sections = views.scan(SECTIONS, customer.0.as_bytes(), SECTIONS_AT_ONCE)?;
+        let sections = kept::sections(views, customer, SECTIONS_AT_ONCE)?;
         if sections.is_empty() {
             break;
         }
-        for (place, kept) in sections {
-            let name = place.get(16..).and_then(|name| std::str::from_utf8(name).ok());
-            let section = name.ok_or(VaultError::Layout { what: "section name" })?;
+        for (section, kept) in &sections {
             if let Some(key) = &key {
-                Change { customer, section, kept: &kept }.underive(vault, key, views)?;
+                Change { customer, section, kept }.underive(vault, key, views)?;
             }
-            views.remove(SECTIONS, &place);
+            let (view, place) = kept::at(customer, section);
+            views.remove(view, &place);
         }
     }
     views.put(ERASED, customer.0.as_bytes(), &[]);
@@ -142,15 +141,15 @@ fn remove(
     section: &str,
     views: &mut dyn ReadWrite,
 ) -> Result<(), VaultError> {
-    let place = section_key(customer, section);
-    let Some(kept) = views.get(SECTIONS, &place)? else { return Ok(()) };
+    let (view, place) = kept::at(customer, section);
+    let Some(kept) = views.get(view, &place)? else { return Ok(()) };
     match vault.key_of(views, customer) {
         Ok(Some(key)) => Change { customer, section, kept: &kept }.underive(vault, &key, views)?,
         // In a rebuild after the key was destroyed nothing was derived.
         Ok(None) | Err(VaultError::Erased) => {}
         Err(error) => return Err(error),
     }
-    views.remove(SECTIONS, &place);
+    views.remove(view, &place);
     Ok(())
 }
 
@@ -165,7 +164,7 @@ struct Change<'a> {
 
 impl Change<'_> {
     fn apply(&self, vault: &Vault, views: &mut dyn ReadWrite) -> Result<(), VaultError> {
-        let place = section_key(self.customer, self.section);
+        let (view, place) = kept::at(self.customer, self.section);
         match vault.key_of(views, self.customer) {
             Ok(Some(key)) => self.derive(vault, &key, views, &place)?,
             Ok(None) => return Err(VaultError::Layout { what: "section without a key" }),
@@ -173,7 +172,7 @@ impl Change<'_> {
             Err(VaultError::Erased) => {}
             Err(error) => return Err(error),
         }
-        views.put(SECTIONS, &place, self.kept);
+        views.put(view, &place, self.kept);
         Ok(())
     }
 

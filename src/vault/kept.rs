@@ -1,11 +1,37 @@
 //! How a section lies in its view.
 
-use super::VaultError;
 use super::keys::KeyRef;
 use super::seal::Sealed;
+use super::{SECTIONS, TILL, TILLS, VaultError};
 use crate::domain::id::CustomerNumber;
+use crate::log::{Read, View};
 
-/// Under its customer's number and its name.
+/// Where a section is: what a till is shown under its customer's number, any other under that and its name.
+pub(super) fn at(customer: CustomerNumber, section: &str) -> (View, Vec<u8>) {
+    if section == TILL {
+        (TILLS, customer.0.as_bytes().to_vec())
+    } else {
+        (SECTIONS, section_key(customer, section))
+    }
+}
+
+/// Names and values of a customer's sections, at most `limit` and one.
+pub(super) fn sections(
+    views: &(impl Read + ?Sized),
+    customer: CustomerNumber,
+    limit: usize,
+) -> Result<Vec<(String, Vec<u8>)>, VaultError> {
+    let own = customer.0.as_bytes();
+    let mut sections = Vec::new();
+    for (place, kept) in views.scan(SECTIONS, own, limit)? {
+        let name = place.get(own.len()..).and_then(|name| std::str::from_utf8(name).ok());
+        sections.push((name.ok_or(VaultError::Layout { what: "section name" })?.to_owned(), kept));
+    }
+    sections.extend(views.get(TILLS, own)?.map(|kept| (TILL.to_owned(), kept)));
+    Ok(sections)
+}
+
+/// Under its customer's number and its name: every section but [`TILL`].
 pub(super) fn section_key(customer: CustomerNumber, section: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(section.len().saturating_add(16));
     key.extend_from_slice(customer.0.as_bytes());

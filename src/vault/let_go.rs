@@ -8,11 +8,11 @@
 //! With the old key goes every earlier version, also of what is kept.
 
 use super::erasure::destroy;
-use super::kept::{SectionKept, parse_kept};
+use super::kept::{self, SectionKept, parse_kept};
 use super::keys::{Dek, KeyRef};
 use super::lists::{Erasure, Stage};
 use super::seal::{self, Aad, NONCE_BYTES};
-use super::{ERASED, NOTES_MAX, SECTIONS, TILL, Till, Vault, VaultError, fold};
+use super::{ERASED, NOTES_MAX, TILL, Till, Vault, VaultError, fold};
 use crate::domain::event::VaultEvent;
 use crate::domain::id::CustomerNumber;
 use crate::log::{FoldError, Read, Tx};
@@ -41,8 +41,8 @@ impl Vault {
         views: &(impl Read + ?Sized),
         customer: CustomerNumber,
     ) -> Result<Vec<String>, VaultError> {
-        let kept = views.scan(SECTIONS, customer.0.as_bytes(), SECTIONS_MAX)?;
-        kept.iter().map(|(place, _)| name(place).map(str::to_owned)).collect()
+        let kept = kept::sections(views, customer, SECTIONS_MAX)?;
+        Ok(kept.into_iter().map(|(section, _)| section).collect())
     }
 
     /// Whether a customer was erased: nothing of them can be opened by anybody.
@@ -99,13 +99,12 @@ impl Vault {
     ) -> Result<(), VaultError> {
         let key = self.key_of(tx, customer)?.ok_or(VaultError::Unknown)?;
         let mut sections = Vec::new();
-        let held = tx.scan(SECTIONS, customer.0.as_bytes(), SECTIONS_MAX.saturating_add(1))?;
+        let held = kept::sections(tx, customer, SECTIONS_MAX.saturating_add(1))?;
         if held.len() > SECTIONS_MAX {
             // What was not sealed again would be lost with the old key.
             return Err(VaultError::Layout { what: "customer with more sections than can be sealed again" });
         }
-        for (at, sealed) in held {
-            let section = name(&at)?.to_owned();
+        for (section, sealed) in held {
             let SectionKept { rev, sealed, .. } = parse_kept(&sealed)?;
             let aad = Aad { customer, section: &section, rev };
             let plaintext = seal::open(&key.dek, &aad, &sealed).map_err(VaultError::Seal)?;
@@ -195,11 +194,6 @@ fn numbered(mut nonce: [u8; NONCE_BYTES], index: u32) -> [u8; NONCE_BYTES] {
         *place = byte;
     }
     nonce
-}
-
-fn name(place: &[u8]) -> Result<&str, VaultError> {
-    let name = place.get(16..).and_then(|name| std::str::from_utf8(name).ok());
-    name.ok_or(VaultError::Layout { what: "section name" })
 }
 
 #[cfg(test)]

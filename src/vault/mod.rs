@@ -45,7 +45,7 @@ use crate::domain::id::{CardId, CustomerNumber};
 use crate::domain::person::Person;
 use crate::domain::person::fields::Section;
 use crate::log::{Half, Read, View, ViewError};
-use kept::{SectionKept, parse_kept, section_key};
+use kept::{SectionKept, parse_kept};
 use keyring::Keyring;
 use keys::{Dek, KeyError, KeyFile, KeyRef};
 use lists::Lists;
@@ -58,7 +58,7 @@ use std::sync::{Mutex, OnceLock};
 use zeroize::Zeroizing;
 
 /// Counts up whenever a view's layout or a look-up rule changes: views of another number are made anew.
-pub const VIEWS_VERSION: u32 = 5;
+pub const VIEWS_VERSION: u32 = 6;
 
 const fn personal(number: u8) -> View {
     View { half: Half::Personal, number }
@@ -66,7 +66,7 @@ const fn personal(number: u8) -> View {
 
 /// Customer number → its place in the key file.
 const KEYS: View = personal(0);
-/// Customer number, then section name → revision, place of the key, and sealed bytes.
+/// Customer number, then section name → revision, place of the key, and sealed bytes. All but [`TILL`].
 const SECTIONS: View = personal(1);
 /// Hash of a card's key or alias → customer and card.
 const LINKS: View = personal(2);
@@ -76,6 +76,8 @@ const INDEX: View = personal(3);
 const SLOTS: View = personal(4);
 /// Customer number → nothing: who was erased.
 const ERASED: View = personal(5);
+/// Customer number → the section [`TILL`], as in [`SECTIONS`]: every scan asks for it, and for no other.
+const TILLS: View = personal(6);
 
 /// The section that holds the person: [`Section::Basic`] of the registry.
 pub const PERSON: &str = "person";
@@ -310,7 +312,8 @@ impl Vault {
         key: &CustomerKey,
         section: &str,
     ) -> Result<Option<Opened>, VaultError> {
-        let Some(kept) = views.get(SECTIONS, &section_key(key.customer, section))? else { return Ok(None) };
+        let (view, place) = kept::at(key.customer, section);
+        let Some(kept) = views.get(view, &place)? else { return Ok(None) };
         let SectionKept { rev, sealed, .. } = parse_kept(&kept)?;
         let aad = Aad { customer: key.customer, section, rev };
         let plaintext = match seal::open(&key.dek, &aad, &sealed) {

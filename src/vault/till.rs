@@ -1,9 +1,9 @@
 //! What a till is shown of a customer: one section, so that a scan opens one.
 
-use super::kept::{SectionKept, parse_kept, section_key};
+use super::kept::{SectionKept, parse_kept};
 use super::keys::KeyError;
 use super::seal::{self, Aad};
-use super::{CustomerKey, SECTIONS, TILL, Vault, VaultError};
+use super::{CustomerKey, TILL, TILLS, Vault, VaultError};
 use crate::domain::id::{CardId, CustomerNumber, IssueId};
 use crate::domain::plan::OpenPlan;
 use crate::domain::preference::Preference;
@@ -70,7 +70,7 @@ impl Vault {
         customer: CustomerNumber,
     ) -> Result<Option<Till>, VaultError> {
         let keys = self.key_file()?;
-        if let Some(kept) = views.get(SECTIONS, &section_key(customer, TILL))? {
+        if let Some(kept) = views.get(TILLS, customer.0.as_bytes())? {
             let SectionKept { rev, place, sealed } = parse_kept(&kept)?;
             match keys.dek(place) {
                 Ok(dek) => {

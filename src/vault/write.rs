@@ -1,10 +1,10 @@
 //! Writing into the vault, always within a transaction: keys given out, sections sealed, cards linked.
 
-use super::kept::{parse_kept, section_key};
+use super::kept::{self, parse_kept};
 use super::keyring::Hash16;
 use super::keys::{Dek, KeyRef};
 use super::seal::{self, Aad};
-use super::{CardSection, CustomerKey, LINKS, Link, SECTIONS, Vault, VaultError, fold};
+use super::{CardSection, CustomerKey, LINKS, Link, Vault, VaultError, fold};
 use crate::domain::event::VaultEvent;
 use crate::domain::id::{CardId, CustomerNumber};
 use crate::log::{FoldError, Read as _, Tx};
@@ -39,7 +39,8 @@ impl Vault {
         plaintext: &[u8],
         nonce: [u8; 24],
     ) -> Result<(), FoldError> {
-        let kept = tx.get(SECTIONS, &section_key(key.customer, section))?;
+        let (view, place) = kept::at(key.customer, section);
+        let kept = tx.get(view, &place)?;
         let before = kept.map(|kept| parse_kept(&kept)).transpose();
         let before = before.map_err(fold::unfit)?.map_or(0, |kept| kept.rev);
         let rev = before.saturating_add(1);
