@@ -318,14 +318,14 @@ const SNAPSHOT_LOOK_MS: u64 = 60_000;
 pub const GROW_BYTES: u64 = 1 << 20;
 
 impl Settings {
-    /// The usual sizes for a log in `dir`: segments of [`SEGMENT_BYTES`], 24 MiB of cache a half.
+    /// The usual sizes for a log in `dir`: segments of [`SEGMENT_BYTES`], 4 MiB of cache a half.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
             second_dir: None,
             segment_bytes: SEGMENT_BYTES,
-            cache_bytes: 24 << 20,
+            cache_bytes: 4 << 20,
             checkpoint_groups: 4096,
             checkpoint_bytes: SEGMENT_BYTES / 4,
             runs_bytes: SEGMENT_BYTES,

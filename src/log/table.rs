@@ -51,7 +51,7 @@ pub(super) struct Unwritten {
     pub(super) damaged: bool,
 }
 
-/// The views of a half that lie in short blocks, a bit for each.
+/// The views of a half that are asked for one by one, a bit for each.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Often(u64);
 
@@ -122,7 +122,7 @@ struct Writing {
 impl Table {
     /// Opens or makes the table in `dir`; the error says what is wrong with it.
     pub(super) fn open(settings: &Settings, half: Half, dir: &Path, often: Often) -> Result<Self, String> {
-        let disk = Disk::open(half, dir, settings.cache_bytes, often)?;
+        let disk = Disk::open(half, dir, settings.cache_bytes)?;
         // What is wrong with it, [`Self::position`] tells.
         let at =
             disk.positions().map_or_else(|_| Position::default(), |(applied, _)| applied.unwrap_or_default());

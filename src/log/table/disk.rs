@@ -11,7 +11,7 @@ use super::super::files::step;
 use super::super::layer::{Change, Changed, Laid};
 use super::super::record::array;
 use super::super::{Half, VALUE_BYTES_MAX, ViewError};
-use super::{Often, Position};
+use super::Position;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,7 +45,6 @@ pub(super) struct Disk {
     /// sled's file, to sync it.
     file: File,
     half: Half,
-    often: Often,
     /// Counted up before and after entries move from one block to another: odd while they do.
     moves: AtomicU64,
     /// What was first found that is not as it was written: a latch, so that nobody waits to read it.
@@ -54,21 +53,14 @@ pub(super) struct Disk {
 
 impl Disk {
     /// Opens or makes the table in `dir`; the error says what sled said.
-    pub(super) fn open(half: Half, dir: &Path, cache_bytes: u64, often: Often) -> Result<Self, String> {
+    pub(super) fn open(half: Half, dir: &Path, cache_bytes: u64) -> Result<Self, String> {
         let mut tries: u32 = 0;
         loop {
             let config = sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(None);
             match caught(|| config.open()) {
                 Ok(db) => {
                     let file = File::open(dir.join("db")).map_err(|error| error.to_string())?;
-                    return Ok(Self {
-                        db,
-                        file,
-                        half,
-                        often,
-                        moves: AtomicU64::new(0),
-                        damage: OnceLock::new(),
-                    });
+                    return Ok(Self { db, file, half, moves: AtomicU64::new(0), damage: OnceLock::new() });
                 }
                 Err(what) if what.contains("could not acquire lock") && tries < LOCK_TRIES => {
                     tries = tries.saturating_add(1);

@@ -1,5 +1,5 @@
-//! Views whose entries are asked for one by one, copied out of sled: their keys in a few flat arrays in memory, with short values beside
-//! them, and long values in a file without a name.
+//! Views whose entries are asked for one by one, copied out of sled: the beginnings of their keys in flat arrays in memory, with short
+//! values beside them, and long values with the rest of their keys in a file without a name.
 //!
 //! sled reads a leaf to find one entry, which among a million is two reads of its file and sixteen allocations. Keys of such views are hashes
 //! or random numbers, so an entry's place is nearly told by its key (interpolation search, Peterson 1957): a look-up touches a few places in
@@ -13,6 +13,7 @@ use super::super::files::to_u64;
 use super::super::layer::{Change, Changed, Laid};
 use super::super::record::array;
 use super::Often;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -23,12 +24,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const SHARDS: usize = 256;
 /// A key's first byte, its view's number; the rest of it begins with what tells the shard.
 const BEFORE: usize = 1;
-/// What an entry takes in the arrays beside its key and value.
-const AROUND_BYTES: usize = 12;
-/// The longest value that lies beside its key: a link.
-const SHORT_BYTES: usize = 40;
-/// In the length of a key's rest: the value is long.
-const LONG: u16 = 1 << 15;
+/// What an entry takes in the arrays beside its record.
+const AROUND_BYTES: usize = 16;
+/// The longest value that is usually kept in memory: a link.
+pub(super) const SHORT_BYTES: usize = 40;
 /// So much of the file may be values that were replaced, beside as much as there is of others.
 const WASTE_BYTES: u64 = 16 << 20;
 
@@ -37,6 +36,8 @@ pub(super) struct Held {
     often: Often,
     /// How many bytes of memory it may come to.
     most: usize,
+    /// The longest value that is kept in memory.
+    short: usize,
     long: Arc<LongValues>,
     /// By view, [`SHARDS`] each.
     shards: Arc<[Arc<Shard>]>,
@@ -47,36 +48,23 @@ pub(super) struct Held {
 struct Shard {
     /// The first eight bytes of each key's rest, filled up with zeros.
     firsts: Vec<u64>,
-    /// Where each entry ends in `bytes`.
-    ends: Vec<u32>,
-    /// Of each entry: the length of its key's rest (u16, little-endian), what of that is not in `firsts`, its value or where that is.
-    bytes: Vec<u8>,
-    /// How many bytes its long values have.
+    /// Where each entry's record is.
+    places: Vec<Place>,
+    /// Records with short values.
+    short: Vec<u8>,
+    /// How many bytes those with long values have.
     long: u64,
 }
 
-/// Long values, one behind the other. One thread adds.
+/// Records with long values, one behind the other. One thread adds.
 struct LongValues {
     file: File,
     end: AtomicU64,
 }
 
-/// An entry of a shard, in place.
-struct Entry<'s> {
-    /// How long its key's rest is.
-    length: usize,
-    /// What of that is not in `firsts`.
-    more: &'s [u8],
-    value: Kept<'s>,
-}
-
-/// What stands in the place of a value.
+/// Where a record is: what of its key's rest is not in `firsts`, then its value; one in the file with a checksum behind it.
 #[derive(Clone, Copy)]
-enum Kept<'s> {
-    Here(&'s [u8]),
-    /// | offset u64 | length u32 | crc u32 |, little-endian
-    Long(&'s [u8]),
-}
+struct Place(u64);
 
 /// What goes wrong while views are copied.
 #[derive(Debug, thiserror::Error)]
@@ -88,18 +76,18 @@ pub(super) enum HoldError {
 }
 
 impl Held {
-    /// Copies the views of `often`, of which `read` gives the entries from a key on, in key order; long values into `file`, which is empty.
-    /// `None` where the keys, with what is around them, are more than `most` bytes.
+    /// Copies the views of `often`, of which `read` gives the entries from a key on, in key order; values of more than `short`
+    /// bytes into `file`, which is empty. `None` where what is left comes to more than `most` bytes.
     pub(super) fn read<I: Iterator<Item = Laid>>(
         often: Often,
-        most: usize,
+        (most, short): (usize, usize),
         file: File,
         read: impl Fn(&[u8]) -> I,
     ) -> Result<Option<Self>, HoldError> {
         let count = often.views().count().saturating_mul(SHARDS);
         let shards = std::iter::repeat_with(Arc::default).take(count).collect();
         let long = Arc::new(LongValues { file, end: AtomicU64::new(0) });
-        Self { often, most, long, shards }.with(read)
+        Self { often, most, short, long, shards }.with(read)
     }
 
     /// This, with changes laid over it; `None` where it becomes too much.
@@ -127,7 +115,7 @@ impl Held {
                         next.as_ref().is_ok_and(|(key, _)| self.often.place(key) == Some(place))
                     })
                 });
-                let new = shard.with(own.filter_map(Result::ok), &self.long)?;
+                let new = shard.with(own.filter_map(Result::ok), self.short, &self.long)?;
                 bytes = bytes.saturating_sub(shard.size()).saturating_add(new.size());
                 if bytes > self.most {
                     return Ok(None);
@@ -141,11 +129,7 @@ impl Held {
     /// The value of `key`: the outer `None` where its view is not held, or the copy cannot be read.
     pub(super) fn get(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
         let shard = self.shards.get(self.often.place(key)?)?;
-        match shard.get(key.get(BEFORE..).unwrap_or_default()) {
-            None => Some(None),
-            Some(Kept::Here(value)) => Some(Some(value.to_vec())),
-            Some(Kept::Long(place)) => self.long.read(place).map(Some),
-        }
+        shard.get(key.get(BEFORE..).unwrap_or_default(), &self.long)
     }
 
     /// Whether so many of its long values were replaced that it is better copied anew.
@@ -156,18 +140,70 @@ impl Held {
 }
 
 impl LongValues {
-    fn read(&self, place: &[u8]) -> Option<Vec<u8>> {
-        let (offset, length) = (u64::from_le_bytes(array(place, 0)?), u32::from_le_bytes(array(place, 8)?));
-        let mut value = vec![0; usize::try_from(length).ok()?];
-        self.file.read_exact_at(&mut value, offset).ok()?;
-        (crc32fast::hash(&value) == u32::from_le_bytes(array(place, 12)?)).then_some(value)
+    fn read(&self, place: Place) -> Option<Vec<u8>> {
+        let bytes = place.record_bytes();
+        let mut record = vec![0; bytes.checked_add(Place::CHECKSUM_BYTES)?];
+        self.file.read_exact_at(&mut record, place.offset()).ok()?;
+        let checksum = u32::from_le_bytes(array(&record, bytes)?);
+        record.truncate(bytes);
+        (crc32fast::hash(&record) == checksum).then_some(record)
     }
 
-    fn add(&self, values: &[u8]) -> io::Result<()> {
+    fn add(&self, records: &[u8]) -> io::Result<()> {
         let end = self.end.load(Ordering::Relaxed);
-        self.file.write_all_at(values, end)?;
-        self.end.store(end.saturating_add(to_u64(values.len())), Ordering::Relaxed);
+        self.file.write_all_at(records, end)?;
+        self.end.store(end.saturating_add(to_u64(records.len())), Ordering::Relaxed);
         Ok(())
+    }
+}
+
+/// | in the file, 1 bit | offset, 38 | length of the value, 19 | of the key's rest, 6 |
+impl Place {
+    const CHECKSUM_BYTES: usize = size_of::<u32>();
+    const LONG: u64 = 1 << 63;
+    const OFFSET_AT: u32 = 25;
+    const VALUE_AT: u32 = 6;
+    const REST_BYTES_MAX: u64 = (1 << Self::VALUE_AT) - 1;
+    const VALUE_BYTES_MAX: u64 = (1 << (Self::OFFSET_AT - Self::VALUE_AT)) - 1;
+    const OFFSET_MAX: u64 = (Self::LONG >> Self::OFFSET_AT) - 1;
+
+    fn new(is_long: bool, offset: u64, value: usize, rest: usize) -> io::Result<Self> {
+        let (value, rest) = (to_u64(value), to_u64(rest));
+        let fits =
+            offset <= Self::OFFSET_MAX && value <= Self::VALUE_BYTES_MAX && rest <= Self::REST_BYTES_MAX;
+        let long = if is_long { Self::LONG } else { 0 };
+        let place = Self(long | (offset << Self::OFFSET_AT) | (value << Self::VALUE_AT) | rest);
+        fits.then_some(place).ok_or_else(|| io::ErrorKind::FileTooLarge.into())
+    }
+
+    fn is_long(self) -> bool {
+        self.0 & Self::LONG != 0
+    }
+
+    fn offset(self) -> u64 {
+        (self.0 >> Self::OFFSET_AT) & Self::OFFSET_MAX
+    }
+
+    /// The place of the same record elsewhere in memory.
+    fn moved(self, offset: u64) -> Self {
+        Self(
+            (self.0 & !(Self::OFFSET_MAX << Self::OFFSET_AT))
+                | ((offset & Self::OFFSET_MAX) << Self::OFFSET_AT),
+        )
+    }
+
+    fn rest_bytes(self) -> usize {
+        usize::try_from(self.0 & Self::REST_BYTES_MAX).unwrap_or(0)
+    }
+
+    /// What of the key's rest is not in `firsts`.
+    fn more_bytes(self) -> usize {
+        self.rest_bytes().saturating_sub(size_of::<u64>())
+    }
+
+    fn record_bytes(self) -> usize {
+        let value = (self.0 >> Self::VALUE_AT) & Self::VALUE_BYTES_MAX;
+        self.more_bytes().saturating_add(usize::try_from(value).unwrap_or(0))
     }
 }
 
@@ -189,100 +225,112 @@ impl Often {
 
 impl Shard {
     fn size(&self) -> usize {
-        self.bytes.len().saturating_add(self.firsts.len().saturating_mul(AROUND_BYTES))
+        self.short.len().saturating_add(self.firsts.len().saturating_mul(AROUND_BYTES))
     }
 
-    fn entry(&self, place: usize) -> Option<Entry<'_>> {
-        let at = |place: usize| self.ends.get(place).and_then(|end| usize::try_from(*end).ok());
-        let begin = place.checked_sub(1).map_or(Some(0), at)?;
-        let (length, rest) = self.bytes.get(begin..at(place)?)?.split_first_chunk()?;
-        let length = u16::from_le_bytes(*length);
-        let kept = if length & LONG == 0 { Kept::Here } else { Kept::Long };
-        let length = usize::from(length & !LONG);
-        let (more, value) = rest.split_at_checked(length.saturating_sub(size_of::<u64>()))?;
-        Some(Entry { length, more, value: kept(value) })
+    /// A record; `None` where it cannot be read.
+    fn record(&self, place: Place, long: &LongValues) -> Option<Cow<'_, [u8]>> {
+        if place.is_long() {
+            return long.read(place).map(Cow::Owned);
+        }
+        let from = usize::try_from(place.offset()).ok()?;
+        self.short.get(from..from.checked_add(place.record_bytes())?).map(Cow::Borrowed)
     }
 
     /// A key's rest, in full.
-    fn rest(&self, place: usize) -> Option<Vec<u8>> {
-        let Entry { length, more, .. } = self.entry(place)?;
-        let first = self.firsts.get(place)?.to_be_bytes();
-        let mut rest = first.get(..length.min(first.len()))?.to_vec();
-        rest.extend_from_slice(more);
+    fn rest(&self, at: usize, long: &LongValues) -> Option<Vec<u8>> {
+        let (first, place) = (self.firsts.get(at)?.to_be_bytes(), *self.places.get(at)?);
+        let mut rest = first.get(..place.rest_bytes().min(first.len()))?.to_vec();
+        rest.extend_from_slice(self.record(place, long)?.get(..place.more_bytes())?);
         Some(rest)
     }
 
-    fn get(&self, rest: &[u8]) -> Option<Kept<'_>> {
+    /// The value of a key; the outer `None` where the copy cannot be read.
+    fn get(&self, rest: &[u8], long: &LongValues) -> Option<Option<Vec<u8>>> {
         let first = first(rest);
         let from = lower_bound(&self.firsts, first);
-        let same = self.firsts.get(from..)?.iter().take_while(|other| **other == first).count();
-        (from..from.saturating_add(same)).find_map(|place| {
-            let Entry { length, more, value } = self.entry(place)?;
-            let own = length == rest.len() && rest.get(size_of::<u64>()..).unwrap_or_default() == more;
-            own.then_some(value)
-        })
+        let same = self.firsts.iter().skip(from).take_while(|other| **other == first).count();
+        let places = self.places.get(from..from.saturating_add(same))?;
+        for place in places.iter().filter(|place| place.rest_bytes() == rest.len()) {
+            let record = self.record(*place, long)?;
+            let (more, value) = record.split_at_checked(place.more_bytes())?;
+            if more == rest.get(size_of::<u64>()..).unwrap_or_default() {
+                return Some(Some(value.to_vec()));
+            }
+        }
+        Some(None)
     }
 
-    /// This, with changes of its keys, in key order, laid over it; long values among them go where long values are.
-    fn with(&self, changes: impl Iterator<Item = Changed>, long: &LongValues) -> io::Result<Self> {
+    /// This, with changes of its keys, in key order, laid over it; values over `short` bytes among them go where long values are.
+    fn with(
+        &self,
+        changes: impl Iterator<Item = Changed>,
+        short: usize,
+        long: &LongValues,
+    ) -> io::Result<Self> {
         let (mut new, mut at) = (Self::default(), 0);
-        let (mut values, from) = (Vec::new(), long.end.load(Ordering::Relaxed));
+        let (mut records, from) = (Vec::new(), long.end.load(Ordering::Relaxed));
         for (key, Change { value, .. }) in changes {
             let rest = key.get(BEFORE..).unwrap_or_default();
-            while let Some(old) = self.rest(at).filter(|old| old.as_slice() <= rest) {
-                if old != rest {
-                    new.keep(self, at, &old);
+            let first = first(rest);
+            while let Some(old) = self.firsts.get(at).filter(|old| **old <= first) {
+                // Of most the first bytes tell that they come before.
+                let old = if *old < first { None } else { Some(self.rest(at, long).ok_or_else(unreadable)?) };
+                if old.as_deref().is_some_and(|old| old > rest) {
+                    break;
+                }
+                if old.as_deref() != Some(rest) {
+                    new.keep(self, at);
                 }
                 at = at.saturating_add(1);
             }
-            match value {
-                None => {}
-                Some(value) if value.len() <= SHORT_BYTES => new.push(rest, Kept::Here(&value)),
-                Some(value) => {
-                    let offset = from.saturating_add(to_u64(values.len()));
-                    values.extend_from_slice(&value);
-                    let mut place = offset.to_le_bytes().to_vec();
-                    place.extend_from_slice(&u32::try_from(value.len()).unwrap_or(0).to_le_bytes());
-                    place.extend_from_slice(&crc32fast::hash(&value).to_le_bytes());
-                    new.push(rest, Kept::Long(&place));
-                }
+            let Some(value) = value else { continue };
+            let more = rest.get(size_of::<u64>()..).unwrap_or_default();
+            let is_long = value.len() > short;
+            let (to, from) = if is_long { (&mut records, from) } else { (&mut new.short, 0) };
+            let begin = to.len();
+            let place = Place::new(is_long, from.saturating_add(to_u64(begin)), value.len(), rest.len())?;
+            to.extend_from_slice(more);
+            to.extend_from_slice(&value);
+            if is_long {
+                let checksum = crc32fast::hash(to.get(begin..).unwrap_or_default());
+                to.extend_from_slice(&checksum.to_le_bytes());
             }
+            new.push(first, place);
         }
-        while let Some(old) = self.rest(at) {
-            new.keep(self, at, &old);
-            at = at.saturating_add(1);
-        }
-        long.add(&values)?;
+        (at..self.firsts.len()).for_each(|at| new.keep(self, at));
+        long.add(&records)?;
         new.firsts.shrink_to_fit();
-        new.ends.shrink_to_fit();
-        new.bytes.shrink_to_fit();
+        new.places.shrink_to_fit();
+        new.short.shrink_to_fit();
         Ok(new)
     }
 
     /// Takes over an entry of another shard.
-    fn keep(&mut self, other: &Self, place: usize, rest: &[u8]) {
-        if let Some(entry) = other.entry(place) {
-            self.push(rest, entry.value);
+    fn keep(&mut self, other: &Self, at: usize) {
+        let (Some(first), Some(place)) = (other.firsts.get(at), other.places.get(at)) else { return };
+        let mut place = *place;
+        if !place.is_long() {
+            let from = usize::try_from(place.offset()).unwrap_or(0);
+            let record = other.short.get(from..from.saturating_add(place.record_bytes())).unwrap_or_default();
+            place = place.moved(to_u64(self.short.len()));
+            self.short.extend_from_slice(record);
         }
+        self.push(*first, place);
     }
 
-    fn push(&mut self, rest: &[u8], kept: Kept<'_>) {
-        let length = u16::try_from(rest.len()).unwrap_or(u16::MAX) & !LONG;
-        let (length, value) = match kept {
-            Kept::Here(value) => (length, value),
-            Kept::Long(place) => {
-                let bytes = array(place, 8).map_or(0, u32::from_le_bytes);
-                self.long = self.long.saturating_add(u64::from(bytes));
-                (length | LONG, place)
-            }
-        };
-        self.firsts.push(first(rest));
-        self.bytes.extend_from_slice(&length.to_le_bytes());
-        self.bytes.extend_from_slice(rest.get(size_of::<u64>()..).unwrap_or_default());
-        self.bytes.extend_from_slice(value);
-        // All of them together are little more than is held at most.
-        self.ends.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
+    fn push(&mut self, first: u64, place: Place) {
+        if place.is_long() {
+            let bytes = place.record_bytes().saturating_add(Place::CHECKSUM_BYTES);
+            self.long = self.long.saturating_add(to_u64(bytes));
+        }
+        self.firsts.push(first);
+        self.places.push(place);
     }
+}
+
+fn unreadable() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a record is not as it was written")
 }
 
 /// The first eight bytes as a number that compares as they do.

@@ -3,7 +3,7 @@
 use super::super::ViewError;
 use super::super::filter::KeyHash;
 use super::super::layer::{Change, Laid};
-use super::held::Held;
+use super::held::{self, Held};
 use super::recent::Recent;
 use super::tier::{self, Placed};
 use super::{Front, Shared};
@@ -157,8 +157,10 @@ impl Shared {
         self.disk.write(self.going(changes(&[])), to)?;
         // A copy that cannot be kept is none: sled has it all.
         let copy = |held: &Held| held.with(|from| self.going(changes(from))).ok().flatten();
-        let held = self.front().held.as_ref().and_then(copy);
-        if held.as_ref().is_some_and(Held::is_wasteful) {
+        let before = self.front().held.clone();
+        let held = before.as_ref().and_then(copy);
+        // One that has become too much is made anew with less of it in memory.
+        if before.is_some() && held.as_ref().is_none_or(Held::is_wasteful) {
             self.to_hold.store(true, Ordering::Relaxed);
         }
         self.replace(runs, None, |front| front.held = held);
@@ -170,9 +172,12 @@ impl Shared {
     fn hold(&self) {
         // Not both copies at once.
         self.front_mut(|front| front.held = None);
-        let Ok(file) = self.tier.unnamed() else { return };
-        let held = Held::read(self.often, HELD_BYTES_MAX, file, |from| self.going(self.disk.entries(from)));
-        self.front_mut(|front| front.held = held.ok().flatten());
+        let copy = |short| {
+            let (file, limits) = (self.tier.unnamed().ok()?, (HELD_BYTES_MAX, short));
+            Held::read(self.often, limits, file, |from| self.going(self.disk.entries(from))).ok()?
+        };
+        let held = copy(held::SHORT_BYTES).or_else(|| copy(0));
+        self.front_mut(|front| front.held = held);
     }
 
     /// Puts `run`, or nothing, in the place of runs, together with what else changes by that.

@@ -11,9 +11,6 @@ use std::sync::atomic::Ordering;
 /// The most that a block of several entries holds. Long blocks are few leaves in sled, which each take memory, and short ones quickly
 /// read and written.
 const BLOCK_BYTES: usize = 2 << 10;
-/// The same in views whose entries are often asked for one by one. sled reads a leaf whole, sixteen blocks at most, and makes each of
-/// them an allocation of its own, for which a KiB is already much.
-const SHORT_BYTES: usize = 512;
 /// So much of a block that grows at its end is written out before it grows on.
 const OPEN_BYTES: usize = 64 << 10;
 /// Where the first block lies: before every entry of every view.
@@ -26,8 +23,6 @@ struct Open {
     until: Option<Vec<u8>>,
     items: Vec<Item>,
     bytes: usize,
-    /// How long it may be.
-    limit: usize,
     /// It grew at its end: what comes next will too.
     at_end: bool,
 }
@@ -35,21 +30,15 @@ struct Open {
 /// A long value that was replaced or removed: its parts are to go once nothing leads to them.
 type Stale = (Vec<u8>, u64);
 
-/// How long a block that has `key` may be.
-fn limit(table: &Disk, key: &[u8]) -> usize {
-    if table.often.holds(key) { SHORT_BYTES } else { BLOCK_BYTES }
-}
-
 /// Writes `changes`, which come in key order, into blocks.
 pub(super) fn put(table: &Disk, changes: impl Iterator<Item = Changed>) -> Result<(), String> {
     let (mut stale, mut open): (Vec<Stale>, Option<Open>) = (Vec::new(), None);
     for (key, change) in changes {
-        let limit = limit(table, &key);
         let mut block = match open.take() {
-            Some(block) if block.covers(&key) && block.limit == limit => block,
+            Some(block) if block.covers(&key) => block,
             before => {
                 before.map_or(Ok(()), |before| before.write(table).map(drop))?;
-                Open::load(table, &key, limit)?
+                Open::load(table, &key)?
             }
         };
         block.change(table, key, change, &mut stale)?;
@@ -64,7 +53,7 @@ pub(super) fn put(table: &Disk, changes: impl Iterator<Item = Changed>) -> Resul
 
 impl Open {
     /// The block that `key` belongs to.
-    fn load(table: &Disk, key: &[u8], limit: usize) -> Result<Self, String> {
+    fn load(table: &Disk, key: &[u8]) -> Result<Self, String> {
         let found = caught(|| table.db.range(..=key).next_back().transpose())?;
         let (begin, mut items) = match found {
             Some((begin, framed)) => {
@@ -80,7 +69,7 @@ impl Open {
             items.truncate(items.partition_point(|item| item.key < *until));
         }
         let bytes = items.iter().map(Item::bytes).fold(0, usize::saturating_add);
-        Ok(Self { begin, until, items, bytes, limit, at_end: false })
+        Ok(Self { begin, until, items, bytes, at_end: false })
     }
 
     fn covers(&self, key: &[u8]) -> bool {
@@ -124,23 +113,17 @@ impl Open {
 
     /// Writes the block, as several when it is too long; gives the last of them, to go on with.
     fn write(self, table: &Disk) -> Result<Self, String> {
-        let Self { begin, until, items, bytes, limit, at_end } = self;
+        let Self { begin, until, items, bytes, at_end } = self;
         if items.is_empty() && begin != FIRST {
             cut_before(table, &begin)?;
-            return moving(table, || table.remove(&begin)).map(|_| Self {
-                begin,
-                until,
-                items,
-                bytes: 0,
-                limit,
-                at_end,
-            });
+            let removed = moving(table, || table.remove(&begin));
+            return removed.map(|_| Self { begin, until, items, bytes: 0, at_end });
         }
-        if bytes <= limit {
+        if bytes <= BLOCK_BYTES {
             write_block(table, &begin, &items)?;
-            return Ok(Self { begin, until, items, bytes, limit, at_end });
+            return Ok(Self { begin, until, items, bytes, at_end });
         }
-        let mut blocks = split(items, (bytes, limit), at_end);
+        let mut blocks = split(items, bytes, at_end);
         if let [only] = blocks.as_slice() {
             write_block(table, &begin, only)?;
         } else {
@@ -156,7 +139,7 @@ impl Open {
         let items = blocks.pop().unwrap_or_default();
         let own = items.first().filter(|_| several).map(|first| first.key.clone());
         let bytes = items.iter().map(Item::bytes).fold(0, usize::saturating_add);
-        Ok(Self { begin: own.unwrap_or(begin), until, items, bytes, limit, at_end })
+        Ok(Self { begin: own.unwrap_or(begin), until, items, bytes, at_end })
     }
 }
 
@@ -177,13 +160,13 @@ fn cut_before(table: &Disk, begin: &[u8]) -> Result<(), String> {
 }
 
 /// Cuts entries into blocks: full ones where they came at the end, for more will come there, else into halves.
-fn split(items: Vec<Item>, (bytes, limit): (usize, usize), at_end: bool) -> Vec<Vec<Item>> {
-    let count = bytes.div_ceil(limit).max(1);
-    let aim = if at_end { limit } else { bytes.div_ceil(count) };
+fn split(items: Vec<Item>, bytes: usize, at_end: bool) -> Vec<Vec<Item>> {
+    let count = bytes.div_ceil(BLOCK_BYTES).max(1);
+    let aim = if at_end { BLOCK_BYTES } else { bytes.div_ceil(count) };
     let (mut blocks, mut block, mut filled) = (Vec::new(), Vec::new(), 0_usize);
     for item in items {
         let grown = filled.saturating_add(item.bytes());
-        if !block.is_empty() && (grown > limit || (!at_end && filled >= aim)) {
+        if !block.is_empty() && (grown > BLOCK_BYTES || (!at_end && filled >= aim)) {
             blocks.push(std::mem::take(&mut block));
             filled = 0;
         }
@@ -231,7 +214,6 @@ fn moving<T>(table: &Disk, work: impl FnOnce() -> Result<T, String>) -> Result<T
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Often;
     use super::super::Position;
     use super::*;
     use crate::log::Half;
@@ -255,7 +237,7 @@ mod tests {
         #[test]
         fn a_table_is_what_a_map_would_be(groups in prop::collection::vec(prop::collection::btree_map(prop::collection::vec(0_u8..5, 1..6), value(), 1..60), 1..12), filled in any::<bool>()) {
             let dir = tempfile::tempdir().unwrap();
-            let disk = Disk::open(Half::Neutral, dir.path(), 1 << 20, Often::default()).unwrap();
+            let disk = Disk::open(Half::Neutral, dir.path(), 1 << 20).unwrap();
             let mut model: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
             for (group, seq) in groups.into_iter().zip(1..) {
                 let changes: Changes =
@@ -291,7 +273,7 @@ mod tests {
     #[test]
     fn entries_are_found_while_their_blocks_are_split() {
         let dir = tempfile::tempdir().unwrap();
-        let disk = Disk::open(Half::Neutral, dir.path(), 1 << 20, Often::default()).unwrap();
+        let disk = Disk::open(Half::Neutral, dir.path(), 1 << 20).unwrap();
         let key = |number: u32| [&[0_u8][..], &number.wrapping_mul(0x9e37_79b1).to_be_bytes()].concat();
         let put_one = |number: u32| {
             let change = Change { seq: u64::from(number), value: Some(vec![1; 40]) };

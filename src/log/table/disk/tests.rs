@@ -13,7 +13,7 @@ fn at(seq: u64) -> Position {
 }
 
 fn open(dir: &Path) -> Disk {
-    Disk::open(Half::Neutral, dir, 1 << 20, Often::default()).unwrap()
+    Disk::open(Half::Neutral, dir, 1 << 20).unwrap()
 }
 
 fn write(disk: &Disk, changes: &Changes, to: Position) -> Result<(), String> {
