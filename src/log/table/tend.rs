@@ -12,9 +12,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// The most memory that copies of one half take, some sixty bytes for each card and forty for each customer; while they are replaced, twice
-/// that. Of a store with more, everything is looked up in sled.
-const HELD_BYTES_MAX: usize = 96 << 20;
+/// The most memory that copies of one half take, while they are replaced twice that, and the longest value that is then in memory: all of
+/// some ten thousand customers; of more only links, sixty bytes for each card and twenty-four for each customer; of still more none, at
+/// twenty-four bytes each. Of a store that has more yet, everything is looked up in sled.
+const HELD: [(usize, usize); 3] = [(16 << 20, usize::MAX), (96 << 20, held::SHORT_BYTES), (96 << 20, 0)];
 
 /// The thread that tends the runs.
 #[derive(Default)]
@@ -172,11 +173,11 @@ impl Shared {
     fn hold(&self) {
         // Not both copies at once.
         self.front_mut(|front| front.held = None);
-        let copy = |short| {
-            let (file, limits) = (self.tier.unnamed().ok()?, (HELD_BYTES_MAX, short));
+        let copy = |limits| {
+            let file = self.tier.unnamed().ok()?;
             Held::read(self.often, limits, file, |from| self.going(self.disk.entries(from))).ok()?
         };
-        let held = copy(held::SHORT_BYTES).or_else(|| copy(0));
+        let held = HELD.into_iter().find_map(copy);
         self.front_mut(|front| front.held = held);
     }
 

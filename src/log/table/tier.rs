@@ -31,7 +31,7 @@ const FROM_AT: usize = 16;
 const TO_AT: usize = 36;
 const HEADER_BYTES: usize = 56;
 /// So many runs of one size become one.
-const FAN: usize = 8;
+const FAN: usize = 4;
 /// Runs are worth going through sled once they have so many times what they gather at least ([`Settings::runs_bytes`](super::super::Settings)).
 const DUE_TIMES: u64 = 8;
 /// Before that, once they have this part of what sled has: an entry is then written into it about so often.
