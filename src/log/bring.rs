@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::record::{Record, events};
 use super::scan::{Part, Place, Scan, replay, scan};
 use super::snapshot::Snapshot;
-use super::table::{Often, Position, Table};
+use super::table::{AskedViews, Position, Table};
 use super::{Fold, FoldError, Half, OpenError, Rebuilt, Settings, ViewError, Views, checkpoint, snapshots};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -323,7 +323,7 @@ impl Bring<'_> {
     }
 
     fn fresh(&self, dir: &Path) -> Result<Table, Stop> {
-        Table::open(self.settings, self.half, dir, Often::of(self.half, self.fold)).map_err(Stop::Views)
+        Table::open(self.settings, self.half, dir, AskedViews::of(self.half, self.fold)).map_err(Stop::Views)
     }
 
     /// Visits the live records of `scan` after `after`; a `Stop` of `visit` comes back as it is.

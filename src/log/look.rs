@@ -9,7 +9,7 @@ use super::open::lock;
 use super::progress::Progress;
 use super::scan::{Part, Scan, scan};
 use super::settle::{Begin, judge};
-use super::table::{Often, Position, Table};
+use super::table::{AskedViews, Position, Table};
 use super::verify::{Check, Verified};
 use super::{Folds, Half, Halves, OpenError, Settings, snapshots, swap};
 use std::path::Path;
@@ -75,7 +75,7 @@ fn views(check: &Check<'_>, folds: Option<&Folds>, found: &mut Verified) -> Resu
     if !dir.exists() {
         return Ok(Position::default());
     }
-    let table = match Table::open(settings, half, &dir, Often::default()) {
+    let table = match Table::open(settings, half, &dir, AskedViews::default()) {
         Ok(table) => table,
         Err(what) => {
             found.note(settings, half, OpenError::Damaged { file: dir, offset: 0, what });

@@ -217,6 +217,19 @@ pub trait ReadWrite: Read {
     fn remove(&mut self, view: View, key: &[u8]);
 }
 
+/// How single entries of a view are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Asked {
+    /// Now and then: they lie on the disk, and that is all.
+    Seldom,
+    /// Again and again, by whoever must not wait: the view is copied into memory as far as there is room, for which its keys must be spread
+    /// by their first byte, as hashes and random numbers are.
+    Often,
+    /// For whatever is written, to see that it was not there before: which keys there are is noted in memory, as far as there is room.
+    New,
+}
+
 /// Applies one half's events to its views. Pure over the event, the meta and what that half's views hold: a rebuild
 /// must give the same bytes.
 pub trait Fold: Send + Sync {
@@ -226,11 +239,9 @@ pub trait Fold: Send + Sync {
     /// Applies one event.
     fn apply(&self, meta: &Meta, event: &[u8], views: &mut dyn ReadWrite) -> Result<(), FoldError>;
 
-    /// Whether single entries of a view are asked for again and again, by whoever must not wait. Such views are copied into memory as far
-    /// as there is room, for which their keys must be spread by their first byte, as hashes and random numbers are; and they lie in short
-    /// blocks, which are quickly read and hold little beside; long ones are fewer and take less memory.
-    fn often(&self, _view: View) -> bool {
-        false
+    /// How single entries of a view are asked for.
+    fn asked(&self, _view: View) -> Asked {
+        Asked::Seldom
     }
 
     /// Whether a view goes into snapshots, in clear. One that does not is never read by [`Self::apply`], and

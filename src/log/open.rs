@@ -12,7 +12,7 @@ use super::record::{FORMAT, HeaderError, SegmentHeader};
 use super::scan::{Part, Place, Seen, scan};
 use super::segment::{Segment, head, list};
 use super::settle::{Begin, Settled, settle};
-use super::table::{Often, Position, Table};
+use super::table::{AskedViews, Position, Table};
 use super::{
     Folds, Half, Halves, Healed, Meta, OpenError, OpenReport, Orphan, Settings, Views, checkpoint, marker,
     swap,
@@ -63,7 +63,7 @@ pub(super) fn open(
     }
     let mut found = Halves { personal: Err(Bad::default()), neutral: Err(Bad::default()) };
     for half in Half::ALL {
-        *found.get_mut(half) = existing(settings, half, Often::of(half, folds.get(half)));
+        *found.get_mut(half) = existing(settings, half, AskedViews::of(half, folds.get(half)));
     }
     let second = settings.second_dir.as_deref().filter(|second| marker::is_copy(&settings.dir, second));
     let (Begun { settled, checkpoints }, healed) = match settled(settings, &found, timeline, second) {
@@ -211,12 +211,12 @@ pub(super) fn lock(dir: &Path) -> Result<Flock<File>, OpenError> {
     })
 }
 
-fn existing(settings: &Settings, half: Half, often: Often) -> Found {
+fn existing(settings: &Settings, half: Half, asked: AskedViews) -> Found {
     let dir = views_dir(settings, half);
     if !dir.exists() {
         return Err(Bad::default());
     }
-    let table = Table::open(settings, half, &dir, often);
+    let table = Table::open(settings, half, &dir, asked);
     let table = table.map_err(|why| Bad { why: Some(why), reached: 0 })?;
     match table.position() {
         Ok(Some(position)) => Ok((table, position)),

@@ -8,9 +8,10 @@
 use super::filter::KeyHash;
 use super::layer::{Change, Changed, Changes, Laid, Under, lay};
 use super::record::array;
-use super::{Fold, Half, Settings, VIEW_NUMBER_MAX, View, ViewError};
+use super::{Asked, Fold, Half, Settings, VIEW_NUMBER_MAX, View, ViewError};
 use disk::Disk;
 use held::Held;
+use known::Known;
 use recent::Recent;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +22,7 @@ use tier::{Chain, Found, Tier};
 
 mod disk;
 mod held;
+mod known;
 mod recent;
 mod tend;
 mod tier;
@@ -51,20 +53,38 @@ pub(super) struct Unwritten {
     pub(super) damaged: bool,
 }
 
-/// The views of a half that are asked for one by one, a bit for each.
+/// Numbers of a half's views, a bit for each.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Often(u64);
+struct Numbers(u64);
 
-impl Often {
-    pub(super) fn of(half: Half, fold: &dyn Fold) -> Self {
-        let often = (0..=VIEW_NUMBER_MAX).filter(|number| fold.often(View { half, number: *number }));
-        Self(often.fold(0, |views, number| views | 1 << number))
+impl Numbers {
+    /// Ascending.
+    fn each(self) -> impl Iterator<Item = u8> {
+        (0..=VIEW_NUMBER_MAX).filter(move |number| self.holds(&[*number]))
     }
 
     /// Whether the view with this key's first byte is one of them.
     fn holds(self, key: &[u8]) -> bool {
         key.first()
             .is_some_and(|number| self.0.checked_shr(u32::from(*number)).is_some_and(|bits| bits & 1 == 1))
+    }
+}
+
+/// The views of a half whose single entries are asked for in a way of their own.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AskedViews {
+    often: Numbers,
+    new: Numbers,
+}
+
+impl AskedViews {
+    pub(super) fn of(half: Half, fold: &dyn Fold) -> Self {
+        let of = |asked: Asked| {
+            let views =
+                (0..=VIEW_NUMBER_MAX).filter(|number| fold.asked(View { half, number: *number }) == asked);
+            Numbers(views.fold(0, |views, number| views | 1 << number))
+        };
+        Self { often: of(Asked::Often), new: of(Asked::New) }
     }
 }
 
@@ -82,8 +102,7 @@ struct Shared {
     tier: Tier,
     /// Held to take or replace what is in it, and by nobody for longer.
     front: RwLock<Arc<Front>>,
-    /// The views that are asked for one by one.
-    often: Often,
+    asked: AskedViews,
     /// Set when they are to be copied into memory, until that is done.
     to_hold: AtomicBool,
     /// Set where runs and sled are to stay as they are.
@@ -106,6 +125,8 @@ struct Front {
     runs: Chain,
     /// What sled has of the views that are asked for one by one, once it was copied.
     held: Option<Held>,
+    /// Which keys sled has of the views that are asked for what is new, once it was gone through.
+    known: Option<Arc<Known>>,
 }
 
 #[derive(Default)]
@@ -121,7 +142,12 @@ struct Writing {
 
 impl Table {
     /// Opens or makes the table in `dir`; the error says what is wrong with it.
-    pub(super) fn open(settings: &Settings, half: Half, dir: &Path, often: Often) -> Result<Self, String> {
+    pub(super) fn open(
+        settings: &Settings,
+        half: Half,
+        dir: &Path,
+        asked: AskedViews,
+    ) -> Result<Self, String> {
         let disk = Disk::open(half, dir, settings.cache_bytes)?;
         // What is wrong with it, [`Self::position`] tells.
         let at =
@@ -134,7 +160,7 @@ impl Table {
             disk,
             tier,
             front,
-            often,
+            asked,
             to_hold,
             left_alone,
             tending,
@@ -323,7 +349,7 @@ impl Drop for Table {
 impl Under for Table {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         let front = self.front();
-        let Front { active, aside, runs, held } = &*front;
+        let Front { active, aside, runs, held, known } = &*front;
         let hash = KeyHash::of(key);
         let recent = active.get(key, hash).or_else(|| aside.as_ref().and_then(|aside| aside.get(key, hash)));
         if let Some(value) = recent {
@@ -331,6 +357,9 @@ impl Under for Table {
         }
         if let Some(change) = self.shared.changed(runs, key, hash)? {
             return Ok(change.value);
+        }
+        if known.as_ref().is_some_and(|known| known.lacks(key, hash)) {
+            return Ok(None);
         }
         match held.as_ref().and_then(|held| held.get(key)) {
             Some(value) => Ok(value),

@@ -5,6 +5,7 @@ mod issues;
 mod quick;
 mod sales;
 
+use super::sale::RECEIPTS;
 use super::{
     CUSTOMERS, JOBS, JOBS_OPEN, Job, Merge, REGISTERS, REQUESTS, StoreError, VIEWS_VERSION, VISITS,
     VISITS_FORGOTTEN, Visit, VisitState, alert, consent, contest, credit, just_after, lost, merged, operator,
@@ -16,7 +17,7 @@ use crate::domain::id::{CustomerNumber, JobId, RegisterName, VisitId};
 use crate::domain::operator::{By, OperatorKept};
 use crate::domain::purchase::ParkedState;
 use crate::domain::time::Timestamp;
-use crate::log::{Fold, FoldError, Half, Meta, ReadWrite, Tx, View};
+use crate::log::{Asked, Fold, FoldError, Half, Meta, ReadWrite, Tx, View};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -42,8 +43,12 @@ impl Fold for StoreFold {
         VIEWS_VERSION
     }
 
-    fn often(&self, view: View) -> bool {
-        view == CUSTOMERS
+    fn asked(&self, view: View) -> Asked {
+        match view {
+            CUSTOMERS => Asked::Often,
+            REQUESTS | RECEIPTS => Asked::New,
+            _ => Asked::Seldom,
+        }
     }
 
     fn apply(&self, meta: &Meta, event: &[u8], views: &mut dyn ReadWrite) -> Result<(), FoldError> {

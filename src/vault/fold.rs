@@ -11,7 +11,7 @@ use super::{
 use crate::domain::event::VaultEvent;
 use crate::domain::id::{CardId, CustomerNumber};
 use crate::domain::person::fields::Section;
-use crate::log::{Fold, FoldError, Half, Meta, ReadWrite, Tx, View};
+use crate::log::{Asked, Fold, FoldError, Half, Meta, ReadWrite, Tx, View};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::sync::Arc;
@@ -29,8 +29,13 @@ impl Fold for VaultFold {
         VIEWS_VERSION
     }
 
-    fn often(&self, view: View) -> bool {
-        [LINKS, TILLS].contains(&view)
+    fn asked(&self, view: View) -> Asked {
+        match view {
+            LINKS | TILLS => Asked::Often,
+            // Of somebody new nothing is kept yet.
+            SECTIONS => Asked::New,
+            _ => Asked::Seldom,
+        }
     }
 
     fn apply(&self, _: &Meta, event: &[u8], views: &mut dyn ReadWrite) -> Result<(), FoldError> {

@@ -12,7 +12,7 @@ use super::super::ViewError;
 use super::super::files::to_u64;
 use super::super::layer::{Change, Changed, Laid};
 use super::super::record::array;
-use super::Often;
+use super::Numbers;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io;
@@ -33,7 +33,7 @@ const WASTE_BYTES: u64 = 16 << 20;
 
 #[derive(Clone)]
 pub(super) struct Held {
-    often: Often,
+    often: Numbers,
     /// How many bytes of memory it may come to.
     most: usize,
     /// The longest value that is kept in memory.
@@ -79,12 +79,12 @@ impl Held {
     /// Copies the views of `often`, of which `read` gives the entries from a key on, in key order; values of more than `short`
     /// bytes into `file`, which is empty. `None` where what is left comes to more than `most` bytes.
     pub(super) fn read<I: Iterator<Item = Laid>>(
-        often: Often,
+        often: Numbers,
         (most, short): (usize, usize),
         file: File,
         read: impl Fn(&[u8]) -> I,
     ) -> Result<Option<Self>, HoldError> {
-        let count = often.views().count().saturating_mul(SHARDS);
+        let count = often.each().count().saturating_mul(SHARDS);
         let shards = std::iter::repeat_with(Arc::default).take(count).collect();
         let long = Arc::new(LongValues { file, end: AtomicU64::new(0) });
         Self { often, most, short, long, shards }.with(read)
@@ -97,7 +97,7 @@ impl Held {
     ) -> Result<Option<Self>, HoldError> {
         let mut shards = self.shards.to_vec();
         let mut bytes: usize = shards.iter().map(|shard| shard.size()).fold(0, usize::saturating_add);
-        for view in self.often.views() {
+        for view in self.often.each() {
             let mut changes = changes(&[view]).peekable();
             while let Some(change) = changes.peek() {
                 let place = match change {
@@ -207,12 +207,7 @@ impl Place {
     }
 }
 
-impl Often {
-    /// The numbers of the views, ascending.
-    fn views(self) -> impl Iterator<Item = u8> {
-        (0..64_u8).filter(move |number| self.holds(&[*number]))
-    }
-
+impl Numbers {
     /// Which shard a key is in; `None` for one of another view.
     fn place(self, key: &[u8]) -> Option<usize> {
         let number = *key.first().filter(|_| self.holds(key))?;

@@ -4,6 +4,7 @@ use super::super::ViewError;
 use super::super::filter::KeyHash;
 use super::super::layer::{Change, Laid};
 use super::held::{self, Held};
+use super::known::Known;
 use super::recent::Recent;
 use super::tier::{self, Placed};
 use super::{Front, Shared};
@@ -155,30 +156,39 @@ impl Shared {
     fn put_into_sled(&self, runs: &[Arc<Placed>]) -> Result<(), String> {
         let Some(to) = runs.last().map(|run| run.to) else { return Ok(()) };
         let changes = |from: &[u8]| tier::laid(runs.iter(), Box::new(std::iter::empty()), from, self.half);
-        self.disk.write(self.going(changes(&[])), to)?;
+        let Front { held: before, known, .. } = (*self.front()).clone();
+        let noted = self.going(changes(&[])).inspect(|entry| {
+            if let (Some(known), Ok((key, _))) = (&known, entry) {
+                known.note(key);
+            }
+        });
+        self.disk.write(noted, to)?;
         // A copy that cannot be kept is none: sled has it all.
         let copy = |held: &Held| held.with(|from| self.going(changes(from))).ok().flatten();
-        let before = self.front().held.clone();
         let held = before.as_ref().and_then(copy);
         // One that has become too much is made anew with less of it in memory.
-        if before.is_some() && held.as_ref().is_none_or(Held::is_wasteful) {
+        if before.is_some() && held.as_ref().is_none_or(Held::is_wasteful)
+            || known.is_some_and(|known| known.is_full())
+        {
             self.to_hold.store(true, Ordering::Relaxed);
         }
         self.replace(runs, None, |front| front.held = held);
         Ok(())
     }
 
-    /// Copies what sled has of the views that are asked for one by one. Where that does not go (a full disk, a file system that has no
+    /// Copies what sled has of the views that are asked for one by one, and notes which keys it has of those that are asked for new ones. Where that does not go (a full disk, a file system that has no
     /// files without a name, damage, which is noted) look-ups go on the disk.
     fn hold(&self) {
         // Not both copies at once.
-        self.front_mut(|front| front.held = None);
+        self.front_mut(|front| (front.held, front.known) = (None, None));
         let copy = |limits| {
             let file = self.tier.unnamed().ok()?;
-            Held::read(self.often, limits, file, |from| self.going(self.disk.entries(from))).ok()?
+            Held::read(self.asked.often, limits, file, |from| self.going(self.disk.entries(from))).ok()?
         };
         let held = HELD.into_iter().find_map(copy);
-        self.front_mut(|front| front.held = held);
+        let known = Known::read(self.asked.new, |from| self.going(self.disk.entries(from)));
+        let known = known.ok().flatten().map(Arc::new);
+        self.front_mut(|front| (front.held, front.known) = (held, known));
     }
 
     /// Puts `run`, or nothing, in the place of runs, together with what else changes by that.

@@ -1,0 +1,99 @@
+//! Which keys sled has, of the views that are mostly asked for keys that they do not have: whether a request or a receipt was there before.
+//!
+//! A filter in memory; without it each such question reads a leaf of sled to find nothing.
+
+use super::super::ViewError;
+use super::super::filter::{Filter, KeyHash, KeyHashes};
+use super::super::layer::Laid;
+use super::Numbers;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Of more keys nothing is known: a filter of those would be a dozen megabytes.
+const KEYS_MAX: usize = 4_000_000;
+/// Fewer are reckoned with in no filter.
+const KEYS_MIN: usize = 10_000;
+/// Bits for each key that there is room for: of a hundred keys that are not there one is looked for, until it is full.
+const BITS: usize = 12;
+
+pub(super) struct Known {
+    views: Numbers,
+    filter: Filter,
+    /// How many keys it is made for, and how many it has.
+    room: usize,
+    count: AtomicUsize,
+}
+
+impl Known {
+    /// The keys of `views`, of which `read` gives the entries from a key on, in key order. `None` where there are too many.
+    pub(super) fn read<I: Iterator<Item = Laid>>(
+        views: Numbers,
+        read: impl Fn(&[u8]) -> I,
+    ) -> Result<Option<Self>, ViewError> {
+        let mut keys = Vec::new();
+        for view in views.each() {
+            for entry in read(&[view]) {
+                let (key, _) = entry?;
+                if key.first() != Some(&view) {
+                    break;
+                }
+                if keys.len() == KEYS_MAX {
+                    return Ok(None);
+                }
+                keys.push(KeyHashes::of(&key));
+            }
+        }
+        // As many again before it is made anew.
+        let room = keys.len().saturating_mul(2).max(KEYS_MIN);
+        let mut filter = Filter::new(room.saturating_mul(BITS));
+        keys.iter().for_each(|key| filter.note_alone(*key));
+        Ok(Some(Self { views, filter, room, count: AtomicUsize::new(keys.len()) }))
+    }
+
+    /// Whether sled surely has no such key.
+    pub(super) fn lacks(&self, key: &[u8], hash: KeyHash) -> bool {
+        self.views.holds(key) && !self.filter.may_hold(hash)
+    }
+
+    /// Before sled gets `key`, or while runs over it have it.
+    pub(super) fn note(&self, key: &[u8]) {
+        if self.views.holds(key) {
+            self.filter.note(KeyHashes::of(key));
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it is better made anew.
+    pub(super) fn is_full(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > self.room
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::layer::Change;
+    use super::*;
+
+    #[test]
+    fn what_sled_has_is_never_lacking_and_what_it_has_not_nearly_always() {
+        let key = |view: u8, number: u32| [&[view][..], &number.to_be_bytes()].concat();
+        let keys: Vec<_> = (0..3).flat_map(|view| (0..2_000).map(move |number| key(view, number))).collect();
+        let entry = |key: Vec<u8>| Ok((key, Change { seq: 1, value: Some(Vec::new()) }));
+        let read = |from: &[u8]| {
+            keys.iter()
+                .filter(|key| key.as_slice() >= from)
+                .cloned()
+                .map(entry)
+                .collect::<Vec<_>>()
+                .into_iter()
+        };
+        let known = Known::read(Numbers(0b101), read).unwrap().unwrap();
+        let lacks = |key: &[u8]| known.lacks(key, KeyHash::of(key));
+        assert!(!keys.iter().any(|key| lacks(key)));
+        assert!((5_000..6_000).filter(|number| lacks(&key(0, *number))).count() > 980);
+        assert!(!lacks(&key(1, 5_000)), "a view of which nothing is known");
+        (5_000..6_000).for_each(|number| known.note(&key(2, number)));
+        assert!(!(5_000..6_000).any(|number| lacks(&key(2, number))) && !known.is_full());
+        (10_000..20_000).for_each(|number| known.note(&key(2, number)));
+        assert!(known.is_full());
+    }
+}
