@@ -45,6 +45,13 @@ impl KeyHashes {
     }
 }
 
+/// By itself, without its group.
+impl From<KeyHash> for KeyHashes {
+    fn from(hash: KeyHash) -> Self {
+        Self(hash, None)
+    }
+}
+
 impl Filter {
     /// An empty filter of so many bits, rounded up to whole words. With twenty bits for each key three of a thousand that are not
     /// there are said to be, with ten seventeen.

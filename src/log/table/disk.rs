@@ -17,10 +17,11 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 mod put;
+mod tidy;
 
 /// Where the views are: written after everything they hold.
 const APPLIED: &[u8] = &[0xff, b'a'];
@@ -32,6 +33,8 @@ const PART_KEY: u8 = 0x80;
 /// The longest value in a block, and the longest part of a longer one. A leaf of sled, sixteen blocks, so stays below the 128 KiB
 /// from which sled writes blob files, which it never syncs.
 const PART_BYTES: usize = 3 << 10;
+/// Whoever reads so many blocks one after the other has the time to tidy up.
+const LONG_BLOCKS: usize = 1 << 10;
 /// A long value replaced this often while it is read is taken for a damaged one.
 const PARTS_TRIES: u32 = 16;
 /// sled lets go of its lock from a thread of its own, shortly after the last handle is dropped.
@@ -47,6 +50,8 @@ pub(super) struct Disk {
     half: Half,
     /// Counted up before and after entries move from one block to another: odd while they do.
     moves: AtomicU64,
+    /// Blocks read and written since sled was last told to let go of what it keeps.
+    used: AtomicUsize,
     /// What was first found that is not as it was written: a latch, so that nobody waits to read it.
     damage: OnceLock<String>,
 }
@@ -60,7 +65,14 @@ impl Disk {
             match caught(|| config.open()) {
                 Ok(db) => {
                     let file = File::open(dir.join("db")).map_err(|error| error.to_string())?;
-                    return Ok(Self { db, file, half, moves: AtomicU64::new(0), damage: OnceLock::new() });
+                    return Ok(Self {
+                        db,
+                        file,
+                        half,
+                        moves: AtomicU64::new(0),
+                        used: AtomicUsize::new(0),
+                        damage: OnceLock::new(),
+                    });
                 }
                 Err(what) if what.contains("could not acquire lock") && tries < LOCK_TRIES => {
                     tries = tries.saturating_add(1);
@@ -118,6 +130,7 @@ impl Disk {
     fn stored(&self, key: &[u8]) -> Result<Option<Stored>, ViewError> {
         loop {
             let moves = self.moves.load(Ordering::Acquire);
+            self.used(1);
             let block = self.caught(|| self.db.range(..=key).next_back().transpose())?;
             if let Some((begin, framed)) = block {
                 let payload = self.unframe(&begin, &framed)?;
@@ -181,7 +194,7 @@ impl Disk {
 
     /// The blocks from the one that `from` belongs to, each with what it holds up to the next.
     fn blocks<'t>(&'t self, from: &[u8]) -> impl Iterator<Item = Result<Vec<Item>, ViewError>> + use<'t> {
-        let (from, mut begun, mut held) = (from.to_vec(), None, None);
+        let (from, mut begun, mut held, mut passed) = (from.to_vec(), None, None, 0_usize);
         let mut next = move || -> Result<Option<Vec<Item>>, ViewError> {
             let blocks = match &mut begun {
                 Some(blocks) => blocks,
@@ -195,6 +208,11 @@ impl Disk {
                 }
             };
             let Some((begin, framed)) = held.take() else { return Ok(None) };
+            self.used(1);
+            passed = passed.saturating_add(1);
+            if passed.is_multiple_of(LONG_BLOCKS) {
+                self.tidy();
+            }
             let mut items = block::decode(self.unframe(&begin, &framed)?).ok_or_else(|| self.no_block())?;
             held = self.caught(|| blocks.next().transpose())?;
             if let Some((until, _)) = &held {

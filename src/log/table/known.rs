@@ -3,13 +3,13 @@
 //! A filter in memory; without it each such question reads a leaf of sled to find nothing.
 
 use super::super::ViewError;
-use super::super::filter::{Filter, KeyHash, KeyHashes};
+use super::super::filter::{Filter, KeyHash};
 use super::super::layer::Laid;
 use super::Numbers;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Of more keys nothing is known: a filter of those would be a dozen megabytes.
-const KEYS_MAX: usize = 4_000_000;
+/// Of more keys nothing is known: a filter of those takes up to seven megabytes.
+const KEYS_MAX: usize = 3_000_000;
 /// Fewer are reckoned with in no filter.
 const KEYS_MIN: usize = 10_000;
 /// Bits for each key that there is room for: of a hundred keys that are not there one is looked for, until it is full.
@@ -29,24 +29,16 @@ impl Known {
         views: Numbers,
         read: impl Fn(&[u8]) -> I,
     ) -> Result<Option<Self>, ViewError> {
-        let mut keys = Vec::new();
-        for view in views.each() {
-            for entry in read(&[view]) {
-                let (key, _) = entry?;
-                if key.first() != Some(&view) {
-                    break;
-                }
-                if keys.len() == KEYS_MAX {
-                    return Ok(None);
-                }
-                keys.push(KeyHashes::of(&key));
-            }
+        // They are gone through twice: to keep them meanwhile would take many times the memory of the filter.
+        let count = each(views, &read, |_| {})?;
+        if count > KEYS_MAX {
+            return Ok(None);
         }
-        // As many again before it is made anew.
-        let room = keys.len().saturating_mul(2).max(KEYS_MIN);
+        // Half as many again before it is made anew.
+        let room = count.saturating_add(count / 2).max(KEYS_MIN);
         let mut filter = Filter::new(room.saturating_mul(BITS));
-        keys.iter().for_each(|key| filter.note_alone(*key));
-        Ok(Some(Self { views, filter, room, count: AtomicUsize::new(keys.len()) }))
+        each(views, &read, |key| filter.note_alone(KeyHash::of(key).into()))?;
+        Ok(Some(Self { views, filter, room, count: AtomicUsize::new(count) }))
     }
 
     /// Whether sled surely has no such key.
@@ -57,7 +49,7 @@ impl Known {
     /// Before sled gets `key`, or while runs over it have it.
     pub(super) fn note(&self, key: &[u8]) {
         if self.views.holds(key) {
-            self.filter.note(KeyHashes::of(key));
+            self.filter.note(KeyHash::of(key).into());
             self.count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -66,6 +58,26 @@ impl Known {
     pub(super) fn is_full(&self) -> bool {
         self.count.load(Ordering::Relaxed) > self.room
     }
+}
+
+/// Gives each key of these views, and how many there were: at most one more than [`KEYS_MAX`].
+fn each<I: Iterator<Item = Laid>>(
+    views: Numbers,
+    read: impl Fn(&[u8]) -> I,
+    mut give: impl FnMut(&[u8]),
+) -> Result<usize, ViewError> {
+    let mut count: usize = 0;
+    for view in views.each() {
+        for entry in read(&[view]) {
+            let (key, _) = entry?;
+            if key.first() != Some(&view) || count > KEYS_MAX {
+                break;
+            }
+            count = count.saturating_add(1);
+            give(&key);
+        }
+    }
+    Ok(count)
 }
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ enum Due {
     Sled,
     /// Several runs as one.
     Together,
+    /// sled's memory.
+    Tidy,
 }
 
 impl Shared {
@@ -130,8 +132,10 @@ impl Shared {
             None
         } else if self.tier.is_due(runs, self.disk.bytes()) {
             Some(Due::Sled)
+        } else if tier::full(runs).is_some() {
+            Some(Due::Together)
         } else {
-            tier::full(runs).map(|_| Due::Together)
+            self.disk.is_untidy().then_some(Due::Tidy)
         }
     }
 
@@ -148,6 +152,7 @@ impl Shared {
                 let run = self.tier.put_together(parts, |entries| self.going(entries));
                 self.replace(parts, Some(Arc::new(run.map_err(|error| error.to_string())?)), |_| {});
             }
+            Some(Due::Tidy) => self.disk.tidy(),
             None => {}
         }
         Ok(())

@@ -42,6 +42,7 @@ pub(super) fn put(table: &Disk, changes: impl Iterator<Item = Changed>) -> Resul
             }
         };
         block.change(table, key, change, &mut stale)?;
+        table.tidy();
         if block.at_end && block.bytes > OPEN_BYTES {
             block = block.write(table)?;
         }
@@ -179,6 +180,7 @@ fn split(items: Vec<Item>, bytes: usize, at_end: bool) -> Vec<Vec<Item>> {
 
 fn write_block(table: &Disk, begin: &[u8], items: &[Item]) -> Result<(), String> {
     let seq = items.iter().map(|item| item.seq).max().unwrap_or(0);
+    table.used(1);
     let mut payload = Vec::with_capacity(BLOCK_BYTES);
     block::encode(items, &mut payload);
     table.insert(begin, seq, &payload)

@@ -1,0 +1,46 @@
+//! Has sled let go of what it keeps in memory beyond its cache.
+//!
+//! sled notes what is read in 256 queues, and looks whether its cache is too large only when one of them has [`QUEUE`] reads (`lru.rs` of
+//! sled 0.34.7): until then up to 64 leaves of each stay in memory, half a gigabyte of leaves like ours. Reading few leaves again and again
+//! fills the queues.
+
+use super::{Disk, caught};
+use std::sync::atomic::Ordering;
+
+/// So many blocks read or written are some thousand leaves: so much is let be.
+const BLOCKS_MAX: usize = 8 << 10;
+/// Blocks that are read to fill the queues: of several leaves for each, for their numbers follow each other only nearly.
+const READ_BLOCKS: usize = 4_800;
+/// Reads that fill a queue.
+const QUEUE: usize = 64;
+/// A leaf has at least so many blocks, of sixteen, after it was split.
+const LEAF_BLOCKS: usize = 8;
+
+impl Disk {
+    /// Counts what was read or written.
+    pub(super) fn used(&self, blocks: usize) {
+        self.used.fetch_add(blocks, Ordering::Relaxed);
+    }
+
+    /// Whether much may be in memory.
+    pub(in super::super) fn is_untidy(&self) -> bool {
+        self.used.load(Ordering::Relaxed) >= BLOCKS_MAX
+    }
+
+    /// Lets go of it, if it may be much. Takes some dozens of milliseconds.
+    pub(in super::super) fn tidy(&self) {
+        if self.used.load(Ordering::Relaxed) < BLOCKS_MAX || self.used.swap(0, Ordering::Relaxed) < BLOCKS_MAX
+        {
+            return;
+        }
+        let mut keys = self.db.iter().keys().take(READ_BLOCKS);
+        // Whatever is wrong with them, whoever looks for something there finds.
+        while let Ok(Some(key)) = caught(|| keys.next().transpose()) {
+            for _ in 0..QUEUE / LEAF_BLOCKS {
+                if caught(|| self.db.get(&key)).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
