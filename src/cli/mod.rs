@@ -29,6 +29,7 @@ mod import;
 mod input;
 mod issue;
 mod job;
+mod keys;
 mod level;
 mod load;
 mod lost;
