@@ -53,6 +53,7 @@ mod say;
 mod scanner;
 pub mod serve;
 mod show;
+mod spoken;
 mod status;
 mod store;
 mod survey;
