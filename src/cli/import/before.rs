@@ -15,10 +15,13 @@ use std::convert::Infallible;
 use std::hash::{BuildHasher as _, RandomState};
 
 /// Rows that are kept in mind at most, the first: those behind are compared with these alone, and the report says so.
-pub(super) const ROWS_MAX: usize = 200_000;
+pub(super) const ROWS_MAX: usize = 100_000;
 
 /// The likeliest rows before that are told of one, as many as the daemon tells of customers.
 const LIKELY_MAX: usize = 5;
+
+/// No entry.
+const NONE: u32 = u32::MAX;
 
 /// Whom a row met.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -43,16 +46,19 @@ pub(super) struct Before {
     calling_code: Option<CallingCode>,
     compare: bool,
     keys: RandomState,
-    rows: usize,
-    /// The last line that is kept, once there is no room for more.
-    full_at: Option<u64>,
+    /// For so many more rows there is room.
+    room: usize,
+    /// The last line that is kept in mind.
+    last: u64,
+    /// Whether one behind it is not.
+    full: bool,
     /// The first line by telephone number or address.
     reached: HashMap<u64, u64>,
     /// Where they are compared: each person, and the newest entry of each term.
     people: Vec<(u64, Box<[u8]>)>,
-    newest: HashMap<u64, usize>,
-    /// Place of a person, and the entry of the same term before.
-    entries: Vec<(usize, Option<usize>)>,
+    newest: HashMap<u64, u32>,
+    /// Place of a person, and the entry of the same term before; of the first one [`NONE`].
+    entries: Vec<(u32, u32)>,
 }
 
 /// A person as they are compared.
@@ -64,8 +70,9 @@ impl Before {
             calling_code,
             compare,
             keys: RandomState::new(),
-            rows: 0,
-            full_at: None,
+            room: ROWS_MAX,
+            last: 0,
+            full: false,
             reached: HashMap::new(),
             people: Vec::new(),
             newest: HashMap::new(),
@@ -75,10 +82,10 @@ impl Before {
 
     /// The last line that is kept in mind, where not all are.
     pub(super) fn full_at(&self) -> Option<u64> {
-        self.full_at
+        self.full.then_some(self.last)
     }
 
-    /// Whom the row of this line met. With `alone` a double is not kept in mind: it does not come in.
+    /// Whom the row of this line met, whatever becomes of those before. With `alone` a double is not kept in mind: it does not come in.
     pub(super) fn meet(&mut self, line: u64, row: &Value, alone: bool) -> Met {
         // What is wrong with a person is the daemon's to say.
         let Some((person, demographic)) = self.person(row) else { return Met::default() };
@@ -88,17 +95,16 @@ impl Before {
             return Met { double_of, likely: Vec::new() };
         }
         let likely = if self.compare { self.likely(&person, &demographic) } else { Vec::new() };
-        if self.rows < ROWS_MAX {
-            self.rows = self.rows.saturating_add(1);
-            for key in reached {
-                self.reached.entry(key).or_insert(line);
-            }
-            if self.compare {
-                self.keep(line, person, demographic);
-            }
-            if self.rows == ROWS_MAX {
-                self.full_at = Some(line);
-            }
+        let Some(room) = self.room.checked_sub(1) else {
+            self.full = true;
+            return Met { double_of, likely };
+        };
+        (self.room, self.last) = (room, line);
+        for key in reached {
+            self.reached.entry(key).or_insert(line);
+        }
+        if self.compare {
+            self.keep(line, person, demographic);
         }
         Met { double_of, likely }
     }
@@ -113,33 +119,39 @@ impl Before {
 
     fn likely(&self, person: &Person, demographic: &Map<String, Value>) -> Vec<Likely> {
         let under = |term: &Term| Ok::<_, Infallible>(self.under(self.keys.hash_one(term)));
-        let profile = |place: usize| {
-            let kept = self.people.get(place).and_then(|(_, kept)| serde_json::from_slice(kept).ok());
+        let profile = |place: u32| {
+            let kept = self.kept(place).and_then(|(_, kept)| serde_json::from_slice(kept).ok());
             Ok(kept.map(|(person, demographic): Compared| Profile::of(&person, &demographic)))
         };
         let Ok(found) = likely((person, demographic), &[], under, profile);
-        let told = |(place, likeness): (usize, crate::vault::twins::Likeness)| {
-            let line = self.people.get(place)?.0;
+        let told = |(place, likeness): (u32, crate::vault::twins::Likeness)| {
+            let line = self.kept(place)?.0;
             Some(Likely { line, score: likeness.score, household: likeness.household })
         };
         found.into_iter().filter_map(told).take(LIKELY_MAX).collect()
     }
 
     /// The places under a term, the newest first.
-    fn under(&self, key: u64) -> Vec<usize> {
-        let mut next = self.newest.get(&key).copied();
+    fn under(&self, key: u64) -> Vec<u32> {
+        let mut next = self.newest.get(&key).copied().unwrap_or(NONE);
         let places = std::iter::from_fn(|| {
-            let (place, before) = *self.entries.get(next?)?;
+            let (place, before) = *self.entries.get(usize::try_from(next).ok()?)?;
             next = before;
             Some(place)
         });
         places.take(UNDER_TERM_MAX).collect()
     }
 
+    fn kept(&self, place: u32) -> Option<&(u64, Box<[u8]>)> {
+        self.people.get(usize::try_from(place).ok()?)
+    }
+
     fn keep(&mut self, line: u64, person: Person, demographic: Map<String, Value>) {
-        let place = self.people.len();
+        let place = u32::try_from(self.people.len()).unwrap_or(NONE);
         for term in found_by(&person, &demographic) {
-            let before = self.newest.insert(self.keys.hash_one(term), self.entries.len());
+            // The rows that are kept have no such number of terms.
+            let Ok(entry) = u32::try_from(self.entries.len()) else { break };
+            let before = self.newest.insert(self.keys.hash_one(term), entry).unwrap_or(NONE);
             self.entries.push((place, before));
         }
         let kept = serde_json::to_vec(&(person, demographic)).unwrap_or_default();
@@ -168,6 +180,18 @@ mod tests {
         unsaid.meet(2, &row("Ana", "600 555 001", "03-14"), false);
         let met = unsaid.meet(3, &row("Ana", "600 555 001", "03-14"), false);
         assert_eq!(met, Met::default(), "the daemon refuses both");
+    }
+
+    #[test]
+    fn once_there_is_no_more_room_rows_are_compared_with_those_that_are_kept() {
+        let mut before = Before { room: 1, ..Before::new("34".parse().ok(), true) };
+        before.meet(2, &row("Ana", "600 555 001", "03-14"), false);
+        assert_eq!(before.full_at(), None, "all are kept so far");
+        assert_eq!(before.meet(3, &row("Eva", "600 555 002", "03-15"), false).double_of, None);
+        assert_eq!(before.full_at(), Some(2));
+        assert_eq!(before.meet(4, &row("Eva", "600 555 002", "03-15"), false), Met::default());
+        let met = before.meet(5, &row("Ana", "600 555 001", "03-14"), false);
+        assert_eq!((met.double_of, met.likely.len()), (Some(2), 1));
     }
 
     #[test]
