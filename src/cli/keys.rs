@@ -127,7 +127,19 @@ fn look(error: KeyError, key: &Path, without: &str, from_copy: impl Fn() -> Stri
         KeyError::HeaderDamaged { path } => {
             (format!("{} is damaged: at the next start {without}", path.display()), from_copy())
         }
-        _ => (format!("{:#}", anyhow::Error::from(error)), from_copy()),
+        KeyError::Io { .. }
+        | KeyError::Version { .. }
+        | KeyError::Asked
+        | KeyError::Stretch
+        | KeyError::NotInStep { .. }
+        | KeyError::Costly { .. }
+        | KeyError::AlreadyThere { .. }
+        | KeyError::Damaged { .. }
+        | KeyError::Destroyed
+        | KeyError::Full { .. }
+        | KeyError::Versions { .. }
+        | KeyError::Stopped { .. }
+        | KeyError::Random { .. } => (format!("{:#}", anyhow::Error::from(error)), from_copy()),
     };
     Look::Wrong { found, mend }
 }
