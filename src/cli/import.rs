@@ -4,30 +4,33 @@
 //! which judges and keeps them. A second run of the same file changes nothing, so one that was cut off is simply run again.
 //! Problems are told by line and field, never with the value; rows that did not come in can be written to a file of their own.
 
+mod before;
 mod columns;
 mod file;
+mod report;
 mod row;
 mod send;
+mod totals;
 
 use super::ask::{Asker, Said, Usage};
 use super::cells::{guarded, unguarded};
 use super::say;
+use crate::domain::contact::CallingCode;
 use anyhow::Context as _;
+use before::{Before, Met};
 use columns::Columns;
 use csv::{Reader, ReaderBuilder, StringRecord, Writer};
 use encoding_rs::Encoding;
 use file::{Look, Text};
+use report::{answer, introduced, shown};
 use row::{Dates, Defaults};
-use send::{Sent, Totals, Wish};
+use send::{Sent, Wish};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-
-/// Problems that are shown at most, those of the first lines.
-const PROBLEMS_SHOWN_MAX: usize = 200;
 
 /// Text of the file by which its delimiter is told: a header is shorter.
 const HEADER_BYTES_MAX: u64 = 64 * 1024;
@@ -59,15 +62,22 @@ pub(super) struct Args {
     /// The programme of the cards: the name of an `[[alias]]`, or `gsrn`; without it each is told by its code.
     #[arg(long)]
     programme: Option<String>,
-    /// Leaves out rows whose telephone number or e-mail address is a customer's already.
+    /// Leaves out rows whose telephone number or e-mail address is a customer's already, or stands in a row before.
     #[arg(long)]
     skip_known: bool,
-    /// Compares each person with all who are here, as at the counter, and names who may be the same. Takes twice as long or longer.
+    /// Compares each person with all who are here, as at the counter, and with the rows before, and names who may be the same. Takes
+    /// twice as long or longer.
     #[arg(long)]
     compare: bool,
     /// Writes the rows that did not come in to this new file, to be mended and imported from there.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
+}
+
+/// Of telephone numbers without one, as the daemon reads them.
+fn calling_code(asker: &Asker) -> anyhow::Result<Option<CallingCode>> {
+    let status = asker.call("status", json!({}))?;
+    Ok(say::get(&status, "calling_code").as_str().and_then(|code| code.parse().ok()))
 }
 
 fn mapping(text: &str) -> Result<(String, String), &'static str> {
@@ -105,11 +115,12 @@ impl Args {
         let defaults =
             Defaults { dates: self.dates, country: self.country.clone(), programme: self.programme.clone() };
         let text = Text::open(&self.file, opened.look.encoding)?;
+        let mut before = Before::new(calling_code(asker)?, self.compare);
         let progress = send::Progress::new(text.progress(), opened.look.bytes);
         let mut reader = reader(text, opened.delimiter.0);
         let keeps = rejects.is_some();
         let totals = send::all(asker, &wish, progress, keeps, |sent| {
-            self.read(&mut reader, &opened.columns, &defaults, sent)
+            self.read((&mut reader, &mut before), &opened.columns, &defaults, sent)
         })?;
         if let Some(rejects) = &mut rejects {
             for record in totals.rejected.values() {
@@ -118,7 +129,7 @@ impl Args {
             }
             rejects.flush().context("the rejected rows cannot be written")?;
         }
-        asker.say(&answer(&opened, &wish, &totals), shown)?;
+        asker.say(&answer(&opened, &wish, &totals, before.full_at()), shown)?;
         if totals.problems.is_empty() { Ok(()) } else { Err(Said(1).into()) }
     }
 
@@ -137,7 +148,7 @@ impl Args {
     /// Reads the rows and hands them on, until there are none or nobody takes them.
     fn read(
         &self,
-        reader: &mut Reader<Text>,
+        (reader, before): (&mut Reader<Text>, &mut Before),
         columns: &Columns,
         defaults: &Defaults,
         sent: &mut Sent<'_>,
@@ -167,7 +178,10 @@ impl Args {
                     Some(first) => {
                         sent.refuse(line, Some("card"), format!("stands in line {first} already"), &record);
                     }
-                    None => sent.row(line, row, &record)?,
+                    None => match before.meet(line, &row, self.skip_known) {
+                        Met { double_of: Some(of), .. } if self.skip_known => sent.skip(line, of),
+                        met => sent.row(line, row, met, &record)?,
+                    },
                 },
                 Err(problem) => sent.refuse(line, Some(&problem.column), problem.problem, &record),
             }
@@ -214,77 +228,4 @@ fn rejects(path: &Path, columns: &Columns) -> anyhow::Result<Writer<File>> {
         .write_record(columns.0.iter().map(|(name, _)| name))
         .context("the rejected rows cannot be written")?;
     Ok(writer)
-}
-
-fn introduced(path: &Path, opened: &Opened) -> String {
-    let encoding = opened.look.encoding.name();
-    let mut text = format!("{}: {encoding}, cells divided by {}", path.display(), opened.delimiter.1);
-    let used = opened.columns.0.iter().filter(|(_, target)| target.is_some()).count();
-    text.push_str(&format!(", {used} of {} columns used", opened.columns.0.len()));
-    text
-}
-
-fn answer(opened: &Opened, wish: &Wish, totals: &Totals) -> Value {
-    let problem = |(line, (field, problem)): (&u64, &(Option<String>, String))| json!({ "line": line, "field": field, "problem": problem });
-    let problems: Vec<Value> = totals.problems.iter().take(PROBLEMS_SHOWN_MAX).map(problem).collect();
-    let columns: serde_json::Map<String, Value> = opened
-        .columns
-        .0
-        .iter()
-        .map(|(name, target)| (name.clone(), target.map_or(Value::Null, |target| target.word().into())))
-        .collect();
-    json!({
-        "import": wish.import, "dry_run": wish.dry_run, "encoding": opened.look.encoding.name(),
-        "delimiter": opened.delimiter.1, "columns": columns, "rows": totals.rows, "imported": totals.imported,
-        "before": totals.before, "skipped": totals.skipped, "known": totals.known, "opted_out": totals.opted_out,
-        "refused": totals.refused, "problems": problems, "alike": totals.alike,
-        "duplicates": totals.likenesses.values().take(PROBLEMS_SHOWN_MAX).collect::<Vec<_>>(),
-    })
-}
-
-fn shown(answer: &Value) -> String {
-    let count = |field: &str| say::at(answer, field);
-    let would = say::get(answer, "dry_run").as_bool() == Some(true);
-    let mut text = say::fields([
-        ("Rows", count("/rows")),
-        (if would { "Would come in" } else { "Came in" }, count("/imported")),
-        ("Came in before", count("/before")),
-        ("Left out as known", count("/skipped")),
-        ("Known by telephone or address", count("/known")),
-        ("Erased once, not to be written to", count("/opted_out")),
-        ("Perhaps here already", count("/alike")),
-        ("Did not come in", count("/refused")),
-    ]);
-    let likenesses = say::rows(answer, "/duplicates");
-    if !likenesses.is_empty() {
-        text.push_str("\n\n");
-        text.push_str(&alike(likenesses));
-    }
-    let problems = say::rows(answer, "/problems");
-    if !problems.is_empty() {
-        let row = |row: &Value| ["/line", "/field", "/problem"].map(|field| say::at(row, field));
-        text.push_str("\n\n");
-        text.push_str(&say::table(["LINE", "FIELD", "WHAT IS WRONG"], problems.iter().map(row)));
-        let refused = say::get(answer, "refused").as_u64().unwrap_or(0);
-        if refused > u64::try_from(problems.len()).unwrap_or(u64::MAX) {
-            text.push_str(&format!("\nthe first {} of {refused}", problems.len()));
-        }
-        text.push_str(
-            "\nmend these rows and import them from a file of their own: `--rejects FILE` writes one",
-        );
-    }
-    text
-}
-
-/// Who may be in the files twice now, a line for each of them.
-fn alike(likenesses: &[Value]) -> String {
-    let row = |line: &Value| {
-        let line_of = say::at(line, "/line");
-        let one = move |twin: &Value| {
-            let may_be = if *say::get(twin, "household") == true { "two people, ask" } else { "one person" };
-            [line_of.clone(), say::at(twin, "/customer"), say::at(twin, "/score"), may_be.to_owned()]
-        };
-        say::rows(line, "/duplicates").iter().map(one).collect::<Vec<_>>()
-    };
-    say::table(["LINE", "CUSTOMER", "BITS", "MAY BE"], likenesses.iter().flat_map(row))
 }

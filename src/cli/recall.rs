@@ -3,7 +3,9 @@
 use super::ask::{Asker, Said, optional, request};
 use super::input;
 use super::issue::SEVERITIES;
+use super::sale::quantity;
 use super::say::{NOTHING, at, get, rows, table};
+use super::spoken;
 use crate::push::client::{Client, ClientError};
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
@@ -11,7 +13,7 @@ use uuid::Uuid;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Lists who bought an article and still has it.
+    /// Lists who bought an article and still has it: by which receipt, and how much of it has not come back.
     Buyers {
         #[command(flatten)]
         sold: Sold,
@@ -191,9 +193,22 @@ fn listed(rows: &[Value]) -> String {
         let text = |field| at(row, field);
         let article = ["/gtin", "/sku", "/model", "/serial"].map(text);
         let article: Vec<String> = article.into_iter().filter(|text| text != NOTHING).collect();
-        [text("/day"), text("/customer"), article.join(" "), text("/sale"), text("/line"), text("/issue")]
+        let pieces = quantity(get(row, "quantity").as_i64().unwrap_or(0));
+        let [register, number] = ["/register", "/number"].map(text);
+        [
+            text("/day"),
+            register,
+            number,
+            pieces,
+            text("/customer"),
+            article.join(" "),
+            text("/sale"),
+            text("/line"),
+            text("/issue"),
+        ]
     };
-    table(["SOLD", "CUSTOMER", "ARTICLE", "SALE", "LINE", "ISSUE"], rows.iter().map(row))
+    let header = ["SOLD", "REGISTER", "RECEIPT", "STILL HAS", "CUSTOMER", "ARTICLE", "SALE", "LINE", "ISSUE"];
+    table(header, rows.iter().map(row))
 }
 
 fn told(answer: &Value) -> String {
@@ -204,7 +219,8 @@ fn told(answer: &Value) -> String {
         at(answer, "/nobody")
     );
     for row in rows(answer, "/refused") {
-        text.push_str(&format!("\ncustomer {}: {}", at(row, "/customer"), at(row, "/problem")));
+        let problem = spoken::message(&at(row, "/problem"));
+        text.push_str(&format!("\ncustomer {}: {problem}", at(row, "/customer")));
     }
     text
 }
@@ -216,9 +232,12 @@ mod tests {
     #[test]
     fn buyers_and_what_became_of_a_recall_are_told() {
         let row = json!({ "day": "2026-09-21", "customer": "c-1", "gtin": "96385074", "serial": "S\u{1b}1", "sale": "s-1",
-            "line": 2, "issue": null });
+            "line": 2, "issue": null, "register": "till-1", "number": "A-7", "quantity": 1500 });
         let text = listed(&[row]);
         assert!(text.contains("96385074 S\\u{1b}1") && text.contains("c-1"), "{text}");
+        for part in ["till-1", "A-7", " 1.5 "] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
         assert_eq!(listed(&[]), "nobody has it");
         let refused = json!([{ "customer": "c-2", "problem": "the customer has 8 open issues" }]);
         let text = told(&json!({ "opened": 3, "before": 1, "nobody": 2, "refused": refused }));

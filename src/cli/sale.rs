@@ -8,6 +8,11 @@ use crate::domain::money::Currency;
 use clap::ArgGroup;
 use serde_json::{Map, Value, json};
 
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  ficha sale show 00000000-002b-8d01-9c11-5c1f6d6f2a51
+  ficha sale show --number 000418 --day 2026-09-21 --register till-1";
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Records a receipt: the fields of `sale.record` as JSON on standard input.
@@ -55,7 +60,12 @@ pub(super) enum Command {
         #[command(flatten)]
         key: Key,
     },
-    /// Shows a sale with its lines.
+    /// Shows a sale with its lines and how it was paid.
+    ///
+    /// By its id, or by what stands on the receipt. Amounts are in units of the currency (3.00 EUR), quantities in pieces or units of
+    /// measure with up to three digits behind the point (0.35). With `--json` both are whole numbers: amounts in the currency's smallest
+    /// unit (300 cents), quantities in thousandths (350).
+    #[command(after_help = SHOW_EXAMPLES)]
     Show(Show),
     /// Lists a customer's sales.
     List {
@@ -68,15 +78,15 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["sale", "number"])))]
 pub(super) struct Show {
-    /// The sale.
+    /// The sale, as `ficha sale list` and `ficha recall buyers` name it.
     sale: Option<SaleId>,
-    /// The receipt's number.
+    /// The number that is printed on the receipt; with `--day` and `--register`, for each register counts anew.
     #[arg(long, requires = "day", requires = "register")]
     number: Option<String>,
-    /// Its business day, YYYY-MM-DD.
+    /// The business day on the receipt, YYYY-MM-DD.
     #[arg(long)]
     day: Option<String>,
-    /// The register that made it.
+    /// The register that made it, such as `till-1`.
     #[arg(long)]
     register: Option<String>,
 }
@@ -182,8 +192,10 @@ fn shown(answer: &Value) -> String {
         ("Given back", sum(get(answer, "returned"))),
         ("Voided", if get(answer, "voided") == true { "yes".to_owned() } else { "no".to_owned() }),
     ]);
-    let exponent = get(get(answer, "total"), "exponent").as_u64().unwrap_or(0);
-    format!("{head}\n\n{}", lines(rows(answer, "/lines"), exponent))
+    let total = get(answer, "total");
+    let exponent = get(total, "exponent").as_u64().unwrap_or(0);
+    let (lines, currency) = (lines(rows(answer, "/lines"), exponent), at(total, "/currency"));
+    format!("{head}\n\n{lines}\n\n{}", tenders(answer, exponent, &currency))
 }
 
 /// What can be taken up, the one that lapses first before the others.
@@ -215,12 +227,35 @@ fn lines(lines: &[Value], exponent: u64) -> String {
     let row = |line: &Value| {
         let article = ["/gtin", "/sku", "/model", "/serial"].map(|field| at(line, field));
         let article: Vec<String> = article.into_iter().filter(|text| text != super::say::NOTHING).collect();
-        let quantity = decimal(get(line, "quantity").as_i64().unwrap_or(0), 3);
-        let quantity = quantity.trim_end_matches('0').trim_end_matches('.').to_owned();
+        let quantity = quantity(get(line, "quantity").as_i64().unwrap_or(0));
         let money = |field| decimal(get(line, field).as_i64().unwrap_or(0), exponent);
         [article.join(" "), quantity, money("unit_price"), money("amount"), at(line, "/category")]
     };
     table(["ARTICLE", "QUANTITY", "PRICE", "AMOUNT", "CATEGORY"], lines.iter().map(row))
+}
+
+/// How a sale was paid as a table; beside points how many, beside what went on account when it is due.
+fn tenders(answer: &Value, exponent: u64, currency: &str) -> String {
+    let due = at(answer, "/credit/due");
+    let row = |tender: &Value| {
+        let (kind, points) = (at(tender, "/kind"), at(tender, "/points"));
+        let with = if points != super::say::NOTHING {
+            format!("{points} points")
+        } else if kind == "ACCOUNT" && due != super::say::NOTHING {
+            format!("due {due}")
+        } else {
+            super::say::NOTHING.to_owned()
+        };
+        let amount = decimal(get(tender, "amount").as_i64().unwrap_or(0), exponent);
+        [kind, format!("{amount} {currency}"), with]
+    };
+    table(["PAID BY", "AMOUNT", "WITH"], rows(answer, "/tenders").iter().map(row))
+}
+
+/// A quantity as receipts have it, in thousandths: 1500 is 1.5.
+pub(super) fn quantity(thousandths: i64) -> String {
+    let text = decimal(thousandths, 3);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Amounts of several currencies in one line.
@@ -264,9 +299,22 @@ mod tests {
             "sale": "s-1", "customer": null, "sold_at": "x", "register": "till-1", "number": "A-1", "day": "2026-11-22",
             "total": { "minor": 833, "currency": "EUR", "exponent": 2 },
             "lines": [{ "gtin": "4006381333931", "model": "KX\u{1b}", "quantity": 350, "unit_price": 999, "amount": 333 }],
+            "tenders": [{ "kind": "CASH", "amount": 133 }, { "kind": "POINTS", "amount": 200, "points": 400 }, { "kind": "ACCOUNT", "amount": 500 }],
+            "credit": { "due": "2026-12-22" },
         });
         let text = shown(&answer);
-        for part in ["8.33 EUR", "4006381333931 KX\\u{1b}", "0.35", "9.99", "3.33", "A-1 of 2026-11-22"] {
+        for part in [
+            "1.33 EUR",
+            "400 points",
+            "5.00 EUR",
+            "due 2026-12-22",
+            "8.33 EUR",
+            "4006381333931 KX\\u{1b}",
+            "0.35",
+            "9.99",
+            "3.33",
+            "A-1 of 2026-11-22",
+        ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
         assert!(listed(&json!({ "sales": [] })).contains("no sales"));

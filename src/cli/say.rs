@@ -3,6 +3,7 @@
 //! Nothing out of an answer reaches the terminal but through [`safe`]: a product's code, a name or a hint can hold
 //! sequences that move the cursor, rename the window or turn the reading direction.
 
+use super::spoken;
 use crate::push::client::ClientError;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
@@ -14,8 +15,6 @@ use std::io::{self, Write as _};
 #[error("standard output is closed")]
 pub(super) struct ReaderGone;
 
-/// Columns where nobody says how many there are.
-const COLUMNS_DEFAULT: u16 = 100;
 /// Longer lines are not read to their end.
 const COLUMNS_MAX: u16 = 120;
 
@@ -110,27 +109,34 @@ pub(super) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    let mut table = fitting();
     table.set_header(header);
-    fit(&mut table);
     for row in rows {
         table.add_row(row.map(|cell| safe(&cell).into_owned()));
     }
     table.trim_fmt()
 }
 
-/// As wide as the terminal, and no wider than can be read; a file or a pipe has no width of its own.
-fn fit(table: &mut Table) {
-    let width = table.width().unwrap_or(COLUMNS_DEFAULT).min(COLUMNS_MAX);
-    table.set_width(width);
+/// A table as wide as the terminal, and no wider than can be read. A file or a pipe has no width: there a row is one line, for
+/// whoever looks for an id in it must find it in one piece.
+fn fitting() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    match columns() {
+        Some(width) => {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(width.min(COLUMNS_MAX));
+        }
+        None => {
+            table.set_content_arrangement(ContentArrangement::Disabled);
+        }
+    }
+    table
 }
 
 /// Names and values, one a line; what has no value is left out.
 pub(super) fn fields<const N: usize>(rows: [(&str, String); N]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    fit(&mut table);
+    let mut table = fitting();
     for (name, value) in rows {
         if value != NOTHING {
             table.add_row([name.to_owned(), safe(&value).into_owned()]);
@@ -183,7 +189,7 @@ fn local(text: &str, format: &str) -> String {
     }
 }
 
-/// An error with its causes on standard error: as text, or as one line of JSON.
+/// An error with its causes on standard error: as text in words of the command line, or as one line of JSON in the daemon's.
 #[expect(clippy::print_stderr, reason = "this is where the command line says what went wrong")]
 pub(super) fn complain(error: &anyhow::Error, as_json: bool) {
     let (reason, field) = match error.downcast_ref::<ClientError>() {
@@ -195,7 +201,9 @@ pub(super) fn complain(error: &anyhow::Error, as_json: bool) {
         let error = json!({ "error": { "message": message, "reason": reason, "field": field } });
         return eprintln!("{}", safe_json(&error));
     }
-    let at = field.map(|field| format!("{field}: ")).unwrap_or_default();
+    // Only what the daemon said is in words of the protocol.
+    let message = if reason.is_some() { spoken::message(&message) } else { message };
+    let at = field.map(|field| format!("{}: ", spoken::field(field))).unwrap_or_default();
     for (number, line) in format!("{at}{message}").lines().enumerate() {
         eprintln!("{}{}", if number == 0 { "ficha: " } else { "" }, safe(line));
     }

@@ -6,6 +6,7 @@
 mod restore;
 
 use super::ask::{Asker, Said};
+use super::keys::{self, Look};
 use super::owner::be_owner;
 use super::progress::while_building;
 use crate::config::{self, StoreSettings};
@@ -20,13 +21,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Reads everything: each record of the journals, each entry of the views, the second copy. Exit code 1 if something is
-    /// not as it was written.
+    /// Reads everything: each record of the journals, each entry of the views, the second copy, the keyring. Exit code 1 if
+    /// something is not as it was written.
     Verify {
         /// The daemon's config file.
         #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH)]
         config: PathBuf,
-        /// Also builds the views anew, aside, and compares them with those that are there.
+        /// Also builds the views anew, aside, and compares them with those that are there. Needs the keyring.
         #[arg(long)]
         rebuild: bool,
     },
@@ -95,14 +96,17 @@ fn verify(config: &Path, rebuild: bool, asker: &Asker) -> anyhow::Result<()> {
         }
     };
     let building = Progress::default();
+    let keyring = keys::keyring(&store);
+    // What can be read without the keyring is read: one thing that is wrong hides no other.
+    let rebuild = rebuild && keyring == Look::Fine;
     let found = while_building(&|| building.now(), || {
         daemon::verify_stopped(&store, credentials().as_deref(), rebuild, &building, &told_of)
     });
     let dir = store.dir.display();
     let found =
         found.with_context(|| format!("the store in {dir} cannot be verified; is fichad stopped?"))?;
-    asker.say(&told(&found), |_| shown(&found))?;
-    if found.faults.is_empty() { Ok(()) } else { Err(Said(1).into()) }
+    asker.say(&told(&found, &keyring), |_| shown(&found, &keyring))?;
+    if found.faults.is_empty() && keyring == Look::Fine { Ok(()) } else { Err(Said(1).into()) }
 }
 
 fn rebuild(config: &Path, asker: &Asker) -> anyhow::Result<()> {
@@ -147,15 +151,24 @@ fn plain(refused: Refused<OpenError>) -> anyhow::Error {
     }
 }
 
-fn told(found: &Verified) -> Value {
+fn told(found: &Verified, keyring: &Look) -> Value {
     let fault = |fault: &Fault| json!({ "half": fault.half.name(), "file": fault.file.display().to_string(), "offset": fault.offset, "what": fault.what });
     let faults: Vec<Value> = found.faults.iter().map(fault).collect();
     let torn = |torn: &Torn| json!({ "file": torn.file.display().to_string(), "offset": torn.offset, "bytes": torn.bytes });
     let torn: Vec<Value> = found.torn.iter().map(torn).collect();
-    json!({ "bytes": found.bytes, "records": found.records, "entries": found.entries, "compared": found.compared, "behind": found.behind, "torn": torn, "faults": faults })
+    json!({ "bytes": found.bytes, "records": found.records, "entries": found.entries, "compared": found.compared, "behind": found.behind, "torn": torn, "faults": faults, "keyring": keyring_told(keyring) })
 }
 
-fn shown(found: &Verified) -> String {
+/// `null` where nothing is wrong with it.
+fn keyring_told(keyring: &Look) -> Value {
+    match keyring {
+        Look::Fine => Value::Null,
+        Look::Unseen => json!({ "what": "cannot be looked at by this user" }),
+        Look::Wrong { found, mend } => json!({ "what": found, "mend": mend }),
+    }
+}
+
+fn shown(found: &Verified, keyring: &Look) -> String {
     let Verified { bytes, records, entries, compared, behind, torn: _, faults } = found;
     let mut read = format!(
         "read {records} records ({bytes} bytes) and {entries} entries of views, compared {compared} bytes with the second copy"
@@ -172,6 +185,11 @@ fn shown(found: &Verified) -> String {
     }
     let fault =
         |fault: &Fault| format!("\n{} at byte {}: {}", fault.file.display(), fault.offset, fault.what);
-    let faults: String = faults.iter().map(fault).collect();
+    let mut faults: String = faults.iter().map(fault).collect();
+    match keyring {
+        Look::Fine => {}
+        Look::Unseen => faults.push_str("\nthe keyring cannot be looked at by this user"),
+        Look::Wrong { found, mend } => faults.push_str(&format!("\n{found}\n  -> {mend}")),
+    }
     if faults.is_empty() { format!("{read}: all is as it was written") } else { format!("{read}{faults}") }
 }

@@ -167,6 +167,7 @@ impl Front {
         keys.extend(versions.map(|versions| ("keyring_versions".to_owned(), json!(versions))));
         all.insert("keys".to_owned(), Value::Object(keys));
         all.insert("operators".to_owned(), json!(self.desk.signing_on()));
+        all.insert("calling_code".to_owned(), json!(self.desk.calling_code()));
         all.insert("printers".to_owned(), self.printers.list().into_iter().map(row).collect());
         let config = self.reload.path.as_ref().map(|path| path.display().to_string());
         all.insert("config".to_owned(), json!(config));

@@ -90,6 +90,7 @@ pub const PLACES: &[Place] = &[
     personal(3, "what the customer is found by", HASHED, Erased::Gone),
     personal(4, "how many data keys were given out", POINTER, Erased::Passes),
     personal(5, "that the customer was erased", POINTER, PLACE),
+    personal(6, "the sealed section that a till is shown", Told::In(Part::Sections), Erased::Gone),
     neutral(0, "number, cards, visits, turnover, points", Told::In(Part::File), BOOKS),
     neutral(1, "issues", Told::In(Part::Issues), CLAIMS),
     neutral(2, "which requests were carried out", POINTER, Erased::Passes),

@@ -51,12 +51,29 @@ struct Import {
     compare: bool,
 }
 
+/// What became of a row that nothing is wrong with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Became {
+    Imported,
+    Before,
+    Skipped,
+}
+
+impl Became {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Imported => "IMPORTED",
+            Self::Before => "BEFORE",
+            Self::Skipped => "SKIPPED",
+        }
+    }
+}
+
 /// What one request came to.
 #[derive(Default)]
 struct Counted {
-    imported: u64,
-    before: u64,
-    skipped: u64,
+    /// By line; the number of the customer that the row made, of a dry run none.
+    rows: Vec<(u64, Became, Option<CustomerNumber>)>,
     /// Lines of rows whose telephone number or address is another customer's.
     known: Vec<u64>,
     /// Lines of rows whose person was erased once, and is not to be written to.
@@ -85,11 +102,15 @@ impl Counted {
     fn told(mut self, dry_run: bool) -> Value {
         self.problems.sort_by_key(|problem| problem.line);
         self.alike.sort_by_key(|(line, _)| *line);
+        self.rows.sort_by_key(|(line, ..)| *line);
+        let count = |wanted| self.rows.iter().filter(|(_, became, _)| *became == wanted).count();
+        let done = |(line, became, customer): &(u64, Became, Option<CustomerNumber>)| json!({ "line": line, "became": became.word(), "customer": customer });
         let twin = |twin: &Twin| json!({ "customer": twin.customer, "score": twin.likeness.score, "household": twin.likeness.household });
         let alike = |(line, twins): &(u64, Vec<Twin>)| json!({ "line": line, "duplicates": twins.iter().map(twin).collect::<Vec<_>>() });
         let row = |problem: &Problem| json!({ "line": problem.line, "field": problem.refusal.field, "problem": problem.refusal.message });
         json!({
-            "dry_run": dry_run, "imported": self.imported, "before": self.before, "skipped": self.skipped,
+            "dry_run": dry_run, "imported": count(Became::Imported), "before": count(Became::Before),
+            "skipped": count(Became::Skipped), "rows": self.rows.iter().map(done).collect::<Vec<_>>(),
             "known": self.known, "opted_out": self.opted_out,
             "alike": self.alike.iter().map(alike).collect::<Vec<_>>(),
             "problems": self.problems.iter().map(row).collect::<Vec<_>>(),
@@ -98,6 +119,12 @@ impl Counted {
 }
 
 impl Desk {
+    /// The calling code of telephone numbers that are written without one, as digits: for whoever compares rows before they are sent.
+    #[must_use]
+    pub fn calling_code(&self) -> Option<String> {
+        self.settings.calling_code.map(|code| code.to_string())
+    }
+
     /// `customer.import`. Answers once every row that is right is durable.
     pub(super) async fn import(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Import { import, rows, dry_run, skip_known, compare } = ask.fields()?;
@@ -125,7 +152,7 @@ impl Desk {
         if dry_run {
             let persons = ready.iter_mut().filter_map(|row| Some((row.line, None, row.compared.take()?)));
             counted.alike = compared(&opened, persons.collect()).await;
-            counted.imported = u64::try_from(ready.len()).unwrap_or(u64::MAX);
+            counted.rows.extend(ready.iter().map(|row| (row.line, Became::Imported, None)));
             return Ok(counted.told(true));
         }
         let mut ready = ready.into_iter();
@@ -136,7 +163,7 @@ impl Desk {
             }
             self.import_together(&opened, &ask.by(), together, &mut counted).await?;
         }
-        tracing::debug!(%import, imported = counted.imported, refused = counted.problems.len(), "rows were imported");
+        tracing::debug!(%import, right = counted.rows.len(), refused = counted.problems.len(), "rows were imported");
         Ok(counted.told(false))
     }
 
@@ -156,9 +183,11 @@ impl Desk {
         let mut persons = Vec::new();
         for (line, person, queued) in queued {
             match queued.done(self).await {
-                Ok(done) if done.repeated => counted.before = counted.before.saturating_add(1),
+                Ok(done) if done.repeated => {
+                    counted.rows.push((line, Became::Before, done.outcome.customer));
+                }
                 Ok(done) => {
-                    counted.imported = counted.imported.saturating_add(1);
+                    counted.rows.push((line, Became::Imported, done.outcome.customer));
                     persons.extend(person.map(|person| (line, done.outcome.customer, person)));
                 }
                 Err(refusal) => counted.refuse(line, refusal)?,
@@ -208,9 +237,9 @@ fn sort(checker: &Checker, rows: Vec<Value>) -> Result<(Vec<Ready>, Counted), Re
             Refusal::field(format!("rows[{index}].line"), "must be the row's line in its file, from 1")
         })?;
         match checker.check(line, row) {
-            Ok(Checked::Before) => counted.before = counted.before.saturating_add(1),
+            Ok(Checked::Before(customer)) => counted.rows.push((line, Became::Before, customer)),
             Ok(Checked::Skipped) => {
-                counted.skipped = counted.skipped.saturating_add(1);
+                counted.rows.push((line, Became::Skipped, None));
                 counted.known.push(line);
             }
             Ok(Checked::Ready(row)) => {

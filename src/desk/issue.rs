@@ -117,6 +117,11 @@ impl Desk {
                 let terms = &service.terms;
                 let (product, claim) =
                     said.settle(tx, customer, (&terms.calendar, service.warranty_months))?;
+                // Where the sale is counted: when a merge is undone, the issue goes with what it is about.
+                let customer = match claim.purchase {
+                    Some(Purchase { sale, .. }) => store::sale_owner(tx, customer, sale)?,
+                    None => customer,
+                };
                 if let Some(hint) = hint {
                     change_till(tx, &vault, customer, nonce, |till| drop(till.hints.insert(issue, hint)))?;
                 }

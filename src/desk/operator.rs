@@ -171,7 +171,7 @@ impl Desk {
     pub(super) fn must_be_signed_on(&self, ask: &Ask<'_>) -> Result<(), Refusal> {
         let needed = self.settings.operators.required && !ask.who.has_any(&[Role::Desk, Role::Manager]);
         if needed && ask.operator.is_none() {
-            return Err(Refusal::new(RefusalCode::Forbidden, "sign on first: operator.sign_on"));
+            return Err(Refusal::new(RefusalCode::Forbidden, "sign on first: `operator.sign_on`"));
         }
         Ok(())
     }

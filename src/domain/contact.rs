@@ -1,10 +1,11 @@
 //! How a person is reached: telephone numbers and e-mail addresses, in the one form each that look-ups compare; and each time that they
 //! were.
 //!
-//! Pure. Numbers are checked for form, not against the numbering plan of each country: a shop must be able to
-//! write down a number that a table has not heard of yet. No error repeats what was typed.
+//! Pure. Numbers are checked for form and, where a person gets one, for the length that their country gives out; not against its
+//! numbering plan: a shop must be able to write down a number that a table has not heard of yet. No error repeats what was typed.
 
 mod channel;
+mod lengths;
 mod record;
 
 pub use channel::Channel;
@@ -48,6 +49,13 @@ impl FromStr for CallingCode {
             && digits.bytes().all(|byte| byte.is_ascii_digit())
             && !digits.starts_with('0');
         digits.parse().ok().filter(|_| fits).map(Self).ok_or(BadCallingCode)
+    }
+}
+
+/// One to three digits.
+impl fmt::Display for CallingCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -98,6 +106,19 @@ impl E164 {
             (None, None) => return Err(PhoneError::NoCountry),
         };
         Self::checked(&digits)
+    }
+
+    /// The number, if it has as many digits as numbers of its country. For what is taken in: what is kept was judged then, and a
+    /// search that finds nobody is answer enough.
+    ///
+    /// # Errors
+    /// [`PhoneError::Length`].
+    pub fn of_its_country(self) -> Result<Self, PhoneError> {
+        let digits = self.0.strip_prefix('+').unwrap_or(&self.0);
+        match lengths::lengths(digits) {
+            Some((min, max, found)) if !(min..=max).contains(&found) => Err(PhoneError::Length { min, max }),
+            Some(_) | None => Ok(self),
+        }
     }
 
     fn checked(digits: &str) -> Result<Self, PhoneError> {
@@ -187,6 +208,18 @@ pub enum PhoneError {
     /// More than [`PHONE_DIGITS_MAX`] digits.
     #[error("is too long: a number has at most {PHONE_DIGITS_MAX} digits with its calling code")]
     TooLong,
+    /// Not as long as numbers of its country are.
+    #[error("is no number of its country: those have {} digits, without the calling code", between(.min, .max))]
+    Length {
+        /// The fewest.
+        min: usize,
+        /// The most.
+        max: usize,
+    },
+}
+
+fn between(min: &usize, max: &usize) -> String {
+    if min == max { min.to_string() } else { format!("{min} to {max}") }
 }
 
 /// An e-mail address, kept as written but for spaces around it.

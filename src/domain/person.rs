@@ -306,6 +306,7 @@ fn fields<'v>(at: &str, value: &'v Value, known: [&str; 2]) -> Result<[Option<&'
 fn telephone(at: &str, value: &Value, default: Option<CallingCode>) -> Result<Telephone, PersonError> {
     let [number, kind] = fields(at, value, ["e164", "type"])?;
     let e164 = E164::parse(number.unwrap_or_default(), default)
+        .and_then(E164::of_its_country)
         .map_err(|error| wrong(&format!("{at}.e164"), error.to_string()))?;
     let kind = match kind {
         None => None,

@@ -1,6 +1,6 @@
 //! Customers who were merged: one number leads to another, and everything stays under the number it came to be under.
 //!
-//! Cards, visits, sales and issues are not moved. Whoever asks for the customer who goes on is given the sum of all
+//! Cards, visits, sales and issues are not moved, and an issue about a sale is opened under the number that the sale is counted under. Whoever asks for the customer who goes on is given the sum of all
 //! ([`customer`]), and an undone merge needs no moving back. Only points move, by lines of the ledger, for they are spent.
 
 use super::fold::{change_customer, known, put};

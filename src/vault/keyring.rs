@@ -150,8 +150,7 @@ impl Keyring {
     /// Opens the keyring in `folder`.
     ///
     /// # Errors
-    /// [`KeyError::NoKeyFile`] without `keyring`, [`KeyError::Missing`] without `keyring.key`: both must come from a
-    /// copy. [`KeyError::WrongKey`], [`KeyError::HeaderDamaged`], [`KeyError::Version`], [`KeyError::Exposed`],
+    /// [`KeyError::NoKeyFile`] without `keyring` or `keyring.key`: both must come from a copy. [`KeyError::WrongKey`], [`KeyError::HeaderDamaged`], [`KeyError::Version`], [`KeyError::Exposed`],
     /// [`KeyError::Malformed`], [`KeyError::Io`].
     pub fn open(folder: &Path) -> Result<Self, KeyError> {
         let ring = Ring::read(folder)?;

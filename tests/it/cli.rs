@@ -4,6 +4,7 @@ mod contact;
 mod joined;
 mod operators;
 mod register;
+mod told;
 mod transfer;
 
 use fichad::print::paper::{Model, Paper};
@@ -348,7 +349,9 @@ fn every_mistake_of_a_config_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("fichad.toml");
     let mistakes = "[push]\nlifetime_s = 0\nlifetime = 3\n[[register]]\nname = \"a\"\n[[register]]\nname = \"a\"\n\
-                    [shop]\nname = 7\n[points]\ntime_zone = \"Europe/Atlantis\"\n";
+                    [shop]\nname = 7\n[points]\ntime_zone = \"Europe/Atlantis\"\n\
+                    [[earn]]\npoints = 0\nper = 100\ncurrency = \"EUR\"\n\
+                    [[earn]]\npoints = 0\nper = 100\ncurrency = \"EUR\"\ncategory = \"tobacco\"\n";
     std::fs::write(&file, mistakes).unwrap();
     let path = file.to_str().unwrap();
     let ran = ficha(folder.path(), &["config", "check", path], "");
@@ -359,13 +362,14 @@ fn every_mistake_of_a_config_is_said() {
         "register[1].name",
         "shop.name",
         "points.time_zone",
+        "earn[0].points",
         "write one as `Europe/Madrid`",
     ] {
         assert!(ran.err.contains(key), "{key} is not in\n{}", ran.err);
     }
     let ran = ficha(folder.path(), &["--json", "config", "check", path], "");
     let report: Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!((ran.code, report["mistakes"].as_array().unwrap().len()), (64, 5));
+    assert_eq!((ran.code, report["mistakes"].as_array().unwrap().len()), (64, 6));
     let missing = ficha(folder.path(), &["config", "check", "/nowhere/fichad.toml"], "");
     assert_eq!(missing.code, 64);
     std::fs::write(&file, "[shop]\nname = \"Tienda\"\n").unwrap();

@@ -1,6 +1,7 @@
 //! The state folder, its second copies, and the vault's key, as far as this user may look.
 
 use super::Finding;
+use crate::cli::keys::{self, KEYS, Look, START, STOP, bring_vault_key};
 use crate::config::StoreSettings;
 use crate::vault::kek::KeySource;
 use std::io;
@@ -9,9 +10,6 @@ use std::path::Path;
 
 /// Other ways to the vault's key, below the state folder: the recovery phrase is one.
 const WAYS: &str = "keys.ways";
-
-/// The data keys, below the state folder: there once the vault was used.
-const KEYS: &str = "keys";
 
 /// Everything about the folder.
 pub(super) fn findings(store: &StoreSettings) -> Vec<Finding> {
@@ -42,7 +40,9 @@ pub(super) fn findings(store: &StoreSettings) -> Vec<Finding> {
         &store.dir,
         store.vault.second_dir.as_deref(),
     ));
+    findings.extend(looked("vault key", keys::vault_key(store)));
     findings.extend(key(store));
+    findings.extend(looked("keyring", keys::keyring(store)));
     findings.extend(phrase(store));
     findings
 }
@@ -78,13 +78,24 @@ fn copy(check: &'static str, table: &str, what: &str, dir: &Path, second: Option
     }
 }
 
+/// What is wrong with a key, if anything is.
+fn looked(check: &'static str, look: Look) -> Option<Finding> {
+    match look {
+        Look::Fine => None,
+        Look::Unseen => {
+            Some(Finding::note(check, "its files cannot be looked at by this user", "sudo ficha doctor"))
+        }
+        Look::Wrong { found, mend } => Some(Finding::wrong(check, found, mend)),
+    }
+}
+
 /// The vault's key, where it is a file.
 fn key(store: &StoreSettings) -> Option<Finding> {
     let KeySource::File(key) = &store.vault.key else { return None };
     let shown = key.display();
     if key_is_gone(store) {
         let found = format!("{shown} is missing: without it no name can be read");
-        return Some(Finding::wrong("vault key", found, bring_key_back(key)));
+        return Some(Finding::wrong("vault key", found, bring_vault_key(key)));
     }
     key.starts_with(&store.dir).then(|| {
         let mend = format!("keep a copy of {shown} in another place than the backups, which leave it out");
@@ -103,24 +114,11 @@ pub(super) fn key_is_gone(store: &StoreSettings) -> bool {
     matches!(&store.vault.key, KeySource::File(key) if is_missing(key) && store.dir.join(KEYS).exists())
 }
 
-/// With the socket left open, the next register would start it again.
-const STOP: &str = "sudo systemctl stop fichad.socket fichad.service";
-const START: &str = "sudo systemctl start fichad.socket fichad.service";
-
-/// What to do about a key file that is not there.
-fn bring_key_back(key: &Path) -> String {
-    format!(
-        "put the copy of {} back and say ficha vault unlock --by-key; without a copy: {STOP} && \
-         sudo -u fichad ficha vault recover && {START}",
-        key.display()
-    )
-}
-
 /// What unlocks a vault that is locked now.
 pub(super) fn unlock(store: &StoreSettings) -> String {
     match &store.vault.key {
         KeySource::Passphrase => "systemd-ask-password Passphrase: | ficha vault unlock".to_owned(),
-        KeySource::File(key) if key_is_gone(store) => bring_key_back(key),
+        KeySource::File(key) if key_is_gone(store) => bring_vault_key(key),
         KeySource::File(key) => {
             format!("look at {} (mode 0400, user fichad), then ficha vault unlock --by-key", key.display())
         }

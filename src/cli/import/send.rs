@@ -3,6 +3,8 @@
 //! The thread that reads the file fills requests; a few others send them, each on a connection of its own. What a request
 //! that was cut off did is not known, and need not be: it is sent again, and what was done counts as done before.
 
+use super::before::Met;
+use super::totals::Totals;
 use crate::cli::ask::Asker;
 use crate::cli::progress::{Line, bar};
 use crate::push::client::{Client, ClientError};
@@ -25,8 +27,7 @@ const SENDERS: usize = 4;
 const ROWS_MAX: usize = 32;
 const ROWS_BYTES_MAX: usize = REQUEST_BYTES_MAX - 1024;
 
-/// Problems that are kept in mind at most, those of the first lines, and as many likenesses; and rejected rows.
-const PROBLEMS_MAX: usize = 10_000;
+/// Rejected rows that are kept in mind at most.
 const REJECTED_MAX: usize = 100_000;
 
 /// How often a request is sent again while the daemon has too much to do, and the pause before.
@@ -41,70 +42,6 @@ pub(super) struct Wish {
     pub(super) compare: bool,
 }
 
-/// What came of all rows.
-#[derive(Default)]
-pub(super) struct Totals {
-    pub(super) rows: u64,
-    pub(super) imported: u64,
-    pub(super) before: u64,
-    pub(super) skipped: u64,
-    pub(super) known: u64,
-    pub(super) opted_out: u64,
-    pub(super) refused: u64,
-    /// Rows whose person may be somebody who is here.
-    pub(super) alike: u64,
-    /// By line: whom, as the daemon tells it.
-    pub(super) likenesses: BTreeMap<u64, Value>,
-    /// By line: field and problem.
-    pub(super) problems: BTreeMap<u64, (Option<String>, String)>,
-    /// By line: the cells, where they are wanted.
-    pub(super) rejected: BTreeMap<u64, StringRecord>,
-}
-
-impl Totals {
-    fn refuse(&mut self, line: u64, field: Option<String>, problem: String, cells: Option<StringRecord>) {
-        self.refused = self.refused.saturating_add(1);
-        self.problems.insert(line, (field, problem));
-        if self.problems.len() > PROBLEMS_MAX {
-            self.problems.pop_last();
-        }
-        if let Some(cells) = cells {
-            self.rejected.insert(line, cells);
-        }
-    }
-
-    fn add(&mut self, answer: &Value, mut cells: BTreeMap<u64, StringRecord>) {
-        let number = |field: &str| answer.get(field).and_then(Value::as_u64).unwrap_or(0);
-        let length = |field: &str| {
-            let list = answer.get(field).and_then(Value::as_array).map_or(0, Vec::len);
-            u64::try_from(list).unwrap_or(u64::MAX)
-        };
-        for (sum, more) in [
-            (&mut self.imported, number("imported")),
-            (&mut self.before, number("before")),
-            (&mut self.skipped, number("skipped")),
-            (&mut self.known, length("known")),
-            (&mut self.opted_out, length("opted_out")),
-            (&mut self.alike, length("alike")),
-        ] {
-            *sum = sum.saturating_add(more);
-        }
-        for row in answer.get("alike").and_then(Value::as_array).into_iter().flatten() {
-            let line = row.get("line").and_then(Value::as_u64).unwrap_or(0);
-            self.likenesses.insert(line, row.clone());
-            if self.likenesses.len() > PROBLEMS_MAX {
-                self.likenesses.pop_last();
-            }
-        }
-        for problem in answer.get("problems").and_then(Value::as_array).into_iter().flatten() {
-            let line = problem.get("line").and_then(Value::as_u64).unwrap_or(0);
-            let text = |field: &str| problem.get(field).and_then(Value::as_str).map(str::to_owned);
-            let field = text("field").map(|field| field.strip_prefix("person.").unwrap_or(&field).to_owned());
-            self.refuse(line, field, text("problem").unwrap_or_default(), cells.remove(&line));
-        }
-    }
-}
-
 /// Rows of one request.
 #[derive(Default)]
 struct Batch {
@@ -112,6 +49,8 @@ struct Batch {
     bytes: usize,
     /// By line, where rejected ones are wanted.
     cells: BTreeMap<u64, StringRecord>,
+    /// By line, whom of the rows before it met.
+    met: BTreeMap<u64, Met>,
 }
 
 /// Where the reader of the file puts rows.
@@ -141,7 +80,13 @@ struct GivenUp;
 
 impl Sent<'_> {
     /// Hands a row on; waits while enough are under way.
-    pub(super) fn row(&mut self, line: u64, row: Value, cells: &StringRecord) -> anyhow::Result<()> {
+    pub(super) fn row(
+        &mut self,
+        line: u64,
+        row: Value,
+        met: Met,
+        cells: &StringRecord,
+    ) -> anyhow::Result<()> {
         let bytes = row.to_string().len().saturating_add(1);
         if bytes > ROWS_BYTES_MAX {
             self.refuse(line, None, "is too long for one request".to_owned(), cells);
@@ -154,6 +99,9 @@ impl Sent<'_> {
         }
         self.batch.bytes = self.batch.bytes.saturating_add(bytes);
         self.batch.rows.push(row);
+        if met != Met::default() {
+            self.batch.met.insert(line, met);
+        }
         if self.keeps {
             self.batch.cells.insert(line, cells.clone());
         }
@@ -166,6 +114,13 @@ impl Sent<'_> {
         let mut totals = self.shared.totals();
         totals.rows = totals.rows.saturating_add(1);
         totals.refuse(line, field.map(str::to_owned), problem, cells);
+    }
+
+    /// A row that is left out as the double of one before.
+    pub(super) fn skip(&mut self, line: u64, of: u64) {
+        let mut totals = self.shared.totals();
+        totals.rows = totals.rows.saturating_add(1);
+        totals.skip(line, of);
     }
 
     fn send(&mut self) -> anyhow::Result<()> {
@@ -240,7 +195,7 @@ fn sender(
 ) -> Result<(), ClientError> {
     loop {
         let next = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Batch { rows, cells, .. }) = next else { return Ok(()) };
+        let Ok(Batch { rows, cells, met, .. }) = next else { return Ok(()) };
         if shared.failed.load(Ordering::Relaxed) {
             continue;
         }
@@ -259,7 +214,7 @@ fn sender(
         };
         let mut totals = shared.totals();
         totals.rows = totals.rows.saturating_add(count);
-        totals.add(&answer, cells);
+        totals.add(&answer, cells, met);
     }
 }
 

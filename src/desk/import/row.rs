@@ -19,8 +19,9 @@ use crate::domain::scan::{Origin, RawScan, ReadingKind};
 use crate::domain::time::{Day, Timestamp};
 use crate::log::{Read, Tx};
 use crate::store;
-use crate::vault::keyring::{Hash16, IndexField};
+use crate::vault::keyring::Hash16;
 use crate::vault::keys::{Dek, KeyRef};
+use crate::vault::twins::reached_by;
 use crate::vault::{TILL, Till, Vault};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -84,8 +85,8 @@ pub(super) type Compared = (Person, Map<String, Value>);
 
 /// What a row came to.
 pub(super) enum Checked {
-    /// It was imported already.
-    Before,
+    /// It was imported already, as this customer.
+    Before(Option<CustomerNumber>),
     /// Its person is known, and such rows are left out.
     Skipped,
     /// It can be written.
@@ -118,7 +119,7 @@ impl Checker {
         let key = row_key(self.import, line);
         let body = canonical(&self.method, &row);
         match self.opened.done_before(key, &body) {
-            Ok(Some(_)) => return Ok(Checked::Before),
+            Ok(Some(outcome)) => return Ok(Checked::Before(outcome.customer)),
             Ok(None) => {}
             Err(refusal) if refusal.code == RefusalCode::Conflict => {
                 let message = "was imported before, with other values: change the customer instead";
@@ -160,10 +161,8 @@ impl Checker {
     }
 
     fn is_known(&self, person: &Person) -> Result<bool, Refusal> {
-        let phones = person.telephone.iter().map(|phone| (IndexField::Phone, phone.e164.as_str().to_owned()));
-        let emails = person.email.iter().map(|email| (IndexField::Email, email.addr.lookup()));
         let views = self.opened.log.views();
-        for term in phones.chain(emails) {
+        for term in reached_by(person) {
             if !self.opened.vault.find(&views, &[vec![term]])?.0.is_empty() {
                 return Ok(true);
             }

@@ -85,6 +85,12 @@ fn read_rule(keys: &mut Keys<'_>) -> Option<EarnRule> {
     let currency = keys.parsed("currency", str::parse);
     let currency = keys.required("currency", currency);
     let category = keys.text("category");
+    if points == Some(0) && category.is_none() {
+        keys.refuse(
+            "points",
+            "must be 1 to 1000000 points; 0 goes with a `category` alone, which then earns none",
+        );
+    }
     Some(EarnRule { currency: currency?, points: points?, per: per?, category })
 }
 

@@ -10,6 +10,7 @@ fn code(text: &str) -> Option<CallingCode> {
 fn phone(text: &str, default: &str, want: &str) {
     let got = E164::parse(text, code(default));
     assert_eq!(got.as_ref().map(E164::as_str), Ok(want), "`{text}` in +{default}");
+    assert!(got.unwrap().of_its_country().is_ok(), "`{text}` in +{default}");
 }
 
 #[test]
@@ -61,6 +62,30 @@ fn a_number_that_is_none_says_why() {
     assert_eq!(refused("+1234567890123456", None), PhoneError::TooLong);
     assert_eq!(refused(&"1 ".repeat(21), code("34")), PhoneError::TooLong);
     assert_eq!(refused("+0 600 123 456", None), PhoneError::NoCountry);
+}
+
+#[test]
+fn a_number_is_as_long_as_its_country_gives_them_out() {
+    let judged = |text: &str| E164::parse(text, code("34")).unwrap().of_its_country().map(|_| ());
+    let length = PhoneError::Length { min: 9, max: 9 };
+    let nine = Err(length);
+    for (text, want) in [
+        ("12345", nine),
+        ("60012345", nine),
+        // A calling code without its +.
+        ("34600123456", nine),
+        ("+1 212 555 01234", Err(PhoneError::Length { min: 7, max: 10 })),
+        ("+290 2345", Ok(())),
+        // In no table: nobody knows how long they are.
+        ("+999 1234", Ok(())),
+        ("+999 123456789012", Ok(())),
+    ] {
+        assert_eq!(judged(text), want, "{text}");
+    }
+    assert_eq!(
+        length.to_string(),
+        "is no number of its country: those have 9 digits, without the calling code"
+    );
 }
 
 #[test]

@@ -32,10 +32,11 @@ impl Ring {
     /// Reads both files in `folder`, and changes nothing.
     pub(super) fn read(folder: &Path) -> Result<Self, KeyError> {
         let path = path(folder);
-        let file = files::read_private(&path, 0o077, FILE_BYTES_MAX).map_err(|error| {
-            if let KeyError::Missing { path } = error { KeyError::NoKeyFile { path } } else { error }
-        })?;
-        let key = kek::read_own_key(&key_path(folder))?;
+        // Unlike the vault's key, nobody goes on without this one.
+        let gone =
+            |error| if let KeyError::Missing { path } = error { KeyError::NoKeyFile { path } } else { error };
+        let file = files::read_private(&path, 0o077, FILE_BYTES_MAX).map_err(gone)?;
+        let key = kek::read_own_key(&key_path(folder)).map_err(gone)?;
         let wrong = match decode(&key, &file, &path) {
             Ok(versions) => return Ok(Self { key, file, versions, waits: false }),
             Err(error @ KeyError::WrongKey { .. }) => error,

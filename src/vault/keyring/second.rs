@@ -60,7 +60,6 @@ fn is_lost(error: &KeyError) -> bool {
     matches!(
         error,
         KeyError::NoKeyFile { .. }
-            | KeyError::Missing { .. }
             | KeyError::HeaderDamaged { .. }
             | KeyError::WrongKey { .. }
             | KeyError::Malformed { .. }

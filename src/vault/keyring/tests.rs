@@ -103,7 +103,7 @@ fn a_wrong_key_and_damage_are_told_apart() {
     fs::write(&path, &whole).unwrap();
     let key = key_path(folder.path());
     fs::remove_file(&key).unwrap();
-    assert!(matches!(Keyring::open(folder.path()), Err(KeyError::Missing { .. })));
+    assert!(matches!(Keyring::open(folder.path()), Err(KeyError::NoKeyFile { .. })));
     kek::create_key_file(&key, os_random).unwrap();
     assert!(matches!(Keyring::open(folder.path()), Err(KeyError::WrongKey { .. })));
 }

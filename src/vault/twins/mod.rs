@@ -11,7 +11,7 @@ mod terms;
 pub use profile::Profile;
 pub use score::{Likeness, PROBABLE, compare};
 use terms::is_same_sort;
-pub use terms::{looked_for_by, pairs};
+pub use terms::{found_by, looked_for_by, pairs, reached_by};
 
 use super::keyring::IndexField;
 use super::lookup::Term;
@@ -23,10 +23,11 @@ use crate::log::Read;
 use serde_json::{Map, Value};
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::hash::Hash;
 use uuid::Uuid;
 
 /// The most customers under one term that are looked at; a term that more are under tells little.
-const UNDER_TERM_MAX: usize = 64;
+pub const UNDER_TERM_MAX: usize = 64;
 
 /// The most customers that are opened and compared: those that the most, and the rarest, terms lead to.
 pub const COMPARED_MAX: usize = 8;
@@ -71,59 +72,21 @@ impl Vault {
         (person, demographic): (&Person, &Map<String, Value>),
         but: &[CustomerNumber],
     ) -> Result<Vec<Twin>, VaultError> {
-        let wanted = Profile::of(person, demographic);
-        let mut twins: Vec<Twin> = Vec::new();
-        let terms = looked_for_by(person, demographic);
-        for (customer, shares) in self.nearest(views, &terms, but)? {
-            // Another of the household hides nobody.
-            if !shares.several && twins.iter().any(|twin| !twin.likeness.household) {
-                continue;
-            }
-            let own = match self.profile(views, customer) {
-                Ok(Some(own)) => own,
-                // Whoever cannot be read does not hide the others; who shows them says what is wrong.
-                Ok(None) | Err(VaultError::Key(_) | VaultError::Seal(_) | VaultError::Layout { .. }) => {
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            let likeness = compare(&wanted, &own);
-            if likeness.score >= PROBABLE {
-                twins.push(Twin { customer, likeness });
-            }
-        }
-        twins.sort_by_key(|twin| Reverse(twin.likeness.score));
-        Ok(twins)
-    }
-
-    /// The customers that these terms lead to and what they share, a rare term counting for more; the first [`COMPARED_MAX`].
-    fn nearest<'t>(
-        &self,
-        views: &(impl Read + ?Sized),
-        terms: &'t [Term],
-        but: &[CustomerNumber],
-    ) -> Result<Vec<(CustomerNumber, Shares<'t>)>, VaultError> {
-        let mut all: HashMap<CustomerNumber, Shares<'_>> = HashMap::new();
-        for term in terms {
-            let (field, text) = term;
+        let under = |(field, text): &Term| {
             let mut found = Vec::new();
             for hash in self.keyring().indexes(*field, text) {
                 found.extend(views.scan(INDEX, &hash.0, UNDER_TERM_MAX)?);
             }
-            let vote = vote(*field, found.len());
-            for (place, _) in found {
-                let number = place.get(16..).and_then(|number| Uuid::from_slice(number).ok());
-                let Some(customer) = number.map(CustomerNumber).filter(|number| !but.contains(number)) else {
-                    continue;
-                };
-                all.entry(customer).or_default().add(term, vote);
-            }
-        }
-        let mut nearest: Vec<(CustomerNumber, Shares<'_>)> = all.into_iter().collect();
-        // Of those with as many votes always the same are opened.
-        nearest.sort_unstable_by_key(|(customer, shares)| (Reverse(shares.votes), *customer));
-        nearest.truncate(COMPARED_MAX);
-        Ok(nearest)
+            let number = |place: Vec<u8>| Uuid::from_slice(place.get(16..)?).ok().map(CustomerNumber);
+            Ok(found.into_iter().filter_map(|(place, _)| number(place)).collect())
+        };
+        let profile = |customer| match self.profile(views, customer) {
+            // Whoever cannot be read does not hide the others; who shows them says what is wrong.
+            Err(VaultError::Key(_) | VaultError::Seal(_) | VaultError::Layout { .. }) => Ok(None),
+            profile => profile,
+        };
+        let likely = likely((person, demographic), but, under, profile)?;
+        Ok(likely.into_iter().map(|(customer, likeness)| Twin { customer, likeness }).collect())
     }
 
     /// `None` of whoever is just being erased.
@@ -154,6 +117,56 @@ impl Vault {
         let both = self.profile(views, one)?.zip(self.profile(views, other)?);
         Ok(both.map(|(one, other)| compare(&one, &other)))
     }
+}
+
+/// Who of many may be this person, the likeliest first: customers who are kept, or rows of a file. `under` gives who is under a
+/// term, at most [`UNDER_TERM_MAX`] of them; `profile` opens one, `None` of whoever cannot be; `but` are passed over.
+///
+/// # Errors
+/// Those of `under` and `profile`.
+pub fn likely<W: Copy + Ord + Hash, E>(
+    (person, demographic): (&Person, &Map<String, Value>),
+    but: &[W],
+    under: impl Fn(&Term) -> Result<Vec<W>, E>,
+    profile: impl Fn(W) -> Result<Option<Profile>, E>,
+) -> Result<Vec<(W, Likeness)>, E> {
+    let wanted = Profile::of(person, demographic);
+    let mut twins: Vec<(W, Likeness)> = Vec::new();
+    let terms = looked_for_by(person, demographic);
+    for (who, shares) in nearest(&terms, but, under)? {
+        // Another of the household hides nobody.
+        if !shares.several && twins.iter().any(|(_, likeness)| !likeness.household) {
+            continue;
+        }
+        let Some(own) = profile(who)? else { continue };
+        let likeness = compare(&wanted, &own);
+        if likeness.score >= PROBABLE {
+            twins.push((who, likeness));
+        }
+    }
+    twins.sort_by_key(|(_, likeness)| Reverse(likeness.score));
+    Ok(twins)
+}
+
+/// Those that these terms lead to and what they share, a rare term counting for more; the first [`COMPARED_MAX`].
+fn nearest<'t, W: Copy + Ord + Hash, E>(
+    terms: &'t [Term],
+    but: &[W],
+    under: impl Fn(&Term) -> Result<Vec<W>, E>,
+) -> Result<Vec<(W, Shares<'t>)>, E> {
+    let mut all: HashMap<W, Shares<'_>> = HashMap::new();
+    for term in terms {
+        let found = under(term)?;
+        let vote = vote(term.0, found.len());
+        for who in found.into_iter().filter(|who| !but.contains(who)) {
+            all.entry(who).or_default().add(term, vote);
+        }
+    }
+    let mut nearest: Vec<(W, Shares<'_>)> = all.into_iter().collect();
+    // Of those with as many votes always the same are opened.
+    nearest.sort_unstable_by_key(|(who, shares)| (Reverse(shares.votes), *who));
+    nearest.truncate(COMPARED_MAX);
+    Ok(nearest)
 }
 
 /// What being under a term says: the bits by which it narrows, up to a term that [`UNDER_TERM_MAX`] are under.

@@ -59,12 +59,22 @@ pub(super) fn is_same_sort(one: &Term, other: &Term) -> bool {
     sort(one) == sort(other)
 }
 
+/// Everything that leads to somebody, of what [`looked_for_by`] may look for.
+#[must_use]
+pub fn found_by(person: &Person, demographic: &Map<String, Value>) -> Vec<Term> {
+    reached_by(person).chain(lookup::birthday_terms(demographic)).chain(pairs(person)).collect()
+}
+
+/// Telephone numbers and e-mail addresses.
+pub fn reached_by(person: &Person) -> impl Iterator<Item = Term> + '_ {
+    let phones = person.telephone.iter().map(|phone| (IndexField::Phone, phone.e164.as_str().to_owned()));
+    phones.chain(person.email.iter().map(|email| (IndexField::Email, email.addr.lookup())))
+}
+
 /// Everything that somebody who may be here already is looked for by.
 #[must_use]
 pub fn looked_for_by(person: &Person, demographic: &Map<String, Value>) -> Vec<Term> {
-    let phones = person.telephone.iter().map(|phone| (IndexField::Phone, phone.e164.as_str().to_owned()));
-    let emails = person.email.iter().map(|email| (IndexField::Email, email.addr.lookup()));
     // The day alone, which one in 365 has, only where no year is known.
     let birthday = lookup::birthday_terms(demographic).into_iter().next_back();
-    phones.chain(emails).chain(birthday).chain(pairs(person)).collect()
+    reached_by(person).chain(birthday).chain(pairs(person)).collect()
 }

@@ -88,6 +88,74 @@ fn a_spanish_export_comes_in_once_and_what_is_wrong_is_told_by_line() {
 }
 
 #[test]
+fn rows_that_are_doubles_of_one_another_are_told_by_line_before_anything_comes_in() {
+    let shop = Shop::open();
+    let file = shop.folder.path().join("people.csv");
+    let text = "givenName,familyName,telephone,birthDate\n\
+        Francisca,Secreta,600 555 001,1987-03-14\n\
+        Xiomara,Otra,600 555 002,1990-11-02\n\
+        Paqui,Secreta,+34600555001,1987-03-14\n\
+        Paqui,Secreta,,1987-03-14\n\
+        Eva,Mala,12345,1991-01-01\n";
+    std::fs::write(&file, text).unwrap();
+    let path = file.to_str().unwrap();
+    let told = |run: &Ran| -> Value { serde_json::from_str(&run.out).unwrap() };
+    let twins = |answer: &Value| -> Vec<Value> {
+        let rows = answer["duplicates"].as_array().unwrap().iter();
+        let lines = |row: &Value| {
+            let mut lines: Vec<u64> = row["duplicates"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|twin| twin["line"].as_u64().unwrap())
+                .collect();
+            lines.sort_unstable();
+            json!([row["line"], lines])
+        };
+        rows.map(lines).collect()
+    };
+    let dry = told(&shop.ficha(&["--json", "import", path, "--dry-run", "--compare"], ""));
+    assert_eq!(
+        (&dry["imported"], &dry["doubles"], &dry["known"], &dry["alike"]),
+        (&json!(4), &json!(1), &json!(0), &json!(2))
+    );
+    assert_eq!(twins(&dry), [json!([4, [2]]), json!([5, [2, 4]])]);
+    assert_eq!(dry["lines"][2], json!({ "line": 4, "became": "IMPORTED", "customer": null, "double_of": 2 }));
+    let shown = shop.ficha(&["import", path, "--dry-run"], "");
+    assert!(shown.out.contains("would come in, double of line 2"), "{}", shown.out);
+
+    let skipped = shop.ficha(&["import", path, "--skip-known"], "");
+    assert_eq!(skipped.code, 1, "one telephone number is none");
+    for part in ["left out, double of line 2", "did not come in: see below", "telephone[0].e164", "9 digits"]
+    {
+        assert!(skipped.out.contains(part), "{part} is not in\n{}", skipped.out);
+    }
+    for value in ["Secreta", "Francisca", "Paqui", "600 555", "+34600"] {
+        assert!(!skipped.out.contains(value), "{value} is in\n{}", skipped.out);
+    }
+    // What came in has its customer's number, in one piece.
+    let found = shop.json(&["find", "--by", "phone"], "600 555 001");
+    assert_eq!(found["rows"].as_array().unwrap().len(), 1, "the double was left out");
+    let customer = found["rows"][0]["customer"].as_str().unwrap().to_owned();
+    let line = skipped.out.lines().find(|line| line.contains(&customer));
+    assert!(
+        line.is_some_and(|line| line.trim_start().starts_with('2') && line.contains("came in")),
+        "{}",
+        skipped.out
+    );
+
+    // The same file again: what is in is in, and a customer who came from a line is told with it.
+    let all = told(&shop.ficha(&["--json", "import", path, "--compare"], ""));
+    assert_eq!((&all["before"], &all["imported"], &all["doubles"]), (&json!(3), &json!(1), &json!(1)));
+    assert_eq!(all["lines"][0]["customer"], customer.as_str());
+    let first = &all["duplicates"][0];
+    assert_eq!((&first["line"], &first["duplicates"][0]["customer"]), (&json!(4), &json!(customer)));
+    let lines: Vec<&Value> =
+        first["duplicates"].as_array().unwrap().iter().map(|twin| &twin["line"]).collect();
+    assert_eq!(lines, [&json!(2), &json!(5)], "each is told once: {first}");
+}
+
+#[test]
 fn an_import_that_was_cut_off_is_run_again() {
     let mut shop = Shop::open();
     let file = shop.folder.path().join("people.csv");

@@ -35,12 +35,27 @@ fn a_row_brings_person_cards_and_balance_and_comes_in_once() {
 
     let done = import(&shop, id, &rows, &json!({})).unwrap();
     assert_eq!((&done["imported"], &done["before"], &done["problems"]), (&json!(2), &json!(0), &json!([])));
+    assert!(
+        dry["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|row| row["became"] == "IMPORTED" && row["customer"].is_null())
+    );
     let again = import(&shop, id, &rows, &json!({})).unwrap();
     assert_eq!((&again["imported"], &again["before"]), (&json!(0), &json!(2)));
+    let told = |answer: &Value| -> Vec<Value> {
+        let row = |row: &Value| json!([row["line"], row["became"], row["customer"]]);
+        answer["rows"].as_array().unwrap().iter().map(row).collect()
+    };
+    let number = |line: usize| done["rows"][line]["customer"].clone();
+    assert_eq!(told(&done), [json!([2, "IMPORTED", number(0)]), json!([3, "IMPORTED", number(1)])]);
+    assert_eq!(told(&again), [json!([2, "BEFORE", number(0)]), json!([3, "BEFORE", number(1)])]);
 
     let one = found(&shop, &json!({ "phone": "600 555 001" }));
     assert_eq!(one.len(), 1, "{one:?}");
     let customer = &one[0]["customer"];
+    assert_eq!(*customer, number(0), "the row's number is the customer's");
     assert_eq!(found(&shop, &json!({ "code": ours.reveal() }))[0]["customer"], *customer);
     assert_eq!(found(&shop, &json!({ "name": "xiomara", "birthday": "11-23" })).len(), 1);
     let shown = shop.call("customer.show", &json!({ "customer": customer })).unwrap();
@@ -80,6 +95,8 @@ fn what_is_wrong_is_told_by_line_and_field_and_keeps_nothing_else_back() {
         { "line": 12, "points": [{ "points": 5 }] },
         { "line": 13, "person": person("Secreta", "600 555 003"), "shoe": 43 },
         { "line": 14, "person": person("Eva", "600 555 004") },
+        { "line": 15, "person": person("Secreta", "12345") },
+        { "line": 16, "person": person("Secreta", "+34 600 555 0033") },
     ]);
     let id = Uuid::new_v4();
     let wanted = json!([
@@ -94,6 +111,8 @@ fn what_is_wrong_is_told_by_line_and_field_and_keeps_nothing_else_back() {
         [11, "points[0].expires_on"],
         [12, "person"],
         [13, "shoe"],
+        [15, "person.telephone[0].e164"],
+        [16, "person.telephone[0].e164"],
     ]);
     let done = import(&shop, id, &rows, &json!({})).unwrap();
     let problems = done["problems"].as_array().unwrap();
@@ -101,6 +120,17 @@ fn what_is_wrong_is_told_by_line_and_field_and_keeps_nothing_else_back() {
     assert_eq!((done["imported"].as_i64(), json!(said)), (Some(2), wanted));
     for value in ["Secreta", "600555003", "4111", "02-30", "9999", "2900000000025"] {
         assert!(!done.to_string().contains(value), "{value}");
+    }
+    let length = problems[11]["problem"].as_str().unwrap();
+    assert!(length.contains("9 digits"), "{length}");
+    for phone in ["12345", "+34 600 555 0033"] {
+        let enrol = shop
+            .call("customer.enrol", &with_key(json!({ "person": person("Secreta", phone) })))
+            .unwrap_err();
+        assert_eq!(
+            (enrol.field.as_deref(), enrol.message.as_str()),
+            (Some("person.telephone[0].e164"), length)
+        );
     }
     // Another row on the same line is another wish.
     let changed = json!([{ "line": 14, "person": person("Eva", "600 555 005") }]);
@@ -124,6 +154,7 @@ fn who_is_known_is_told_and_left_out_where_that_is_asked() {
     let skipping = import(&shop, Uuid::new_v4(), &rows, &json!({ "skip_known": true })).unwrap();
     assert_eq!((&skipping["imported"], &skipping["skipped"]), (&json!(1), &json!(1)));
     assert_eq!((&skipping["known"], &skipping["opted_out"]), (&json!([2]), &json!([3])));
+    assert_eq!(skipping["rows"][0], json!({ "line": 2, "became": "SKIPPED", "customer": null }));
     assert_eq!(found(&shop, &json!({ "phone": "600 555 006" }))[0]["customer"], kept);
     let both = import(&shop, Uuid::new_v4(), &rows, &json!({})).unwrap();
     assert_eq!((&both["imported"], &both["known"]), (&json!(2), &json!([2, 3])));

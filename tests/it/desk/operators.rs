@@ -248,7 +248,7 @@ fn where_it_is_required_a_till_writes_nothing_until_somebody_signs_on() {
     let refused = till.call("customer.enrol", &enrol).unwrap_err();
     assert_eq!(
         (refused.code, &*refused.message),
-        (RefusalCode::Forbidden, "sign on first: operator.sign_on")
+        (RefusalCode::Forbidden, "sign on first: `operator.sign_on`")
     );
     let job = till.call("job.cancel", &json!({ "job": Uuid::new_v4() })).unwrap_err();
     assert_eq!(job.code, RefusalCode::Forbidden);

@@ -125,6 +125,43 @@ fn a_recall_opens_one_issue_for_each_purchase() {
 }
 
 #[test]
+fn an_issue_that_is_opened_while_customers_are_merged_goes_back_with_its_purchase() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let [ana, eva] = [("Ana", "+34911111111"), ("Eva", "+34922222222")]
+        .map(|(given, phone)| shop.enrol(given, "Sanz", phone));
+    sell(&shop, "1", Some(&ana), "2027-01-10", json!([kettle("S1")]));
+    sell(&shop, "2", Some(&eva), "2027-01-11", json!([kettle("S2")]));
+    let merge = with_key(json!({ "from": ana, "into": eva, "sure": true }));
+    let merge = shop.call("customer.merge", &merge).unwrap()["merge"].clone();
+    let rows = buyers(&shop, json!({ "gtin": KETTLE, "recall": "R-1" }));
+    let opened: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            let purchase = json!({ "sale": row["sale"], "line": row["line"] });
+            let hint = format!("bring {}", row["serial"].as_str().unwrap());
+            let params = json!({ "customer": row["customer"], "kind": "RECALL", "recall": "R-1", "purchase": purchase, "hint": hint });
+            shop.call("issue.open", &with_key(params)).unwrap()["issue"].clone()
+        })
+        .collect();
+    let issues = |customer: &Value| -> Vec<(Value, Value)> {
+        let answer = shop.call("issue.list", &json!({ "customer": customer })).unwrap();
+        let rows = answer["issues"].as_array().unwrap().iter();
+        rows.map(|issue| (issue["issue"].clone(), issue["hint"].clone())).collect()
+    };
+    assert_eq!(issues(&eva).len(), 2, "one customer has both while they are merged");
+    shop.call("customer.unmerge", &with_key(json!({ "merge": merge }))).unwrap();
+    assert_eq!(issues(&ana), [(opened[0].clone(), json!("bring S1"))]);
+    assert_eq!(issues(&eva), [(opened[1].clone(), json!("bring S2"))]);
+    let again = buyers(&shop, json!({ "gtin": KETTLE, "recall": "R-1" }));
+    assert_eq!(
+        again.iter().map(|row| row["issue"].clone()).collect::<Vec<_>>(),
+        opened,
+        "none is opened twice"
+    );
+}
+
+#[test]
 fn buyers_come_in_pages_that_miss_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let shop = shop_in(dir.path(), false);

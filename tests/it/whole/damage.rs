@@ -54,7 +54,7 @@ fn flip(file: &Path, at: usize) -> Vec<u8> {
     whole
 }
 
-fn doctor(bench: &Bench, socket: &Path) -> String {
+pub(super) fn doctor(bench: &Bench, socket: &Path) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ficha"));
     command.args(["doctor", "--config"]).arg(bench.state().with_file_name("fichad.toml"));
     let output = command.arg("--socket").arg(socket).output().unwrap();

@@ -1,10 +1,13 @@
 //! The vault's keys on disk: older copies, second copies, disks that are not there.
 
+use super::damage::doctor;
 use super::rig::*;
+use super::second_copy::ficha_store;
 use fichad::push::client::Client;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 /// Where the journal says that data keys lie.
@@ -164,4 +167,67 @@ fn a_first_start_takes_nothing_from_another_stores_keys() {
     let mut register = fichad.open("till-1");
     scanner.scan(&[&letters]);
     assert_eq!(event(&mut register, "identified")["file"]["name"], "Ana Example");
+}
+
+/// The line of an answer that names `file`, and the one after it: what is wrong, and what mends it.
+fn told(text: &str, file: &Path) -> String {
+    let lines: Vec<&str> =
+        text.lines().skip_while(|line| !line.contains(file.to_str().unwrap())).take(2).collect();
+    lines.join(" ")
+}
+
+#[test]
+fn a_key_file_that_is_lost_another_or_open_to_others_is_told_while_fichad_runs_and_when_it_is_stopped() {
+    let (bench, scanner) = (Bench::new(), Scanner::new());
+    let (fichad, mut register) = bench.one_till(&scanner);
+    customer(&mut register);
+    let keyring = bench.state().join("keyring/keyring.key");
+    let vault = bench.state().join("vault.key");
+    let whole = fs::read(&keyring).unwrap();
+    let mode = |file: &Path, mode| fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
+
+    let said = doctor(&bench, fichad.socket());
+    assert!(told(&said, &keyring).is_empty() && !said.contains("chmod go-rwx"), "{said}");
+    for file in [&keyring, &vault] {
+        mode(file, 0o444);
+        let said = doctor(&bench, fichad.socket());
+        let line = told(&said, file);
+        assert!(
+            line.contains("WRONG") && line.contains("mode 0444") && line.contains("chmod go-rwx"),
+            "{said}"
+        );
+        mode(file, 0o400);
+    }
+    fs::remove_file(&keyring).unwrap();
+    let said = doctor(&bench, fichad.socket());
+    let line = told(&said, &keyring);
+    assert!(
+        line.contains("WRONG") && line.contains("is missing") && line.contains("of one backup"),
+        "{said}"
+    );
+    fichad.stop();
+    for (key, says) in
+        [(None, "is missing"), (Some(vec![7; 32]), "does not open"), (Some(vec![7; 5]), "32 bytes")]
+    {
+        if let Some(key) = key {
+            drop(fs::remove_file(&keyring));
+            fs::write(&keyring, key).unwrap();
+            mode(&keyring, 0o400);
+        }
+        for words in [&["verify"][..], &["verify", "--rebuild"]] {
+            let bad = ficha_store(&bench, words);
+            let out = String::from_utf8_lossy(&bad.stdout).into_owned();
+            let line = told(&out, &keyring);
+            assert!(
+                bad.status.code() == Some(1) && line.contains(says) && line.contains("of one backup"),
+                "{bad:?}"
+            );
+            assert!(out.contains("records") && !out.contains("all is as it was written"), "{out}");
+        }
+    }
+    fs::remove_file(&keyring).unwrap();
+    fs::write(&keyring, whole).unwrap();
+    mode(&keyring, 0o400);
+    let good = ficha_store(&bench, &["verify"]);
+    assert!(good.status.success(), "{good:?}");
 }
