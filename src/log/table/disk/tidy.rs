@@ -7,8 +7,8 @@
 use super::{Disk, caught};
 use std::sync::atomic::Ordering;
 
-/// So many blocks read or written are some thousand leaves: so much is let be.
-const BLOCKS_MAX: usize = 8 << 10;
+/// So many blocks read or written are some hundred leaves: so much is let be.
+const BLOCKS_MAX: usize = 4 << 10;
 /// Blocks that are read to fill the queues: of several leaves for each, for their numbers follow each other only nearly.
 const READ_BLOCKS: usize = 4_800;
 /// Reads that fill a queue.
