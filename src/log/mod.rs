@@ -224,7 +224,7 @@ pub enum Asked {
     /// Now and then: they lie on the disk, and that is all.
     Seldom,
     /// Again and again, by whoever must not wait: the view is copied into memory as far as there is room, for which its keys must be spread
-    /// by their first byte, as hashes and random numbers are.
+    /// by their first byte, as hashes and random numbers are, and none longer than 63 bytes.
     Often,
     /// For whatever is written, to see that it was not there before: which keys there are is noted in memory, as far as there is room.
     New,

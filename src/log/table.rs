@@ -3,7 +3,8 @@
 //! One thread applies; any may read. When much has come together in memory it is put aside whole, and a thread of its own writes it
 //! down as a run: readers find it in memory until then. At most two such parts are in memory at once: whoever wants to put aside a
 //! second one waits until the first is written. Another thread tends the runs: it puts them together, and many of them into sled; and it
-//! copies into memory what sled has of the views that a scan asks for.
+//! copies into memory what sled has of the views that a scan asks for, notes which keys it has of those that are asked for what is new, and
+//! has it let go of what it keeps beyond its cache.
 
 use super::filter::KeyHash;
 use super::layer::{Change, Changed, Changes, Laid, Under, lay};
@@ -53,11 +54,11 @@ pub(super) struct Unwritten {
     pub(super) damaged: bool,
 }
 
-/// Numbers of a half's views, a bit for each.
+/// ViewNumbers of a half's views, a bit for each.
 #[derive(Clone, Copy, Debug, Default)]
-struct Numbers(u64);
+struct ViewNumbers(u64);
 
-impl Numbers {
+impl ViewNumbers {
     /// Ascending.
     fn each(self) -> impl Iterator<Item = u8> {
         (0..=VIEW_NUMBER_MAX).filter(move |number| self.holds(&[*number]))
@@ -73,8 +74,8 @@ impl Numbers {
 /// The views of a half whose single entries are asked for in a way of their own.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct AskedViews {
-    often: Numbers,
-    new: Numbers,
+    often: ViewNumbers,
+    new: ViewNumbers,
 }
 
 impl AskedViews {
@@ -82,7 +83,7 @@ impl AskedViews {
         let of = |asked: Asked| {
             let views =
                 (0..=VIEW_NUMBER_MAX).filter(|number| fold.asked(View { half, number: *number }) == asked);
-            Numbers(views.fold(0, |views, number| views | 1 << number))
+            ViewNumbers(views.fold(0, |views, number| views | 1 << number))
         };
         Self { often: of(Asked::Often), new: of(Asked::New) }
     }
@@ -102,9 +103,12 @@ struct Shared {
     tier: Tier,
     /// Held to take or replace what is in it, and by nobody for longer.
     front: RwLock<Arc<Front>>,
+    /// Which views it copies, and of which it notes the keys.
     asked: AskedViews,
-    /// Set when they are to be copied into memory, until that is done.
+    /// Set when the views that are asked for one by one are to be copied into memory, until that is begun.
     to_hold: AtomicBool,
+    /// The same of the keys that sled has of those that are asked for what is new.
+    to_know: AtomicBool,
     /// Set where runs and sled are to stay as they are.
     left_alone: AtomicBool,
     /// The thread that tends the runs.
@@ -154,7 +158,7 @@ impl Table {
             disk.positions().map_or_else(|_| Position::default(), |(applied, _)| applied.unwrap_or_default());
         let (tier, Found { chain, reached }) = Tier::open(dir, half, settings.runs_bytes, at)?;
         let front = RwLock::new(Arc::new(Front { runs: chain, ..Front::default() }));
-        let (to_hold, left_alone, tending, untended, closing) = Default::default();
+        let (to_hold, to_know, left_alone, tending, untended, closing) = Default::default();
         let shared = Arc::new(Shared {
             half,
             disk,
@@ -162,6 +166,7 @@ impl Table {
             front,
             asked,
             to_hold,
+            to_know,
             left_alone,
             tending,
             untended,
@@ -195,9 +200,11 @@ impl Table {
         self.shared.left_alone.store(true, Ordering::Relaxed);
     }
 
-    /// Has the views that are asked for one by one copied into memory; until then they are looked up on the disk.
+    /// Has the views that are asked for one by one copied into memory, and the keys noted of those that are asked for what is new; until
+    /// then they are looked up on the disk.
     pub(super) fn hold(&self) {
         self.shared.to_hold.store(true, Ordering::Relaxed);
+        self.shared.to_know.store(true, Ordering::Relaxed);
         self.shared.tend();
     }
 

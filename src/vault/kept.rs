@@ -15,7 +15,7 @@ pub(super) fn at(customer: CustomerNumber, section: &str) -> (View, Vec<u8>) {
     }
 }
 
-/// Names and values of a customer's sections, at most `limit` and one.
+/// Names and values of a customer's sections, at most `limit`, and what a till is shown beside them.
 pub(super) fn sections(
     views: &(impl Read + ?Sized),
     customer: CustomerNumber,

@@ -147,6 +147,14 @@ impl Disk {
         }
     }
 
+    /// The keys from `from` on.
+    pub(super) fn keys<'t>(
+        &'t self,
+        from: &[u8],
+    ) -> impl Iterator<Item = Result<Vec<u8>, ViewError>> + use<'t> {
+        self.items(from).map(|item| item.map(|item| item.key))
+    }
+
     /// The entries from `from` on, checked one by one.
     pub(super) fn entries<'t>(&'t self, from: &[u8]) -> impl Iterator<Item = Laid> + use<'t> {
         let mut items = self.items(from);
@@ -255,12 +263,14 @@ impl Disk {
 
     fn insert(&self, key: &[u8], seq: u64, payload: &[u8]) -> Result<(), String> {
         step().map_err(|error| error.to_string())?;
+        self.used(1);
         caught(|| self.db.insert(key, frame(key, seq, payload))).map(drop)
     }
 
     /// Whether there was one.
     fn remove(&self, key: &[u8]) -> Result<bool, String> {
         step().map_err(|error| error.to_string())?;
+        self.used(1);
         caught(|| self.db.remove(key)).map(|old| old.is_some())
     }
 
@@ -279,6 +289,7 @@ impl Disk {
                 break;
             }
             let key = part_key(key, seq, index);
+            self.used(1);
             let Some(framed) = self.caught(|| self.db.get(&key))? else { return Ok(None) };
             match self.unframe(&key, &framed)? {
                 [] => return Ok(None),

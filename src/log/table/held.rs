@@ -12,7 +12,7 @@ use super::super::ViewError;
 use super::super::files::to_u64;
 use super::super::layer::{Change, Changed, Laid};
 use super::super::record::array;
-use super::Numbers;
+use super::ViewNumbers;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io;
@@ -33,7 +33,7 @@ const WASTE_BYTES: u64 = 16 << 20;
 
 #[derive(Clone)]
 pub(super) struct Held {
-    often: Numbers,
+    often: ViewNumbers,
     /// How many bytes of memory it may come to.
     most: usize,
     /// The longest value that is kept in memory.
@@ -79,7 +79,7 @@ impl Held {
     /// Copies the views of `often`, of which `read` gives the entries from a key on, in key order; values of more than `short`
     /// bytes into `file`, which is empty. `None` where what is left comes to more than `most` bytes.
     pub(super) fn read<I: Iterator<Item = Laid>>(
-        often: Numbers,
+        often: ViewNumbers,
         (most, short): (usize, usize),
         file: File,
         read: impl Fn(&[u8]) -> I,
@@ -101,7 +101,7 @@ impl Held {
             let mut changes = changes(&[view]).peekable();
             while let Some(change) = changes.peek() {
                 let place = match change {
-                    Ok((key, _)) => self.often.place(key).filter(|_| key.first() == Some(&view)),
+                    Ok((key, _)) => self.often.shard_of(key).filter(|_| key.first() == Some(&view)),
                     Err(_) => None,
                 };
                 let (Some(place), Some(shard)) = (place, place.and_then(|place| shards.get_mut(place)))
@@ -112,7 +112,7 @@ impl Held {
                 };
                 let own = std::iter::from_fn(|| {
                     changes.next_if(|next| {
-                        next.as_ref().is_ok_and(|(key, _)| self.often.place(key) == Some(place))
+                        next.as_ref().is_ok_and(|(key, _)| self.often.shard_of(key) == Some(place))
                     })
                 });
                 let new = shard.with(own.filter_map(Result::ok), self.short, &self.long)?;
@@ -128,7 +128,7 @@ impl Held {
 
     /// The value of `key`: the outer `None` where its view is not held, or the copy cannot be read.
     pub(super) fn get(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
-        let shard = self.shards.get(self.often.place(key)?)?;
+        let shard = self.shards.get(self.often.shard_of(key)?)?;
         shard.get(key.get(BEFORE..).unwrap_or_default(), &self.long)
     }
 
@@ -207,9 +207,9 @@ impl Place {
     }
 }
 
-impl Numbers {
+impl ViewNumbers {
     /// Which shard a key is in; `None` for one of another view.
-    fn place(self, key: &[u8]) -> Option<usize> {
+    fn shard_of(self, key: &[u8]) -> Option<usize> {
         let number = *key.first().filter(|_| self.holds(key))?;
         let below = 1_u64.checked_shl(u32::from(number))?.wrapping_sub(1);
         let view = usize::try_from((self.0 & below).count_ones()).ok()?;

@@ -4,19 +4,18 @@
 
 use super::super::ViewError;
 use super::super::filter::{Filter, KeyHash};
-use super::super::layer::Laid;
-use super::Numbers;
+use super::ViewNumbers;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Of more keys nothing is known: a filter of those takes up to seven megabytes.
 const KEYS_MAX: usize = 3_000_000;
-/// Fewer are reckoned with in no filter.
+/// A filter has room for so many at least.
 const KEYS_MIN: usize = 10_000;
 /// Bits for each key that there is room for: of a hundred keys that are not there one is looked for, until it is full.
 const BITS: usize = 12;
 
 pub(super) struct Known {
-    views: Numbers,
+    views: ViewNumbers,
     filter: Filter,
     /// How many keys it is made for, and how many it has.
     room: usize,
@@ -24,9 +23,9 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// The keys of `views`, of which `read` gives the entries from a key on, in key order. `None` where there are too many.
-    pub(super) fn read<I: Iterator<Item = Laid>>(
-        views: Numbers,
+    /// The keys of `views`, of which `read` gives those from a key on, in key order. `None` where there are too many.
+    pub(super) fn read<I: Iterator<Item = Result<Vec<u8>, ViewError>>>(
+        views: ViewNumbers,
         read: impl Fn(&[u8]) -> I,
     ) -> Result<Option<Self>, ViewError> {
         // They are gone through twice: to keep them meanwhile would take many times the memory of the filter.
@@ -46,10 +45,11 @@ impl Known {
         self.views.holds(key) && !self.filter.may_hold(hash)
     }
 
-    /// Before sled gets `key`, or while runs over it have it.
+    /// Notes a key that sled is about to get, while runs over it have it.
     pub(super) fn note(&self, key: &[u8]) {
-        if self.views.holds(key) {
-            self.filter.note(KeyHash::of(key).into());
+        let hash = KeyHash::of(key);
+        if self.lacks(key, hash) {
+            self.filter.note(hash.into());
             self.count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -61,15 +61,15 @@ impl Known {
 }
 
 /// Gives each key of these views, and how many there were: at most one more than [`KEYS_MAX`].
-fn each<I: Iterator<Item = Laid>>(
-    views: Numbers,
+fn each<I: Iterator<Item = Result<Vec<u8>, ViewError>>>(
+    views: ViewNumbers,
     read: impl Fn(&[u8]) -> I,
     mut give: impl FnMut(&[u8]),
 ) -> Result<usize, ViewError> {
     let mut count: usize = 0;
     for view in views.each() {
         for entry in read(&[view]) {
-            let (key, _) = entry?;
+            let key = entry?;
             if key.first() != Some(&view) || count > KEYS_MAX {
                 break;
             }
@@ -82,23 +82,16 @@ fn each<I: Iterator<Item = Laid>>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::layer::Change;
     use super::*;
 
     #[test]
     fn what_sled_has_is_never_lacking_and_what_it_has_not_nearly_always() {
         let key = |view: u8, number: u32| [&[view][..], &number.to_be_bytes()].concat();
         let keys: Vec<_> = (0..3).flat_map(|view| (0..2_000).map(move |number| key(view, number))).collect();
-        let entry = |key: Vec<u8>| Ok((key, Change { seq: 1, value: Some(Vec::new()) }));
         let read = |from: &[u8]| {
-            keys.iter()
-                .filter(|key| key.as_slice() >= from)
-                .cloned()
-                .map(entry)
-                .collect::<Vec<_>>()
-                .into_iter()
+            keys.iter().filter(|key| key.as_slice() >= from).cloned().map(Ok).collect::<Vec<_>>().into_iter()
         };
-        let known = Known::read(Numbers(0b101), read).unwrap().unwrap();
+        let known = Known::read(ViewNumbers(0b101), read).unwrap().unwrap();
         let lacks = |key: &[u8]| known.lacks(key, KeyHash::of(key));
         assert!(!keys.iter().any(|key| lacks(key)));
         assert!((5_000..6_000).filter(|number| lacks(&key(0, *number))).count() > 980);

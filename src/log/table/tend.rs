@@ -14,9 +14,10 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// The most memory that copies of one half take, while they are replaced twice that, and the longest value that is then in memory: all of
-/// some ten thousand customers; of more only links, sixty bytes for each card and twenty-four for each customer; of still more none, at
+/// some ten thousand customers; of more only links, sixty bytes for each card and twenty-four for each other entry; of still more none, at
 /// twenty-four bytes each. Of a store that has more yet, everything is looked up in sled.
-const HELD: [(usize, usize); 3] = [(16 << 20, usize::MAX), (96 << 20, held::SHORT_BYTES), (96 << 20, 0)];
+const HELD_LIMITS: [(usize, usize); 3] =
+    [(16 << 20, usize::MAX), (96 << 20, held::SHORT_BYTES), (96 << 20, 0)];
 
 /// The thread that tends the runs.
 #[derive(Default)]
@@ -30,6 +31,8 @@ pub(super) struct Tending {
 enum Due {
     /// Copies of the views that are asked for one by one.
     Hold,
+    /// The keys of those that are asked for what is new.
+    Know,
     /// Its runs in sled.
     Sled,
     /// Several runs as one.
@@ -128,8 +131,10 @@ impl Shared {
     fn due(&self, runs: &[Arc<Placed>]) -> Option<Due> {
         if self.to_hold.load(Ordering::Relaxed) {
             Some(Due::Hold)
+        } else if self.to_know.load(Ordering::Relaxed) {
+            Some(Due::Know)
         } else if self.left_alone.load(Ordering::Relaxed) {
-            None
+            self.disk.is_untidy().then_some(Due::Tidy)
         } else if self.tier.is_due(runs, self.disk.bytes()) {
             Some(Due::Sled)
         } else if tier::full(runs).is_some() {
@@ -145,6 +150,10 @@ impl Shared {
             Some(Due::Hold) => {
                 self.to_hold.store(false, Ordering::Relaxed);
                 self.hold();
+            }
+            Some(Due::Know) => {
+                self.to_know.store(false, Ordering::Relaxed);
+                self.know();
             }
             Some(Due::Sled) => self.put_into_sled(&runs)?,
             Some(Due::Together) => {
@@ -171,29 +180,35 @@ impl Shared {
         // A copy that cannot be kept is none: sled has it all.
         let copy = |held: &Held| held.with(|from| self.going(changes(from))).ok().flatten();
         let held = before.as_ref().and_then(copy);
-        // One that has become too much is made anew with less of it in memory.
-        if before.is_some() && held.as_ref().is_none_or(Held::is_wasteful)
-            || known.is_some_and(|known| known.is_full())
-        {
+        // One that has become too much, or could not be written, is made anew, with less of it in memory or not at all.
+        if before.is_some() && held.as_ref().is_none_or(Held::is_wasteful) {
             self.to_hold.store(true, Ordering::Relaxed);
+        }
+        if known.is_some_and(|known| known.is_full()) {
+            self.to_know.store(true, Ordering::Relaxed);
         }
         self.replace(runs, None, |front| front.held = held);
         Ok(())
     }
 
-    /// Copies what sled has of the views that are asked for one by one, and notes which keys it has of those that are asked for new ones. Where that does not go (a full disk, a file system that has no
+    /// Copies what sled has of the views that are asked for one by one. Where that does not go (a full disk, a file system that has no
     /// files without a name, damage, which is noted) look-ups go on the disk.
     fn hold(&self) {
         // Not both copies at once.
-        self.front_mut(|front| (front.held, front.known) = (None, None));
+        self.front_mut(|front| front.held = None);
         let copy = |limits| {
             let file = self.tier.unnamed().ok()?;
             Held::read(self.asked.often, limits, file, |from| self.going(self.disk.entries(from))).ok()?
         };
-        let held = HELD.into_iter().find_map(copy);
-        let known = Known::read(self.asked.new, |from| self.going(self.disk.entries(from)));
+        let held = HELD_LIMITS.into_iter().find_map(copy);
+        self.front_mut(|front| front.held = held);
+    }
+
+    /// Notes which keys sled has of the views that are asked for what is new. Where that does not go, sled is asked.
+    fn know(&self) {
+        let known = Known::read(self.asked.new, |from| self.going(self.disk.keys(from)));
         let known = known.ok().flatten().map(Arc::new);
-        self.front_mut(|front| (front.held, front.known) = (held, known));
+        self.front_mut(|front| front.known = known);
     }
 
     /// Puts `run`, or nothing, in the place of runs, together with what else changes by that.
@@ -210,7 +225,10 @@ impl Shared {
     }
 
     /// These entries, for as long as the table is not closed.
-    fn going<'e>(&'e self, entries: impl Iterator<Item = Laid> + 'e) -> impl Iterator<Item = Laid> + 'e {
+    fn going<'e, T: 'e>(
+        &'e self,
+        entries: impl Iterator<Item = Result<T, ViewError>> + 'e,
+    ) -> impl Iterator<Item = Result<T, ViewError>> + 'e {
         entries.map(|entry| {
             if self.closing.load(Ordering::Relaxed) {
                 let what = "the table is closed".to_owned();

@@ -35,7 +35,7 @@ proptest! {
     fn it_is_what_was_applied_wherever_that_lies(steps in prop::collection::vec(step(), 1..120)) {
         let dir = tempfile::tempdir().unwrap();
         let settings = Settings { cache_bytes: 1 << 20, runs_bytes: 4 << 10, ..Settings::new(dir.path()) };
-        let open = || Table::open(&settings, Half::Neutral, dir.path(), AskedViews { often: Numbers(0b0001), new: Numbers(0b0100) }).unwrap();
+        let open = || Table::open(&settings, Half::Neutral, dir.path(), AskedViews { often: ViewNumbers(0b0001), new: ViewNumbers(0b0100) }).unwrap();
         let (mut table, mut model, mut to) = (open(), BTreeMap::new(), Position::default());
         for (step, seq) in steps.into_iter().zip(1..) {
             match step {

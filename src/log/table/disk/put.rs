@@ -180,7 +180,6 @@ fn split(items: Vec<Item>, bytes: usize, at_end: bool) -> Vec<Vec<Item>> {
 
 fn write_block(table: &Disk, begin: &[u8], items: &[Item]) -> Result<(), String> {
     let seq = items.iter().map(|item| item.seq).max().unwrap_or(0);
-    table.used(1);
     let mut payload = Vec::with_capacity(BLOCK_BYTES);
     block::encode(items, &mut payload);
     table.insert(begin, seq, &payload)

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 /// So many blocks read or written are some hundred leaves: so much is let be.
 const BLOCKS_MAX: usize = 4 << 10;
-/// Blocks that are read to fill the queues: of several leaves for each, for their numbers follow each other only nearly.
+/// Blocks that are read to fill the queues: sled chooses one by the number of a leaf's page, and those of neighbours follow each other only nearly.
 const READ_BLOCKS: usize = 4_800;
 /// Reads that fill a queue.
 const QUEUE: usize = 64;
@@ -42,5 +42,7 @@ impl Disk {
                 }
             }
         }
+        // What others read meanwhile has filled queues too.
+        self.used.store(0, Ordering::Relaxed);
     }
 }

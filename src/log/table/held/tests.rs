@@ -32,8 +32,8 @@ fn from(changes: &Model, from: &[u8]) -> Vec<Laid> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn what_is_held_is_what_a_map_would_hold(mut parts in prop::collection::vec(part(), 1..5), others in part(), short in prop_oneof![Just(0), Just(SHORT_BYTES)]) {
-        let often = Numbers(0b01010);
+    fn what_is_held_is_what_a_map_would_hold(mut parts in prop::collection::vec(part(), 1..5), others in part(), short in prop_oneof![Just(0), Just(SHORT_BYTES), Just(usize::MAX)]) {
+        let often = ViewNumbers(0b01010);
         let mut model = parts.remove(0);
         model.retain(|_, value| value.is_some());
         let mut held = Held::read(often, (1 << 20, short), tempfile::tempfile().unwrap(), |key| from(&model, key).into_iter()).unwrap().unwrap();
@@ -74,7 +74,8 @@ fn numbered(numbers: std::ops::Range<u32>, bytes: usize) -> Model {
 fn more_than_is_to_be_held_is_none() {
     let (model, more) = (numbered(0..100, 20), numbered(100..120, 20));
     let file = || tempfile::tempfile().unwrap();
-    let read = |limits| Held::read(Numbers(2), limits, file(), |key| from(&model, key).into_iter()).unwrap();
+    let read =
+        |limits| Held::read(ViewNumbers(2), limits, file(), |key| from(&model, key).into_iter()).unwrap();
     assert!(read((3_500, SHORT_BYTES)).is_none());
     let held = read((3_600, SHORT_BYTES)).unwrap();
     assert!(held.with(|key| from(&more, key).into_iter()).unwrap().is_none());
@@ -86,7 +87,7 @@ fn a_key_that_is_too_long_is_not_held() {
     let held = |bytes| {
         let model = Model::from([([1; 64].to_vec(), Some(vec![1])), (vec![1; bytes], Some(vec![2]))]);
         let read = |key: &[u8]| from(&model, key).into_iter();
-        Held::read(Numbers(2), (1 << 20, SHORT_BYTES), tempfile::tempfile().unwrap(), read)
+        Held::read(ViewNumbers(2), (1 << 20, SHORT_BYTES), tempfile::tempfile().unwrap(), read)
             .map(|held| held.unwrap().get(&vec![1; bytes]))
     };
     assert!(held(63).ok() == Some(Some(Some(vec![2]))));
@@ -98,7 +99,7 @@ fn a_copy_that_is_not_as_it_was_written_is_none() {
     let model = numbered(0..10, 1_000);
     let file = tempfile::tempfile().unwrap();
     let other = file.try_clone().unwrap();
-    let held = Held::read(Numbers(2), (1 << 20, SHORT_BYTES), file, |key| from(&model, key).into_iter())
+    let held = Held::read(ViewNumbers(2), (1 << 20, SHORT_BYTES), file, |key| from(&model, key).into_iter())
         .unwrap()
         .unwrap();
     assert!(model.iter().all(|(key, value)| held.get(key).as_ref() == Some(value)));
@@ -110,8 +111,9 @@ fn a_copy_that_is_not_as_it_was_written_is_none() {
 fn values_that_are_replaced_again_and_again_are_noticed() {
     let model = numbered(0..100, 100_000);
     let from = |key: &[u8]| from(&model, key).into_iter();
-    let mut held =
-        Held::read(Numbers(2), (1 << 20, SHORT_BYTES), tempfile::tempfile().unwrap(), from).unwrap().unwrap();
+    let mut held = Held::read(ViewNumbers(2), (1 << 20, SHORT_BYTES), tempfile::tempfile().unwrap(), from)
+        .unwrap()
+        .unwrap();
     let rounds =
         std::iter::from_fn(|| (!held.is_wasteful()).then(|| held = held.with(from).unwrap().unwrap()));
     assert!((2..5).contains(&rounds.count()));
