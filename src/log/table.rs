@@ -54,7 +54,7 @@ pub(super) struct Unwritten {
     pub(super) damaged: bool,
 }
 
-/// ViewNumbers of a half's views, a bit for each.
+/// Numbers of a half's views, a bit for each.
 #[derive(Clone, Copy, Debug, Default)]
 struct ViewNumbers(u64);
 

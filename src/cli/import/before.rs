@@ -6,9 +6,8 @@
 use crate::domain::contact::CallingCode;
 use crate::domain::person::fields::Section;
 use crate::domain::person::{Form, Person};
-
 use crate::vault::lookup::Term;
-use crate::vault::twins::{Profile, UNDER_TERM_MAX, found_by, likely, reached_by};
+use crate::vault::twins::{Likeness, Profile, UNDER_TERM_MAX, found_by, likely, reached_by};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -125,7 +124,7 @@ impl Before {
             Ok(kept.map(|(person, demographic): Compared| Profile::of(&person, &demographic)))
         };
         let Ok(found) = likely((person, demographic), &[], under, profile);
-        let told = |(place, likeness): (u32, crate::vault::twins::Likeness)| {
+        let told = |(place, likeness): (u32, Likeness)| {
             let line = self.kept(place)?.0;
             Some(Likely { line, score: likeness.score, household: likeness.household })
         };

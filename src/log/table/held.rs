@@ -248,9 +248,11 @@ impl Shard {
         let places = self.places.get(from..from.saturating_add(same))?;
         for place in places.iter().filter(|place| place.rest_bytes() == rest.len()) {
             let record = self.record(*place, long)?;
-            let (more, value) = record.split_at_checked(place.more_bytes())?;
-            if more == rest.get(size_of::<u64>()..).unwrap_or_default() {
-                return Some(Some(value.to_vec()));
+            if record.get(..place.more_bytes())? == rest.get(size_of::<u64>()..).unwrap_or_default() {
+                // A record that was read from the file is not copied once more.
+                let mut value = record.into_owned();
+                value.drain(..place.more_bytes());
+                return Some(Some(value));
             }
         }
         Some(None)
