@@ -12,14 +12,18 @@ use super::super::layer::{Change, Changed, Laid};
 use super::super::record::array;
 use super::super::{Half, VALUE_BYTES_MAX, ViewError};
 use super::Position;
+use frame::{PART_KEY, frame, part_key, payload};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use std::fs::File;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+mod before;
+mod frame;
 mod put;
 mod tidy;
 
@@ -27,9 +31,6 @@ mod tidy;
 const APPLIED: &[u8] = &[0xff, b'a'];
 /// Where the views will be: written before the first of many entries. Unlike [`APPLIED`] only when something cut them in two.
 const BEGUN: &[u8] = &[0xff, b'b'];
-const FRAME_BYTES: usize = 12;
-/// First key byte of the parts of long values, above every view number.
-const PART_KEY: u8 = 0x80;
 /// The longest value in a block, and the longest part of a longer one. A leaf of sled, sixteen blocks, so stays below the 128 KiB
 /// from which sled writes blob files, which it never syncs.
 const PART_BYTES: usize = 3 << 10;
@@ -45,6 +46,8 @@ const LOCK_TRY_EVERY: Duration = Duration::from_millis(10);
 /// again only for values over a page, which are never written.)
 pub(super) struct Disk {
     db: sled::Db,
+    /// Its folder.
+    dir: File,
     /// sled's file, to sync it.
     file: File,
     half: Half,
@@ -59,15 +62,17 @@ pub(super) struct Disk {
 impl Disk {
     /// Opens or makes the table in `dir`; the error says what sled said.
     pub(super) fn open(half: Half, dir: &Path, cache_bytes: u64) -> Result<Self, String> {
+        let text = |error: io::Error| error.to_string();
+        before::put_back(dir).map_err(text)?;
         let mut tries: u32 = 0;
         loop {
             let config = sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(None);
             match caught(|| config.open()) {
                 Ok(db) => {
-                    let file = File::open(dir.join("db")).map_err(|error| error.to_string())?;
                     return Ok(Self {
                         db,
-                        file,
+                        dir: File::open(dir).map_err(text)?,
+                        file: File::open(dir.join(before::DB)).map_err(text)?,
                         half,
                         moves: AtomicU64::new(0),
                         used: AtomicUsize::new(0),
@@ -231,9 +236,23 @@ impl Disk {
         std::iter::from_fn(move || next().transpose())
     }
 
-    /// Writes `changes`, in key order and each key once, and the position they lead to, down to the disk. A crash may cut it in
-    /// two: whoever has the changes lays them over this table until it is whole.
-    pub(super) fn write(&self, changes: impl Iterator<Item = Laid>, to: Position) -> Result<(), String> {
+    /// Writes `changes`, in key order and each key once, and the position they lead to, down to the disk. A crash leaves what was
+    /// there before, or, where the disk had no room for a copy of that, may cut it in two: whoever has the changes lays them over
+    /// this table until it is whole. `go_on` is asked while it is copied.
+    pub(super) fn write(
+        &self,
+        changes: impl Iterator<Item = Laid>,
+        to: Position,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<(), String> {
+        let text = |error: io::Error| error.to_string();
+        self.sync()?;
+        let kept = before::keep(&self.dir, go_on).map_err(text)?;
+        self.write_over(changes, to)?;
+        if kept { before::let_go(&self.dir).map_err(text) } else { Ok(()) }
+    }
+
+    fn write_over(&self, changes: impl Iterator<Item = Laid>, to: Position) -> Result<(), String> {
         self.insert(BEGUN, to.seq, &to.encode())?;
         self.put(changes)?;
         self.insert(APPLIED, to.seq, &to.encode())?;
@@ -349,39 +368,6 @@ enum Stored {
         seq: u64,
         bytes: u32,
     },
-}
-
-/// `seq u64 | crc u32 | payload`; the crc covers the key too, so that no entry passes for another.
-fn frame(key: &[u8], seq: u64, payload: &[u8]) -> Vec<u8> {
-    let mut framed = Vec::with_capacity(payload.len().saturating_add(FRAME_BYTES));
-    framed.extend_from_slice(&seq.to_le_bytes());
-    framed.extend_from_slice(&checksum(key, seq, payload).to_le_bytes());
-    framed.extend_from_slice(payload);
-    framed
-}
-
-/// What is in a frame, if it is whole and of this key.
-fn payload<'f>(key: &[u8], framed: &'f [u8]) -> Option<&'f [u8]> {
-    let (seq, crc) = (u64::from_le_bytes(array(framed, 0)?), u32::from_le_bytes(array(framed, 8)?));
-    framed.get(FRAME_BYTES..).filter(|payload| checksum(key, seq, payload) == crc)
-}
-
-/// The key of one part: out of every view's range, and another for each sequence, so that parts are never overwritten.
-fn part_key(key: &[u8], seq: u64, index: u16) -> Vec<u8> {
-    let mut out = Vec::with_capacity(key.len().saturating_add(11));
-    out.push(PART_KEY);
-    out.extend_from_slice(key);
-    out.extend_from_slice(&seq.to_be_bytes());
-    out.extend_from_slice(&index.to_be_bytes());
-    out
-}
-
-fn checksum(key: &[u8], seq: u64, payload: &[u8]) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(key);
-    crc.update(&seq.to_le_bytes());
-    crc.update(payload);
-    crc.finalize()
 }
 
 /// Runs a call into sled; its error, or its panic, as a text.

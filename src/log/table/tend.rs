@@ -176,7 +176,7 @@ impl Shared {
                 known.note(key);
             }
         });
-        self.disk.write(noted, to)?;
+        self.disk.write(noted, to, &|| !self.closing.load(Ordering::Relaxed))?;
         // A copy that cannot be kept is none: sled has it all.
         let copy = |held: &Held| held.with(|from| self.going(changes(from))).ok().flatten();
         let held = before.as_ref().and_then(copy);

@@ -155,7 +155,7 @@ impl Content<'_> {
 }
 
 /// Carries out a write or a change of length; of a write, the sectors that `keep` says, counted from its first.
-fn write(bytes: &mut Vec<u8>, step: &Step, mut keep: impl FnMut(usize) -> bool) {
+pub(crate) fn write(bytes: &mut Vec<u8>, step: &Step, mut keep: impl FnMut(usize) -> bool) {
     match step {
         Step::Length { length, .. } if keep(0) => bytes.resize(*length, 0),
         Step::Write { at, bytes: new, .. } => {

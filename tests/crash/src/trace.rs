@@ -3,6 +3,7 @@
 //! A write counts from its beginning, for a part of it may be on the disk before it returns; a sync counts once it has
 //! returned, and for the writes that had returned when it began; an answer counts from the moment it is being sent.
 
+use crate::made_up::write;
 use anyhow::{Context as _, bail, ensure};
 use std::collections::HashMap;
 
@@ -82,6 +83,8 @@ pub(crate) struct Trace {
     /// The folders that were there from the beginning.
     pub(crate) given: Vec<(String, Node)>,
     names: HashMap<String, Node>,
+    /// What each file has, as whoever reads it finds it.
+    contents: HashMap<Node, Vec<u8>>,
     nodes: usize,
     files: HashMap<i64, Open>,
     /// By thread: the call that has not returned, its text and the step it made.
@@ -96,6 +99,7 @@ impl Trace {
             steps: Vec::new(),
             given: Vec::new(),
             names: HashMap::new(),
+            contents: HashMap::new(),
             nodes: 0,
             files: HashMap::new(),
             begun: HashMap::new(),
@@ -153,12 +157,11 @@ impl Trace {
         }
         match name {
             "open" | "openat" | "openat2" | "creat" => self.opened(name, &words, result)?,
-            "close" => drop(self.files.remove(&number(&words, 0)?)),
-            "write" | "pwrite64" | "ftruncate" => {
+            "write" | "pwrite64" | "ftruncate" | "copy_file_range" => {
                 self.steps.extend(begun.step.map(|step| Step::Done { step }));
-                if begun.step.is_some() && name != "ftruncate" {
-                    let whole = text_of(words.get(1).context("no bytes")?)?.len();
-                    ensure!(i64::try_from(whole)? == result, "a short write");
+                let written = begun.step.and_then(|step| self.steps.get(step));
+                if let Some(Step::Write { bytes, .. }) = written {
+                    ensure!(i64::try_from(bytes.len())? == result, "a short write");
                 }
             }
             "fsync" | "fdatasync" => {
@@ -168,7 +171,7 @@ impl Trace {
             }
             "rename" | "renameat" | "renameat2" | "link" | "linkat" | "unlink" | "unlinkat" | "mkdir"
             | "mkdirat" | "rmdir" => self.named(name, &words)?,
-            "sync_file_range" | "sendto" | "sendmsg" | "writev" => {}
+            "close" | "sync_file_range" | "sendto" | "sendmsg" | "writev" => {}
             _ => ensure!(!self.touches(&words), "a call that this recorder does not know"),
         }
         Ok(())
@@ -181,10 +184,16 @@ impl Trace {
         let (name, words) = words(&text)?;
         let step = match name {
             "write" | "pwrite64" => self.write(name, &words)?,
+            "copy_file_range" => self.copy(&words)?,
             "ftruncate" => {
                 let open = self.files.get(&number(&words, 0)?);
                 let length = usize::try_from(number(&words, 1)?)?;
                 open.map(|open| Step::Length { node: open.node, length })
+            }
+            // Before it returns another thread may have opened something else under the number.
+            "close" => {
+                self.files.remove(&number(&words, 0)?);
+                None
             }
             "sendto" => {
                 self.sent(&text_of(words.get(1).context("no bytes")?)?);
@@ -195,11 +204,20 @@ impl Trace {
             }
             _ => None,
         };
-        let step = step.map(|step| {
-            self.steps.push(step);
-            self.steps.len() - 1
-        });
+        let step = step.map(|step| self.changes(step));
         Ok(Begun { text, began, step })
+    }
+
+    /// Notes a step that changes what a file has; gives its place.
+    fn changes(&mut self, step: Step) -> usize {
+        match &step {
+            Step::Write { node, .. } | Step::Length { node, .. } => {
+                write(self.contents.entry(*node).or_default(), &step, |_| true);
+            }
+            _ => {}
+        }
+        self.steps.push(step);
+        self.steps.len() - 1
     }
 
     /// What is written to a file of ours; what is sent otherwise.
@@ -216,6 +234,21 @@ impl Trace {
             open.at += bytes.len();
         }
         Ok(Some(Step::Write { node: open.node, at, bytes }))
+    }
+
+    /// What is copied from one file of ours to another, each from where it stands.
+    fn copy(&mut self, words: &[&str]) -> anyhow::Result<Option<Step>> {
+        let (from, to, length) = (number(words, 0)?, number(words, 2)?, usize::try_from(number(words, 4)?)?);
+        ensure!(words.get(1) == Some(&"NULL") && words.get(3) == Some(&"NULL"), "a copy from elsewhere");
+        let Some(open) = self.files.get_mut(&from) else { return Ok(None) };
+        let content = self.contents.get(&open.node).map_or(&[][..], Vec::as_slice);
+        let rest = content.get(open.at..).unwrap_or_default();
+        let bytes = rest[..rest.len().min(length)].to_vec();
+        open.at += bytes.len();
+        let open = self.files.get_mut(&to).context("a copy to a file that is not known")?;
+        let at = open.at;
+        open.at += bytes.len();
+        Ok((!bytes.is_empty()).then_some(Step::Write { node: open.node, at, bytes }))
     }
 
     /// Lines that a client was sent.
@@ -248,8 +281,7 @@ impl Trace {
             }
         };
         if flags.contains("O_TRUNC") {
-            self.steps.push(Step::Length { node, length: 0 });
-            let step = self.steps.len() - 1;
+            let step = self.changes(Step::Length { node, length: 0 });
             self.steps.push(Step::Done { step });
         }
         self.files.insert(file, Open { node, at: 0, append: flags.contains("O_APPEND") });
@@ -271,18 +303,16 @@ impl Trace {
 
     /// Names that come, go and change.
     fn named(&mut self, name: &str, words: &[&str]) -> anyhow::Result<()> {
+        // A name in an open folder follows that folder.
+        let folders = std::iter::once("").chain(words.iter().copied());
         let paths: Vec<String> = words
             .iter()
-            .filter(|word| word.starts_with('"'))
-            .map(|word| path(word))
-            .collect::<Result<_, _>>()?;
+            .zip(folders)
+            .filter(|(word, _)| word.starts_with('"'))
+            .map(|(word, folder)| Ok(self.below(folder, path(word)?)))
+            .collect::<anyhow::Result<_>>()?;
         let (Some(first), last) = (paths.first().cloned(), paths.last().cloned().unwrap_or_default()) else {
             bail!("no path");
-        };
-        let first = if name == "unlinkat" {
-            self.below(words.first().copied().unwrap_or_default(), first)
-        } else {
-            first
         };
         if !first.starts_with(&self.root) {
             ensure!(first.starts_with('/'), "a path that this recorder does not know");

@@ -5,7 +5,8 @@
 
 use super::super::super::block::{self, Item, Value};
 use super::super::super::layer::{Change, Changed};
-use super::{Disk, PART_BYTES, PART_KEY, caught, part_key, payload};
+use super::frame::{PART_KEY, part_key, payload};
+use super::{Disk, PART_BYTES, caught};
 use std::sync::atomic::Ordering;
 
 /// The most that a block of several entries holds. Long blocks are few leaves in sled, which each take memory, and short ones quickly
@@ -230,7 +231,7 @@ mod tests {
 
     fn write(disk: &Disk, changes: &Changes, seq: u64) {
         let changes = changes.clone();
-        disk.write(changes.clone().into_iter().map(Ok), Position { seq, crc: 0, fold: 1 }).unwrap();
+        disk.write(changes.clone().into_iter().map(Ok), Position { seq, crc: 0, fold: 1 }, &|| true).unwrap();
     }
 
     proptest! {
