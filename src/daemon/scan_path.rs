@@ -279,6 +279,8 @@ impl ScanPath {
         let ctx = Context { reader: Some(&self.reader), lifetime: self.shared.lifetime };
         let published = self.shared.tally.time(Stage::Push, || self.shared.hub.publish(register, event, ctx));
         self.shared.tally.done(self.woken);
+        // Linux wakes whoever reads a socket on the processor of whoever wrote to it, behind what that goes on with.
+        std::thread::yield_now();
         published
     }
 }

@@ -75,7 +75,8 @@ pub fn run(
             });
         }
     };
-    let mut turn = Turn { answers, pending: VecDeque::new(), decoded: Vec::new() };
+    let bytes = vec![0; READ_BYTES_MAX];
+    let mut turn = Turn { answers, pending: VecDeque::new(), decoded: Vec::new(), bytes };
     let end = loop {
         match turn.once(port, assembler, clock, stop, on) {
             Ok(true) => {}
@@ -101,6 +102,8 @@ struct Turn {
     answers: Answers,
     pending: VecDeque<(Uptime, PendingAnswer)>,
     decoded: Vec<Decoded>,
+    /// Where a read goes: as it is kept, a scan does not touch all of it to fill it with zeros.
+    bytes: Vec<u8>,
 }
 
 impl Turn {
@@ -127,7 +130,7 @@ impl Turn {
             self.answers.calm();
         }
         let read = match port_ready {
-            Some(flags) => read(port, assembler, flags, now, &mut self.decoded)?,
+            Some(flags) => read(port, &mut self.bytes, assembler, flags, now, &mut self.decoded)?,
             None => false,
         };
         if !read {
@@ -173,16 +176,19 @@ impl Turn {
 /// `true` if bytes came.
 fn read(
     port: &mut dyn Port,
+    bytes: &mut [u8],
     assembler: &mut dyn Assemble,
     flags: PollFlags,
     now: Uptime,
     out: &mut Vec<Decoded>,
 ) -> Result<bool, PortError> {
     let _span = tracing::trace_span!("read").entered();
-    let mut buf = [0; READ_BYTES_MAX];
-    match port.read(&mut buf)? {
+    match port.read(bytes)? {
         Some(count) => {
-            assembler.push(buf.get(..count).unwrap_or_default(), now, out);
+            let read = bytes.get_mut(..count).unwrap_or_default();
+            assembler.push(read, now, out);
+            // It may have been a payment card.
+            read.fill(0);
             Ok(true)
         }
         // Hung up and nothing left to read: polling again would spin.

@@ -27,26 +27,21 @@ const FREE_TIMES: u64 = 2;
 
 /// Puts back what was kept in the table's folder `dir`, if writing into sled was cut short.
 pub(super) fn put_back(dir: &Path) -> io::Result<()> {
-    remove(&dir.join(WRITING))?;
+    if dir.join(WRITING).exists() {
+        fs::remove_file(dir.join(WRITING))?;
+    }
     if !dir.join(BEFORE).exists() {
         return Ok(());
     }
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         if entry.file_name().to_str().is_some_and(|name| name.starts_with(NOTES)) {
-            remove(&entry.path())?;
+            fs::remove_file(entry.path())?;
         }
     }
     sync_dir(dir)?;
     fs::rename(dir.join(BEFORE), dir.join(DB))?;
     sync_dir(dir)
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 /// Copies sled's file, to which nobody writes, in the open folder `dir`; `false` where there is no room for it. Once it is copied,

@@ -13,8 +13,8 @@ const BLOCKS_MAX: usize = 4 << 10;
 const READ_BLOCKS: usize = 4_800;
 /// Reads that fill a queue.
 const QUEUE: usize = 64;
-/// A leaf has at least so many blocks, of sixteen, after it was split.
-const LEAF_BLOCKS: usize = 8;
+/// A leaf has at most so many blocks. Of those that were just split a queue is filled the next time.
+const LEAF_BLOCKS: usize = 16;
 
 impl Disk {
     /// Counts what was read or written.
