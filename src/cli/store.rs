@@ -105,7 +105,7 @@ fn verify(config: &Path, rebuild: bool, asker: &Asker) -> anyhow::Result<()> {
     let dir = store.dir.display();
     let found =
         found.with_context(|| format!("the store in {dir} cannot be verified; is fichad stopped?"))?;
-    asker.say(&told(&found, &keyring), |_| shown(&found, &keyring))?;
+    asker.say(&told(&found, &keyring), |_| shown(&found, &keyring, &store.dir))?;
     if found.faults.is_empty() && keyring == Look::Fine { Ok(()) } else { Err(Said(1).into()) }
 }
 
@@ -168,7 +168,7 @@ fn keyring_told(keyring: &Look) -> Value {
     }
 }
 
-fn shown(found: &Verified, keyring: &Look) -> String {
+fn shown(found: &Verified, keyring: &Look, dir: &Path) -> String {
     let Verified { bytes, records, entries, compared, behind, torn: _, faults } = found;
     let mut read = format!(
         "read {records} records ({bytes} bytes) and {entries} entries of views, compared {compared} bytes with the second copy"
@@ -183,8 +183,14 @@ fn shown(found: &Verified, keyring: &Look) -> String {
             "\nthe second copy lacks the ends of {behind} segments: the next start copies on"
         ));
     }
-    let fault =
-        |fault: &Fault| format!("\n{} at byte {}: {}", fault.file.display(), fault.offset, fault.what);
+    let fault = |fault: &Fault| {
+        let next = if fault.is_in_journal(dir) {
+            "\n  -> start fichad: it puts the file back from the second copy, or says what is lost"
+        } else {
+            ""
+        };
+        format!("\n{} at byte {}: {}{next}", fault.file.display(), fault.offset, fault.what)
+    };
     let mut faults: String = faults.iter().map(fault).collect();
     match keyring {
         Look::Fine => {}

@@ -200,7 +200,7 @@ impl Desk {
                     more = true;
                 }
             });
-            read.map_err(|error| VaultError::Journal { why: error.to_string() })?;
+            read.map_err(VaultError::journal)?;
             let next = found.front().map(|(seq, _)| *seq).filter(|_| more);
             let rows: Vec<Value> = found.into_iter().rev().map(|(_, row)| row).collect();
             Ok(json!({ "rows": rows, "next": next, "not_noted": not_noted }))

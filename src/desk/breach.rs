@@ -198,6 +198,6 @@ fn written_down(opened: &Opened) -> Result<Vec<Breach>, Refusal> {
             found.push(*breach);
         }
     });
-    read.map_err(|error| VaultError::Journal { why: error.to_string() })?;
+    read.map_err(VaultError::journal)?;
     Ok(found)
 }

@@ -290,7 +290,7 @@ impl Work {
                 entries.push(told.into());
             }
         });
-        read.map_err(|error| VaultError::Journal { why: error.to_string() })?;
+        read.map_err(VaultError::journal)?;
         Ok(entries)
     }
 }

@@ -142,7 +142,7 @@ fn who_asked(opened: &Opened, history: &History) -> Result<BTreeMap<u64, By>, Re
             by.insert(meta.seq, By { uid, operator: done.operator });
         }
     });
-    read.map_err(|error| VaultError::Journal { why: error.to_string() })?;
+    read.map_err(VaultError::journal)?;
     Ok(by)
 }
 

@@ -117,7 +117,7 @@ impl Article {
                 found.push(Found { seq: meta.seq, sale, lines });
             }
         });
-        read.map_err(|error| VaultError::Journal { why: error.to_string() })?;
+        read.map_err(VaultError::journal)?;
         Ok(found)
     }
 

@@ -11,6 +11,12 @@ fn rebuilding() -> Refusal {
     Refusal::new(RefusalCode::Busy, message)
 }
 
+/// What is wrong stops the writing in a moment, and `ficha doctor` has it then.
+fn journal() -> Refusal {
+    let message = "the journal is not as it was written there, or cannot be read; `ficha doctor` names the file and what to do";
+    Refusal::new(RefusalCode::Busy, message)
+}
+
 fn internal(error: &(dyn std::error::Error + 'static)) -> Refusal {
     // Our own errors name no value of a person: the log may have the chain.
     tracing::error!(error, "a request failed");
@@ -24,8 +30,10 @@ impl From<StoreError> for Refusal {
             let moved = Self::new(RefusalCode::Conflict, error.to_string());
             return Self { field, customer: Some(into), ..moved };
         }
-        if matches!(error, StoreError::View(ViewError::Damaged { .. })) {
-            return rebuilding();
+        match error {
+            StoreError::View(ViewError::Damaged { .. }) => return rebuilding(),
+            StoreError::View(ViewError::Journal { .. }) => return journal(),
+            _ => {}
         }
         internal(&error)
     }
@@ -50,10 +58,7 @@ impl From<VaultError> for Refusal {
         }
         if matches!(error, VaultError::Journal { .. }) {
             tracing::error!(%error, "a history could not be read");
-            return Self::new(
-                RefusalCode::Busy,
-                "the journal cannot be read now; `ficha store verify` says why if it stays so",
-            );
+            return journal();
         }
         internal(&error)
     }

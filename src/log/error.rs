@@ -94,6 +94,15 @@ pub enum ViewError {
         /// What was found.
         what: String,
     },
+    /// What a view leads to cannot be read in the half's journal: the writing stops, and the next start puts the journal back from its
+    /// second copy or says what is lost.
+    #[error("the {} journal cannot be read ({what}); restart fichad: it is put back from the second copy, or what is lost is said", .half.name())]
+    Journal {
+        /// Which half.
+        half: Half,
+        /// What was found.
+        what: String,
+    },
     /// The half's fold was locked when journal and views had to be brought together, or the journal is damaged; open again with
     /// it unlocked, or whole.
     #[error("the {} views are behind their journal, which was locked or damaged at start", .half.name())]

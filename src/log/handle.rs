@@ -16,6 +16,7 @@ use super::scrub::ScrubThread;
 use super::second::{Second, SecondThread, Tips};
 use super::snapshots::{SnapshotThread, Snapshots};
 use super::table::Position;
+use super::verify::Fault;
 use super::writer::{Ends, Writer};
 use super::{
     Committed, Folds, GROW_BYTES, Half, Halves, Health, HealthState, Hold, Meta, OpenError, OpenReport,
@@ -185,7 +186,7 @@ impl Log {
         let Shared { renewals, state, .. } = &*self.shared;
         renewals.renew(half, false).map_err(|stop| match state.read_only() {
             Some(why) => Refused::ReadOnly { why: why.clone() },
-            None => refused(&renewals.settings, half, stop),
+            None => self.shared.refused(half, stop),
         })
     }
 
@@ -198,7 +199,7 @@ impl Log {
         self.shared.readable()?;
         let Shared { renewals, snapshots, .. } = &*self.shared;
         let go_on = || !renewals.closing.load(Ordering::Relaxed);
-        snapshots.take(half, &go_on).map_err(|stop| refused(&renewals.settings, half, stop))
+        snapshots.take(half, &go_on).map_err(|stop| self.shared.refused(half, stop))
     }
 
     /// Goes once more through what was committed to a half, the oldest first, event by event. Reads and checks the whole journal
@@ -210,7 +211,7 @@ impl Log {
         self.shared.readable()?;
         let renewals = &self.shared.renewals;
         let _one_at_a_time = renewals.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
-        self.shared.past(half, visit).map_err(|stop| refused(&renewals.settings, half, stop))
+        self.shared.past(half, visit).map_err(|stop| self.shared.refused(half, stop))
     }
 
     fn queue(&self, request: Request) -> Result<(), SubmitError> {
@@ -293,6 +294,15 @@ impl Shared {
     /// Refuses what needs the journals, where they are damaged.
     fn readable(&self) -> Result<(), Refused<OpenError>> {
         self.damaged.as_ref().map_or(Ok(()), |why| Err(Refused::ReadOnly { why: why.clone() }))
+    }
+
+    /// What is wrong with a journal stops the writing, whoever found it.
+    fn refused(&self, half: Half, stop: Stop) -> Refused<OpenError> {
+        let Renewals { settings, views, .. } = &*self.renewals;
+        if let Stop::Open(error @ (OpenError::Damaged { .. } | OpenError::Io { doing: "read", .. })) = &stop {
+            views.found(Fault::of(&settings.dir, half, error));
+        }
+        refused(settings, half, stop)
     }
 
     fn past(&self, half: Half, visit: &mut dyn FnMut(&Meta, &[u8])) -> Result<(), Stop> {

@@ -4,14 +4,31 @@
 //! first is taken from the second, record by record, as long as the chain goes on. A segment in which neither has a
 //! record whole that others follow is left as it is. What was there is kept beside, its name ending in `.damaged`.
 
+use super::checkpoint;
+use super::committer::State;
 use super::files::{create_dir, io_error, sync_dir, to_u64};
 use super::marker::journal_dir;
 use super::record::{SEGMENT_HEADER_BYTES, SegmentHeader, has_follower, parse};
 use super::segment::{damaged, segment_path};
+use super::verify::Fault;
 use super::{Half, Healed, OpenError};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+
+/// Stops the writing for what was found wrong with a journal of the log in `dir`, and has the next start read that half whole.
+pub(super) fn stop_for(fault: &Fault, dir: &Path, state: &State) {
+    let Fault { half, file, offset, what, unread } = fault;
+    state.fail(format!(
+        "{} is damaged at byte {offset}: {what}; restart fichad: it puts the file back from the second copy, or says what to do",
+        file.display()
+    ));
+    // A read that failed may go well the next time; the checkpoint goes for what was read and is wrong.
+    if !unread {
+        // Should it stay, whoever reads there again says the same.
+        checkpoint::remove(dir, *half).ok();
+    }
+}
 
 /// Heals the journal of `half` in `dir` from the one in `second`; gives the files that were put back.
 pub(super) fn heal(dir: &Path, second: &Path, half: Half) -> Result<Vec<Healed>, OpenError> {

@@ -1,4 +1,4 @@
-//! Verifies a store that nobody has open: looks at everything and puts nothing right. What an open would do (cut a torn end,
+//! Verifies a store that nobody has open: looks at everything and puts nothing right, but has the next start read a damaged journal whole. What an open would do (cut a torn end,
 //! heal from the second copy, build views) is left for it to do.
 
 use super::bring::{Stop, views_dir};
@@ -57,6 +57,10 @@ pub fn verify(
         if let Err(error) = judge(&settings.dir, neutral, personal, &begin) {
             found.note(settings, Half::Neutral, error);
         }
+    }
+    // What lies before a checkpoint is read at no start: without it the next one reads all, and heals what it can.
+    for fault in found.faults.iter().filter(|fault| !fault.unread && fault.is_in_journal(&settings.dir)) {
+        checkpoint::remove(&settings.dir, fault.half).ok();
     }
     Ok(found)
 }

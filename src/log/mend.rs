@@ -1,14 +1,15 @@
 //! Renews views for whoever asks, and, by a thread of its own, those that turn out damaged.
 //!
 //! Whoever reads a block that is not as it was written leaves a mark at the table (`table/disk.rs`), the scrub among them. The
-//! thread looks for marks; readers and writers go on, and what can be read of the damaged views is right.
+//! thread looks for marks, and for what readers found wrong with a journal, which stops the writing; readers and writers go on, and what can be read of the damaged views is right.
 
 use super::bring::Stop;
-use super::checkpoint;
 use super::closing::{Closer, Closing};
 use super::committer::{Request, State};
+use super::heal::stop_for;
 use super::progress::Progress;
 use super::renew::Renewal;
+use super::verify::Fault;
 use super::{Folds, Half, Halves, OpenError, Rebuilt, Settings, Views, ViewsState};
 use crossbeam_channel::Sender;
 use std::io;
@@ -133,6 +134,13 @@ impl Renewals {
         mended.hindered.get_mut(half).get_or_insert_with(soon);
     }
 
+    /// Stops the writing for what readers found wrong with a journal.
+    fn stop(&self, half: Half) {
+        if let Some(fault) = self.views.fault(half).filter(|_| self.state.read_only().is_none()) {
+            stop_for(fault, &self.settings.dir, &self.state);
+        }
+    }
+
     /// Renews the views of a half that are damaged. Gives after how many looks it is to be tried again, should it have to be.
     fn mend(&self, half: Half, why: String) -> u32 {
         if self.state.read_only().is_some() {
@@ -156,10 +164,7 @@ impl Renewals {
             Err(Stop::Views(what)) => (what, TRY_AGAIN_LOOKS),
             Err(Stop::Open(error)) => {
                 if matches!(error, OpenError::Damaged { .. }) {
-                    // The journal itself: the next start reads all of it, and heals it or says what is lost. Should the
-                    // checkpoint stay, the scrub takes it away.
-                    checkpoint::remove(&self.settings.dir, half).ok();
-                    self.state.fail(error.to_string());
+                    self.views.found(Fault::of(&self.settings.dir, half, &error));
                 }
                 (error.to_string(), TRY_AGAIN_LOOKS)
             }
@@ -184,6 +189,7 @@ impl MendThread {
             while inner.pause(LOOK_EVERY) {
                 let unlocked = renewals.unlocked.swap(false, Ordering::Relaxed);
                 for half in Half::ALL {
+                    renewals.stop(half);
                     let left = left.get_mut(half);
                     *left = if unlocked { 0 } else { left.saturating_sub(u32::from(*left < u32::MAX)) };
                     match (*left, renewals.damage(half)) {

@@ -6,9 +6,11 @@
 use super::files::{io_error, to_u64};
 use super::marker::journal_dir;
 use super::record::{
-    PAYLOAD_BYTES_MAX, RECORD_FRAME_BYTES, RECORD_MAGIC, SEGMENT_HEADER_BYTES, SegmentHeader, events, parse,
+    PAYLOAD_BYTES_MAX, RECORD_FRAME_BYTES, RECORD_MAGIC, Record, SEGMENT_HEADER_BYTES, SegmentHeader, events,
+    parse,
 };
-use super::segment::{Segment, list};
+use super::segment::{Segment, damaged, list};
+use super::verify::Fault;
 use super::{Half, OpenError, Read, Tx, ViewError, Views};
 use std::fs::File;
 use std::io;
@@ -27,13 +29,16 @@ pub trait Recall: Read {
     /// The neutral events of transaction `seq`, as they were emitted; `None` when there is no such transaction.
     ///
     /// # Errors
-    /// [`ViewError::Damaged`] when the journal cannot be read there.
+    /// [`ViewError::Journal`] when the journal cannot be read there, or is not as it was written.
     fn events(&self, seq: u64) -> Result<Option<Vec<Vec<u8>>>, ViewError>;
 }
 
 impl Recall for Views {
     fn events(&self, seq: u64) -> Result<Option<Vec<Vec<u8>>>, ViewError> {
-        let found = find(self.dir(), seq).map_err(|error| damaged(&error.to_string()))?;
+        let found = find(self.dir(), seq).map_err(|error| {
+            self.found(Fault::of(self.dir(), Half::Neutral, &error));
+            unreadable(&error.to_string())
+        })?;
         found.map(|payload| split(&payload)).transpose()
     }
 }
@@ -47,12 +52,12 @@ impl Recall for Tx<'_> {
     }
 }
 
-fn damaged(what: &str) -> ViewError {
-    ViewError::Damaged { half: Half::Neutral, what: what.to_owned() }
+fn unreadable(what: &str) -> ViewError {
+    ViewError::Journal { half: Half::Neutral, what: what.to_owned() }
 }
 
 fn split(payload: &[u8]) -> Result<Vec<Vec<u8>>, ViewError> {
-    let bad = || damaged("an event's length in the journal is wrong");
+    let bad = || unreadable("an event's length in the journal is wrong");
     events(payload).map(|event| event.map(<[u8]>::to_vec).ok_or_else(bad)).collect()
 }
 
@@ -74,7 +79,22 @@ fn find(dir: &Path, seq: u64) -> Result<Option<Vec<u8>>, OpenError> {
     }
     let Some(segment) = low.checked_sub(1).and_then(|at| segments.get(at)) else { return Ok(None) };
     let file = File::open(&segment.path).map_err(io_error("read", &segment.path))?;
-    find_in(&file, seq).map_err(io_error("read", &segment.path))
+    match find_in(&file, seq, low == segments.len()).map_err(io_error("read", &segment.path))? {
+        Found::Here(payload) => Ok(Some(payload)),
+        Found::Nowhere => Ok(None),
+        Found::Damaged(offset) => {
+            Err(damaged(&segment.path, offset, "a record is not as it was written, and whole ones follow"))
+        }
+    }
+}
+
+/// What was found of a record.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    Here(Vec<u8>),
+    Nowhere,
+    /// From there on something is not as it was written, and it may have been this.
+    Damaged(u64),
 }
 
 fn first_seq(path: &Path) -> io::Result<Option<u64>> {
@@ -83,9 +103,11 @@ fn first_seq(path: &Path) -> io::Result<Option<u64>> {
     Ok(SegmentHeader::parse(&header).ok().map(|header| header.first_seq))
 }
 
-fn find_in(file: &File, seq: u64) -> io::Result<Option<Vec<u8>>> {
+/// Looks for a record in a segment; `is_last`: behind its last record there may be zeros, and one that is just being written.
+fn find_in(file: &File, seq: u64, is_last: bool) -> io::Result<Found> {
+    let end = file.metadata()?.len();
     // A record begins at `low`, and the wanted one, if it is there, at or after it and before `high`.
-    let (mut low, mut high) = (to_u64(SEGMENT_HEADER_BYTES), file.metadata()?.len());
+    let (mut low, mut high) = (to_u64(SEGMENT_HEADER_BYTES), end);
     while high.saturating_sub(low) > NEAR_BYTES {
         let middle = low.midpoint(high);
         match next_record(file, middle, high)? {
@@ -97,15 +119,36 @@ fn find_in(file: &File, seq: u64) -> io::Result<Option<Vec<u8>>> {
     let bytes = read(file, low, near)?;
     let mut at = 0;
     while let Some(record) = bytes.get(at..).and_then(parse) {
-        if record.meta.seq == seq {
-            return Ok(Some(record.payload.to_vec()));
+        if record.meta.seq >= seq {
+            return Ok(found(&record, seq, None));
         }
         at = at.saturating_add(record.bytes());
     }
-    // The last one may end behind what was read.
-    let last = read(file, low.saturating_add(to_u64(at)), RECORD_BYTES_MAX)?;
-    let found = parse(&last).filter(|record| record.meta.seq == seq);
-    Ok(found.map(|record| record.payload.to_vec()))
+    // The last one may end behind what was read, or something in between is not as it was written.
+    let (mut low, mut damage) = (low.saturating_add(to_u64(at)), None);
+    while low < end {
+        let bytes = read(file, low, RECORD_BYTES_MAX)?;
+        match parse(&bytes) {
+            Some(record) if record.meta.seq >= seq => return Ok(found(&record, seq, damage)),
+            Some(record) => low = low.saturating_add(to_u64(record.bytes())),
+            None => match next_record(file, low.saturating_add(1), end)? {
+                Some((next, _)) => (low, damage) = (next, damage.or(Some(low))),
+                // The next segment begins behind the wanted one: it ended here.
+                None if !is_last => return Ok(Found::Damaged(damage.unwrap_or(low))),
+                None => return Ok(Found::Nowhere),
+            },
+        }
+    }
+    Ok(damage.map_or(Found::Nowhere, Found::Damaged))
+}
+
+/// What the first whole record of `seq` or behind it says, after `damage`.
+fn found(record: &Record<'_>, seq: u64, damage: Option<u64>) -> Found {
+    match damage {
+        _ if record.meta.seq == seq => Found::Here(record.payload.to_vec()),
+        Some(at) => Found::Damaged(at),
+        None => Found::Nowhere,
+    }
 }
 
 /// The first whole record that begins in `from..to`: where, and its sequence.
@@ -180,11 +223,40 @@ mod tests {
         ] {
             let file = segment(count, &lengths, zeros);
             for seq in (1..=count).rev().step_by(usize::try_from(count / 100 + 1).unwrap()) {
-                let payload = find_in(&file, seq).unwrap().unwrap();
+                let Found::Here(payload) = find_in(&file, seq, true).unwrap() else { panic!("{seq}") };
                 assert!(payload.ends_with(&seq.to_le_bytes()), "{seq} of {count}");
             }
-            assert_eq!(find_in(&file, 0).unwrap(), None);
-            assert_eq!(find_in(&file, count + 1).unwrap(), None);
+            assert_eq!(find_in(&file, 0, true).unwrap(), Found::Nowhere);
+            assert_eq!(find_in(&file, count + 1, true).unwrap(), Found::Nowhere);
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_not_taken_for_what_never_was() {
+        for lengths in [vec![7, 900, 40], vec![13_000, 70_000]] {
+            let count = 60;
+            let file = segment(count, &lengths, 0);
+            let bytes = read(&file, 0, usize::MAX).unwrap();
+            let begins: Vec<usize> = std::iter::successors(Some(SEGMENT_HEADER_BYTES), |at| {
+                parse(&bytes[*at..]).map(|record| at + record.bytes())
+            })
+            .collect();
+            for hurt in [1, 2, 30, 59, 60] {
+                let at = begins[usize::try_from(hurt).unwrap() - 1] + RECORD_FRAME_BYTES + 3;
+                file.write_all_at(&[!bytes[at]], to_u64(at)).unwrap();
+                for seq in 1..=count {
+                    let found = find_in(&file, seq, false).unwrap();
+                    assert_eq!(matches!(found, Found::Here(_)), seq != hurt, "{seq}, {hurt} is damaged");
+                    assert_eq!(matches!(found, Found::Damaged(_)), seq == hurt, "{seq}, {hurt} is damaged");
+                }
+                file.write_all_at(&bytes[at..=at], to_u64(at)).unwrap();
+            }
+            // One that was never written, between two that were.
+            let gone = to_u64(begins[29])..to_u64(begins[30]);
+            let short = tempfile::tempfile().unwrap();
+            short.write_all_at(&bytes[..begins[29]], 0).unwrap();
+            short.write_all_at(&bytes[begins[30]..], gone.start).unwrap();
+            assert_eq!(find_in(&short, 30, false).unwrap(), Found::Nowhere);
         }
     }
 }

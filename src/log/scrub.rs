@@ -5,9 +5,9 @@
 //! heals it from the second. Damage in the second copy is put aside there and written again. The views are read too: reading
 //! marks those that are damaged, and `mend.rs` builds them anew.
 
-use super::checkpoint;
 use super::closing::{Closer, Closing};
 use super::committer::State;
+use super::heal::stop_for;
 use super::progress::Progress;
 use super::second::Second;
 use super::verify::{Check, Fault, Verified};
@@ -104,19 +104,11 @@ impl Scrub {
     }
 
     fn act(&self, fault: &Fault) {
-        let Fault { half, file, offset, what, unread } = fault;
-        let why = format!("{} is damaged at byte {offset}: {what}", file.display());
+        let Fault { file, offset, what, .. } = fault;
         if file.starts_with(&self.settings.dir) {
-            self.state.fail(format!(
-                "{why}; restart fichad: it puts the file back from the second copy, or says what to do"
-            ));
-            // A read that failed may go well the next time; the checkpoint goes for what was read and is wrong.
-            if !unread {
-                // Should it stay, the next scrub says the same again.
-                checkpoint::remove(&self.settings.dir, *half).ok();
-            }
-            return;
+            return stop_for(fault, &self.settings.dir, &self.state);
         }
+        let why = format!("{} is damaged at byte {offset}: {what}", file.display());
         // Should it not go, the next scrub tries again.
         fs::rename(file, file.with_extension("seg.damaged")).ok();
         if let Some(second) = &self.second {

@@ -37,17 +37,32 @@ pub struct Verified {
 impl Verified {
     /// Takes an error for what was found wrong.
     pub(super) fn note(&mut self, settings: &Settings, half: Half, error: OpenError) {
+        self.faults.push(Fault::of(&settings.dir, half, &error));
+    }
+}
+
+impl Fault {
+    /// What an error found wrong, in the log of `dir`.
+    pub(super) fn of(dir: &Path, half: Half, error: &OpenError) -> Self {
         let unread = matches!(error, OpenError::Io { .. });
         let (file, offset, what) = match error {
-            OpenError::Damaged { file, offset, what } => (file, offset, what),
-            OpenError::Io { doing, path, source } => (path, 0, format!("could not {doing} it: {source}")),
+            OpenError::Damaged { file, offset, what } => (file.clone(), *offset, what.clone()),
+            OpenError::Io { doing, path, source } => {
+                (path.clone(), 0, format!("could not {doing} it: {source}"))
+            }
             other @ (OpenError::Held { .. }
             | OpenError::Gone { .. }
             | OpenError::Format { .. }
             | OpenError::Views { .. }
-            | OpenError::Fold { .. }) => (journal_dir(&settings.dir, half), 0, other.to_string()),
+            | OpenError::Fold { .. }) => (journal_dir(dir, half), 0, other.to_string()),
         };
-        self.faults.push(Fault { half, file, offset, what, unread });
+        Self { half, file, offset, what, unread }
+    }
+
+    /// Whether it is in a journal of the log in `dir`, the first copy.
+    #[must_use]
+    pub fn is_in_journal(&self, dir: &Path) -> bool {
+        self.file.starts_with(journal_dir(dir, self.half))
     }
 }
 

@@ -3,12 +3,13 @@
 use super::files::to_u64;
 use super::layer::{self, base};
 use super::table::Table;
+use super::verify::Fault;
 use super::{Entry, Half, Halves, Read, View, ViewError};
 use nix::fcntl::Flock;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// What is true now, readable from any thread without waiting for a writer. Each reading sees a group whole or not at all, but
 /// one may come between two readings: what must be seen whole lies in one value.
@@ -26,6 +27,8 @@ struct Inner {
     behind: Halves<AtomicBool>,
     /// Whether what is behind is read all the same: nothing can bring it up while the journals are damaged.
     as_they_are: AtomicBool,
+    /// What readers first found wrong with each journal.
+    faults: Halves<OnceLock<Fault>>,
     /// The log's folder.
     dir: PathBuf,
     /// Declared last, so dropped last: the folder is let go after sled has let go of its files.
@@ -39,12 +42,22 @@ impl Views {
             RwLock::new(table.map(Arc::new))
         };
         let tables = Halves { personal: cell(tables.personal), neutral: cell(tables.neutral) };
-        let (behind, as_they_are, dir) = (Halves::default(), AtomicBool::default(), dir.to_path_buf());
-        Self { inner: Arc::new(Inner { tables, behind, as_they_are, dir, _lock: lock }) }
+        let (behind, as_they_are, faults) = Default::default();
+        let dir = dir.to_path_buf();
+        Self { inner: Arc::new(Inner { tables, behind, as_they_are, faults, dir, _lock: lock }) }
     }
 
     pub(super) fn dir(&self) -> &Path {
         &self.inner.dir
+    }
+
+    /// Notes what a reader found wrong with a journal; a latch, so that nobody waits to read it.
+    pub(super) fn found(&self, fault: Fault) {
+        self.inner.faults.get(fault.half).get_or_init(|| fault);
+    }
+
+    pub(super) fn fault(&self, half: Half) -> Option<&Fault> {
+        self.inner.faults.get(half).get()
     }
 
     pub(super) fn table(&self, half: Half) -> Option<Arc<Table>> {

@@ -107,7 +107,7 @@ impl Vault {
             }
         };
         let read = log.past(Half::Personal, &mut visit);
-        read.map_err(|error| VaultError::Journal { why: super::erasure::said(&error) })?;
+        read.map_err(VaultError::journal)?;
         Ok(History { writings: reading.found.into(), more: reading.more })
     }
 }

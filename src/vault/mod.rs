@@ -44,7 +44,7 @@ pub use till::Till;
 use crate::domain::id::{CardId, CustomerNumber};
 use crate::domain::person::Person;
 use crate::domain::person::fields::Section;
-use crate::log::{Half, Read, View, ViewError};
+use crate::log::{Half, OpenError, Read, Refused, View, ViewError};
 use kept::{SectionKept, parse_kept};
 use keyring::Keyring;
 use keys::{Dek, KeyError, KeyFile, KeyRef};
@@ -161,6 +161,13 @@ pub enum VaultError {
         /// Which kind of record.
         what: &'static str,
     },
+}
+
+impl VaultError {
+    /// A journal that could not be read, by what its log says.
+    pub(crate) fn journal(error: Refused<OpenError>) -> Self {
+        Self::Journal { why: erasure::said(&error) }
+    }
 }
 
 impl From<KeyError> for VaultError {

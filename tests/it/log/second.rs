@@ -1,7 +1,9 @@
 //! The second copy: there within a second, told apart from a bare folder, and what the first is healed from.
 
 use super::support::*;
-use fichad::log::{Half, HealthState, Log, OpenError, SecondCopy};
+use fichad::log::{
+    Half, HealthState, Log, OpenError, Progress, Recall as _, SecondCopy, SubmitError, ViewError,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -214,6 +216,65 @@ fn damage_in_the_first_copy_is_healed_from_the_second() {
         log.close();
         assert!(copied(&bench), "{what}");
     }
+}
+
+/// Overwrites a byte of a neutral record of a closed segment, which no start reads while there is a checkpoint; gives its sequence.
+fn hurt_a_closed_one(bench: &Bench) -> u64 {
+    let file = segment(bench.path(), Half::Neutral, 2);
+    let mut bytes = fs::read(&file).unwrap();
+    let at = record_offsets(&bytes)[2];
+    bytes[at + 38] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    u64::from_le_bytes(bytes[at + 8..at + 16].try_into().unwrap())
+}
+
+#[test]
+fn damage_that_a_reader_meets_stops_the_writing_and_the_next_start_heals_it() {
+    type Reads<'r> = (&'r str, Box<dyn Fn(&Log, u64) + 'r>);
+    let readers: Vec<Reads<'_>> = vec![
+        (
+            "one record",
+            Box::new(|log, seq| {
+                assert!(
+                    log.views().events(seq - 1).unwrap().is_some()
+                        && log.views().events(seq + 1).unwrap().is_some()
+                );
+                assert!(log.health().state == HealthState::Ok, "what is whole can be read beside it");
+                assert!(matches!(
+                    log.views().events(seq),
+                    Err(ViewError::Journal { half: Half::Neutral, .. })
+                ));
+            }),
+        ),
+        ("all that was", Box::new(|log, _| assert!(log.past(Half::Neutral, &mut |_, _| {}).is_err()))),
+    ];
+    for (what, read) in readers {
+        let (bench, _other, _, digests) = closed_with_copy();
+        let seq = hurt_a_closed_one(&bench);
+        let (log, report) = bench.open();
+        assert!(report.healed.is_empty(), "{what}: a start does not read what lies before its checkpoint");
+        read(&log, seq);
+        until("the writing goes on", || log.health().state != HealthState::Ok);
+        let HealthState::ReadOnly { why } = log.health().state else { panic!() };
+        assert!(why.contains("00000002.seg") && why.contains("restart fichad"), "{why}");
+        assert!(matches!(log.submit(|_| Ok::<_, ()>(())), Err(SubmitError::ReadOnly { .. })));
+        log.close();
+        let (log, report) = bench.open();
+        assert_eq!(report.healed.len(), 1, "{what}");
+        assert!(log.views().events(seq).unwrap().is_some());
+        let found: Vec<_> = HALVES.into_iter().map(|half| log.views().digest(half).unwrap()).collect();
+        assert_eq!(found, digests, "{what}");
+    }
+}
+
+#[test]
+fn what_a_verification_finds_damaged_the_next_start_heals() {
+    let (bench, _other, _, _) = closed_with_copy();
+    hurt_a_closed_one(&bench);
+    let found =
+        fichad::log::verify(&bench.settings(bench.path()), None, &Progress::default(), &|_, _| ()).unwrap();
+    assert!(found.faults.iter().any(|fault| fault.is_in_journal(bench.path())), "{found:?}");
+    assert_eq!(bench.open().1.healed.len(), 1);
 }
 
 #[test]

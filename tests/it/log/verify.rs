@@ -98,6 +98,8 @@ fn nothing_is_put_right() {
     bytes[end..end + 3].copy_from_slice(b"FjR");
     fs::write(&last, bytes).unwrap();
     fs::remove_dir_all(bench.path().join("store/views")).unwrap();
+    // It goes, so that the next start reads what is damaged.
+    fs::remove_file(bench.path().join("store/CHECKPOINT")).unwrap();
     let before = [files(bench.path()), files(other.path())];
     let found = verify(&bench, true);
     assert_eq!((found.faults.len(), found.torn.len()), (1, 1), "{found:?}");
