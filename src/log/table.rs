@@ -8,11 +8,11 @@
 
 use super::filter::KeyHash;
 use super::layer::{Change, Changed, Changes, Laid, Under, lay};
-use super::record::array;
 use super::{Asked, Fold, Half, Settings, VIEW_NUMBER_MAX, View, ViewError};
 use disk::Disk;
 use held::Held;
 use known::Known;
+pub(super) use position::Position;
 use recent::Recent;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,25 +24,13 @@ use tier::{Chain, Found, Tier};
 mod disk;
 mod held;
 mod known;
+mod position;
 mod recent;
 mod tend;
 mod tier;
 
-/// Layout of entries and position; another number on disk has the views rebuilt.
-const VIEWS_FORMAT: u32 = 2;
 /// So much in memory is written out: few enough for a small machine.
 const RECENT_BYTES: usize = 32 << 20;
-
-/// Up to where a half's views hold its journal, and by which fold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Position {
-    /// The last record applied; 0 before the first.
-    pub(super) seq: u64,
-    /// That record's checksum: it stands for the whole journal before it.
-    pub(super) crc: u32,
-    /// The fold that applied it.
-    pub(super) fold: u32,
-}
 
 /// What happens once something put aside is written and synced, or could not be.
 pub(super) type Then = Box<dyn FnOnce(Result<(), Unwritten>) + Send>;
@@ -387,25 +375,6 @@ impl Under for Table {
             Some(aside) => Box::new(lay(active.laid(group, from), lay(aside.laid(group, from), stored))),
             None => Box::new(lay(active.laid(group, from), stored)),
         }
-    }
-}
-
-impl Position {
-    fn encode(&self) -> Vec<u8> {
-        let mut out = self.seq.to_le_bytes().to_vec();
-        out.extend_from_slice(&self.crc.to_le_bytes());
-        out.extend_from_slice(&self.fold.to_le_bytes());
-        out.extend_from_slice(&VIEWS_FORMAT.to_le_bytes());
-        out
-    }
-
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let format = u32::from_le_bytes(array(bytes, 16)?);
-        (format == VIEWS_FORMAT && bytes.len() == 20).then_some(Self {
-            seq: u64::from_le_bytes(array(bytes, 0)?),
-            crc: u32::from_le_bytes(array(bytes, 8)?),
-            fold: u32::from_le_bytes(array(bytes, 12)?),
-        })
     }
 }
 
