@@ -9,8 +9,8 @@ use super::scan_path::Shared;
 use super::states::States;
 use super::unlock::Unlock;
 use crate::config;
-use crate::desk::access::{ROLE_GROUPS, Role};
-use crate::desk::{Desk, Printers, fields};
+use crate::desk::access::ROLE_GROUPS;
+use crate::desk::{DAEMON_METHODS, Desk, Printers, fields};
 use crate::domain::id::{ReaderName, RegisterName};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::Clock;
@@ -21,21 +21,6 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Notify;
-
-const EVERYONE: &[Role] = &[Role::Register, Role::Desk, Role::Manager];
-const MANAGER: &[Role] = &[Role::Manager];
-
-/// Requests that the daemon answers itself, and who may send them.
-pub(super) const METHODS: &[(&str, &[Role])] = &[
-    ("status", EVERYONE),
-    ("reader.list", EVERYONE),
-    ("vault.unlock", MANAGER),
-    ("replay.play", MANAGER),
-    ("reader.lend", MANAGER),
-    ("capture.start", MANAGER),
-    ("capture.stop", MANAGER),
-    ("config.reload", MANAGER),
-];
 
 /// Answers registers and staff.
 pub(super) struct Front {
@@ -101,7 +86,7 @@ impl Front {
     }
 
     async fn answer(&self, who: &Caller, method: &str, params: Option<&RawValue>) -> Result<Value, Refusal> {
-        let allowed = METHODS.iter().find(|(name, _)| *name == method);
+        let allowed = DAEMON_METHODS.iter().find(|(name, _)| *name == method);
         if let Some((_, roles)) = allowed
             && !who.principal.has_any(roles)
         {

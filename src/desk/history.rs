@@ -3,7 +3,7 @@
 //! Journals are read on a thread that may wait. Values are shown to a manager alone; every reading is in the log with who
 //! asked. What no key opens any more is said to be so, and cannot be brought back.
 
-use super::access::Role;
+use super::methods::Beyond;
 use super::person::{NOTHING, Sealed, no_such_customer, write_sections};
 use super::request::Ask;
 use super::twins::untold;
@@ -55,7 +55,7 @@ impl Desk {
     /// `customer.history`.
     pub(super) async fn history(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Versions { customer, values } = ask.fields()?;
-        if values && !ask.who.has_any(&[Role::Manager]) {
+        if values && !ask.who.may(Beyond::EarlierValues) {
             let field = Some("values".to_owned());
             let message = "what a version held is shown to a manager alone; leave `values` out";
             return Err(Refusal { field, ..Refusal::new(RefusalCode::Forbidden, message) });

@@ -1,6 +1,6 @@
-//! Who may ask for what: every request with its roles, in one table.
+//! Who may ask for what, and see what: every request with its roles, and what some of those may do or see beyond the others.
 
-use super::access::Role;
+use super::access::{Principal, Role};
 
 const TILL: &[Role] = &[Role::Register, Role::Desk, Role::Manager];
 pub(super) const DESK: &[Role] = &[Role::Desk, Role::Manager];
@@ -110,3 +110,71 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("job.show", TILL),
     ("job.cancel", TILL),
 ];
+
+/// Requests that the daemon answers itself, before the desk is asked.
+pub const DAEMON_METHODS: &[(&str, &[Role])] = &[
+    ("status", TILL),
+    ("reader.list", TILL),
+    ("vault.unlock", MANAGER),
+    ("replay.play", MANAGER),
+    ("reader.lend", MANAGER),
+    ("capture.start", MANAGER),
+    ("capture.stop", MANAGER),
+    ("config.reload", MANAGER),
+];
+
+/// What a request can do or show to some of those who may make it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beyond {
+    /// Speaking for a register that is not one's own: `register` of a request.
+    OtherRegister,
+    /// Ending a visit that another register began: `customer.dismiss`.
+    OtherVisit,
+    /// Writing where nobody is signed on although the config wants it.
+    SignedOff,
+    /// What all customers owe, not one: `payment.list` without `customer`.
+    AllCredits,
+    /// What versions held, not only which fields changed: `customer.history` with `values`.
+    EarlierValues,
+    /// What every register is pushed: `subscribe` to `*`.
+    AllRegisters,
+}
+
+/// Who may go so far.
+pub const BEYOND: &[(Beyond, &[Role])] = &[
+    (Beyond::OtherRegister, DESK),
+    (Beyond::OtherVisit, MANAGER),
+    (Beyond::SignedOff, DESK),
+    (Beyond::AllCredits, DESK),
+    (Beyond::EarlierValues, MANAGER),
+    (Beyond::AllRegisters, MANAGER),
+];
+
+impl Principal {
+    /// Whether the peer may go so far beyond what it asks for.
+    #[must_use]
+    pub fn may(&self, what: Beyond) -> bool {
+        BEYOND.iter().any(|(beyond, roles)| *beyond == what && self.has_any(roles))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_request_stands_there_once_and_the_manager_is_nobodys_auditor() {
+        let all: Vec<_> = METHODS.iter().chain(DAEMON_METHODS).collect();
+        let names: BTreeSet<_> = all.iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), all.len());
+        let who = |role| Principal { uid: 1, pid: None, roles: BTreeSet::from([role]) };
+        for (what, roles) in BEYOND {
+            assert!(!who(Role::Register).may(*what) && !who(Role::Auditor).may(*what), "{what:?}");
+            assert!(who(Role::Manager).may(*what), "{what:?}");
+            assert_eq!(who(Role::Desk).may(*what), roles.contains(&Role::Desk), "{what:?}");
+        }
+        let of_auditors = METHODS.iter().filter(|(_, roles)| roles.contains(&Role::Auditor));
+        assert!(of_auditors.into_iter().all(|(name, _)| !name.starts_with("customer.")));
+    }
+}

@@ -12,7 +12,7 @@ mod tries;
 pub use settings::Settings;
 pub use tries::{LOCK_FIRST, LOCK_MAX, WRONG_MAX};
 
-use super::access::Role;
+use super::methods::Beyond;
 use super::request::{Ask, Wish, canonical};
 use super::{Desk, waiting};
 use crate::domain::event::{Outcome, StoreEvent};
@@ -169,7 +169,7 @@ impl Desk {
 
     /// Refuses a write of a till at which nobody is signed on, where the config wants that.
     pub(super) fn must_be_signed_on(&self, ask: &Ask<'_>) -> Result<(), Refusal> {
-        let needed = self.settings.operators.required && !ask.who.has_any(&[Role::Desk, Role::Manager]);
+        let needed = self.settings.operators.required && !ask.who.may(Beyond::SignedOff);
         if needed && ask.operator.is_none() {
             return Err(Refusal::new(RefusalCode::Forbidden, "sign on first: `operator.sign_on`"));
         }

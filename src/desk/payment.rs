@@ -2,7 +2,7 @@
 
 use super::Desk;
 use super::access::forbidden;
-use super::methods::DESK;
+use super::methods::{Beyond, DESK};
 use super::person::no_such_customer;
 use super::request::Ask;
 use super::sale::money;
@@ -106,7 +106,7 @@ impl Desk {
                 store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
                 store::credits_of(&views, customer, LIST_MAX)?
             }
-            None if ask.who.has_any(DESK) => store::credits_open(&views, LIST_MAX)?,
+            None if ask.who.may(Beyond::AllCredits) => store::credits_open(&views, LIST_MAX)?,
             None => return Err(forbidden(DESK)),
         };
         let today = self.today(self.clock.utc())?;

@@ -1,6 +1,7 @@
 //! What every request has in common: its fields, and for a write its idempotency key.
 
-use super::access::{Principal, Role};
+use super::access::Principal;
+use super::methods::Beyond;
 use super::operator::SignOn;
 use super::{Desk, Opened};
 use crate::domain::event::{Outcome, RequestDone, StoreEvent};
@@ -95,7 +96,7 @@ impl Ask<'_> {
     /// The register that the request speaks for: the one it names, or the session's. A till speaks for itself alone.
     pub(super) fn register(&self, named: Option<RegisterName>) -> Result<RegisterName, Refusal> {
         let own = named.is_none() || named.as_ref() == self.register;
-        if !own && !self.who.has_any(&[Role::Desk, Role::Manager]) {
+        if !own && !self.who.may(Beyond::OtherRegister) {
             let message = "a till speaks for the register that it is subscribed to; leave `register` out";
             return Err(Refusal {
                 field: Some("register".to_owned()),

@@ -1,6 +1,6 @@
 //! Visits: a customer at a register, by card or by hand.
 
-use super::access::Role;
+use super::methods::Beyond;
 use super::person::no_such_customer;
 use super::request::Ask;
 use super::{Desk, compose, contact, random};
@@ -152,7 +152,7 @@ impl Desk {
         let Dismiss { key, visit } = ask.fields()?;
         self.told.queued(visit).await;
         let register = ask.register.cloned();
-        let anywhere = ask.who.has_any(&[Role::Manager]);
+        let anywhere = ask.who.may(Beyond::OtherVisit);
         let done = self
             .write(ask, key, move |tx| {
                 let no_such_visit = || Refusal::new(RefusalCode::NotFound, "no visit has this id");

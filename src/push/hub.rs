@@ -6,7 +6,8 @@ use super::ring::{Frame, Ring};
 use super::seats::Seats;
 use super::settings::Settings;
 use super::wire::{self, Context, Event, Missed, Position, Stamp, Target};
-use crate::desk::access::{Policy, Principal, Role};
+use crate::desk::Beyond;
+use crate::desk::access::{Policy, Principal};
 use crate::domain::id::{RegisterName, StreamId};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::Clock;
@@ -303,7 +304,7 @@ impl Hub {
 
     /// Lets `out` look on at all registers, from `reply` on.
     pub(super) fn watch(&self, out: &Arc<Out>, who: &Principal, reply: Option<Frame>) -> Result<(), Refusal> {
-        if !who.has_any(&[Role::Manager]) {
+        if !who.may(Beyond::AllRegisters) {
             let message = "only a manager (group fichad-manager) may watch all registers: name one";
             return Err(Refusal {
                 field: Some("register".to_owned()),
