@@ -188,7 +188,11 @@ fn file_lines(current: &Current, now: i64) -> Vec<Line<'static>> {
     if let Some(alike) = &current.alike {
         lines.push(Line::from(bold(format!("  {alike}"))));
     }
-    lines.push(raw(format!("  Level {}   Points {}", at(file, "/level"), in_words(file))));
+    let class = match get(file, "class").as_str() {
+        Some(class) => format!("  Class {class}"),
+        None => String::new(),
+    };
+    lines.push(raw(format!("  Level {}{class}  Points {}", at(file, "/level"), in_words(file))));
     let preferences: Vec<String> = rows(file, "/preferences").iter().map(plain).collect();
     if !preferences.is_empty() {
         lines.push(raw(format!("  Prefers {}", preferences.join("; "))));

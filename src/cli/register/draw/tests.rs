@@ -34,7 +34,7 @@ fn with_customer() -> Model {
         "type": "identified", "stream": "s", "seq": 1, "visit": "v", "register": "till-1",
         "at": "2026-09-21T14:13:20Z", "repaired": true,
         "file": {
-            "customer": "c-1", "name": "María \u{1b}[2JGarcía", "level": "Silver", "points": 1240, "issues_open": 1,
+            "customer": "c-1", "name": "María \u{1b}[2JGarcía", "level": "Silver", "class": "Best", "points": 1240, "issues_open": 1,
             "issues": [{ "kind": "WARRANTY", "state": "NEW", "model": "KX-200", "opened_at": "2026-09-14T09:30:00Z",
                 "colour": "RED", "hint": "ready to collect" }],
             "preferences": ["receipt: none"],
@@ -54,7 +54,7 @@ fn a_whole_file_fits_the_smallest_screen() {
         [
             "  María \\u{1b}[2JGarcía",
             "  The code was damaged and repaired: let the customer confirm the name.",
-            "  Level Silver   Points 1240",
+            "  Level Silver  Class Best  Points 1240",
             "  Prefers receipt: none",
             "",
             "  Open issues: 1",
@@ -74,7 +74,7 @@ fn a_small_screen_shows_what_matters() {
     let mut model = with_customer();
     let text = screen_of(&model, 40, 20).join("\n");
     for part in
-        ["María", "confirm", "name.", "Open issues: 1", "ready to", "f find", "q quit", "store open"]
+        ["María", "confirm", "name.", "  Level Silver  Class Best  Points 1240", "Open issues: 1", "ready to", "f find", "q quit", "store open"]
     {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
@@ -118,7 +118,7 @@ fn who_was_here_already_takes_two_lines_of_the_smallest_screen() {
         let screen = screen_of(&model, 40, 20);
         assert_eq!(screen[2], "  Max");
         assert_eq!(screen[3..5], wanted);
-        assert!(screen[5].contains("Level"), "{}", screen[5]);
+        assert_eq!(screen[5], "  Level -  Points 0", "without a class");
         assert!(screen.iter().any(|line| line.contains("q quit")), "{}", screen.join("\n"));
         model.answered(Wish::Open, Ok(json!({ "file": { "customer": "c-2", "name": "Eva" } })));
         assert!(!screen_of(&model, 40, 20).iter().any(|line| line.contains("merge")), "of another customer");
