@@ -319,8 +319,7 @@ impl Model {
                 let enrolled = self.enrolled.take().filter(|(who, _)| who == get(&file, "customer"));
                 let alike = enrolled.map(|(_, alike)| alike);
                 let visit = get(&answer, "visit").as_str().map(str::to_owned);
-                self.current =
-                    Some(Current { file, visit, repaired: false, alike, until: None });
+                self.current = Some(Current { file, visit, repaired: false, alike, until: None });
                 Vec::new()
             }
             Wish::Issue | Wish::Answer => {

@@ -22,8 +22,7 @@ fn screen_of(model: &Model, width: u16, height: u16) -> Vec<String> {
 
 fn model() -> Model {
     let mut model = Model::new("till-1");
-    let states =
-        json!({ "store": { "state": "open" }, "vault": "open", "readers": [{ "state": "away" }] });
+    let states = json!({ "store": { "state": "open" }, "vault": "open", "readers": [{ "state": "away" }] });
     model.connected(&json!({ "states": states }), &json!({ "register": "till-1" }));
     model
 }
@@ -73,9 +72,17 @@ fn a_whole_file_fits_the_smallest_screen() {
 fn a_small_screen_shows_what_matters() {
     let mut model = with_customer();
     let text = screen_of(&model, 40, 20).join("\n");
-    for part in
-        ["María", "confirm", "name.", "  Level Silver  Class Best  Points 1240", "Open issues: 1", "ready to", "f find", "q quit", "store open"]
-    {
+    for part in [
+        "María",
+        "confirm",
+        "name.",
+        "  Level Silver  Class Best  Points 1240",
+        "Open issues: 1",
+        "ready to",
+        "f find",
+        "q quit",
+        "store open",
+    ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     model.key(Press::Char('e'));
