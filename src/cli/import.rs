@@ -209,7 +209,9 @@ fn reader<R: std::io::Read>(text: R, delimiter: u8) -> Reader<R> {
 
 fn header(head: &[u8], delimiter: u8) -> Vec<String> {
     let mut reader = reader(head, delimiter);
-    let names = reader.headers().map(|names| names.iter().map(|name| name.trim().to_owned()).collect());
+    // As our own files have them, a name may be guarded too.
+    let names =
+        reader.headers().map(|names| names.iter().map(|name| unguarded(name.trim()).to_owned()).collect());
     names.unwrap_or_default()
 }
 
@@ -225,7 +227,7 @@ fn rejects(path: &Path, columns: &Columns) -> anyhow::Result<Writer<File>> {
         file.with_context(|| format!("{} cannot be made; it must not be there yet", path.display()))?;
     let mut writer = csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(file);
     writer
-        .write_record(columns.0.iter().map(|(name, _)| name))
+        .write_record(columns.0.iter().map(|(name, _)| guarded(name).into_owned()))
         .context("the rejected rows cannot be written")?;
     Ok(writer)
 }

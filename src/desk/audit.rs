@@ -38,6 +38,7 @@ const READS: &[&str] = &[
     "issue.list",
     "issue.due",
     "recall.buyers",
+    "note.list",
     "consent.list",
     "contact.list",
     "contact.may",

@@ -10,7 +10,7 @@ use super::request::Ask;
 use super::sale::money;
 use super::{Desk, Opened, levels, plan, worth};
 use crate::domain::customer::Customer;
-use crate::domain::id::CustomerNumber;
+use crate::domain::id::{CardId, CustomerNumber};
 use crate::domain::issue::Issue;
 use crate::domain::level::{Ladder, Measure};
 use crate::domain::months::{Month, Months};
@@ -18,7 +18,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::log::Views;
 use crate::store;
-use crate::vault::Till;
+use crate::vault::{CustomerKey, Till, Vault};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -40,10 +40,10 @@ impl Desk {
         let file = compose(&views, vault, (&kept, None), (&self.settings, now));
         let mut plans = plan::rows(&views, vault, &keys, now)?;
         plans.retain(|row| file.plans.iter().any(|line| row["plan"] == json!(line.plan)));
+        let theirs = tills_apart(&views, vault, customer)?;
         let mut preferences = Vec::new();
-        for number in store::numbers_of(&views, customer)? {
-            let Some(key) = vault.key_of(&views, number)? else { continue };
-            for (name, stated) in vault.till(&views, &key)?.preferences {
+        for (number, _, till) in &theirs {
+            for (name, stated) in &till.preferences {
                 let line = format!("{name}: {}", stated.value);
                 if file.preferences.contains(&line) {
                     let (source, at) = (stated.source, stated.stated_at.map(Timestamp::rfc3339));
@@ -55,7 +55,7 @@ impl Desk {
         }
         Ok(json!({
             "customer": customer, "at": now.rfc3339(), "numbers": store::numbers_of(&views, customer)?,
-            "points": points(&views, customer, now)?, "level": self.why_level(&views, customer, now)?,
+            "name": why_name(&views, vault, &theirs)?, "holders": why_holders(&theirs), "points": points(&views, customer, now)?, "level": self.why_level(&views, customer, now)?,
             "class": self.why_class(&views, customer, &till, now)?, "issues": self.why_issues(&kept, &file),
             "preferences": preferences, "plans": plans, "consents_due": self.why_due(&till, &file),
             "file": file,
@@ -151,6 +151,46 @@ impl Desk {
         }
         rows
     }
+}
+
+/// The numbers of a customer with their keys and what the till is shown of each, the own one first: as [`tills`] puts them together.
+fn tills_apart(
+    views: &Views,
+    vault: &Vault,
+    customer: CustomerNumber,
+) -> Result<Vec<(CustomerNumber, CustomerKey, Till)>, Refusal> {
+    let mut apart = Vec::new();
+    for number in store::numbers_of(views, customer)? {
+        let Some(key) = vault.key_of(views, number)? else { continue };
+        let till = vault.till(views, &key)?;
+        apart.push((number, key, till));
+    }
+    Ok(apart)
+}
+
+/// Which fields the greeting was made of, and under which number they are kept. Of a greeting that an earlier version put together
+/// in another way no field is named; it stays until the person is written again.
+fn why_name(
+    views: &Views,
+    vault: &Vault,
+    theirs: &[(CustomerNumber, CustomerKey, Till)],
+) -> Result<Value, Refusal> {
+    let Some((number, key, till)) = theirs.iter().find(|(_, _, till)| till.name.is_some()) else {
+        return Ok(Value::Null);
+    };
+    let made = vault.person(views, key)?.map(|person| person.greeting());
+    let fields = made.filter(|(said, _)| Some(said) == till.name.as_ref()).map(|(_, fields)| fields);
+    Ok(json!({ "fields": fields, "kept_under": number }))
+}
+
+/// Which cards others of the household are greeted for, as it was said with `card.holder` or when the card was made.
+fn why_holders(theirs: &[(CustomerNumber, CustomerKey, Till)]) -> Vec<Value> {
+    let of = |(number, _, till): &(CustomerNumber, _, Till)| {
+        let number = *number;
+        let row = move |(card, holder): (&CardId, &String)| json!({ "card": card, "holder": holder, "kept_under": number });
+        till.holders.iter().map(row).collect::<Vec<_>>()
+    };
+    theirs.iter().flat_map(of).collect()
 }
 
 /// The lots that are added up, and how far the ledger goes that they come from.

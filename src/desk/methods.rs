@@ -73,6 +73,8 @@ pub const METHODS: &[(&str, &[Role])] = &[
     ("lost.recover", TILL),
     ("lost.list", DESK),
     ("note.keep", DESK),
+    ("note.remove", DESK),
+    ("note.list", DESK),
     ("preference.set", TILL),
     ("consent.texts", TILL),
     ("consent.record", TILL),

@@ -300,7 +300,7 @@ impl Desk {
             "lost.record" => self.record_lost(ask).await,
             "lost.recover" => self.recover_lost(ask).await,
             "lost.list" => self.list_lost(ask),
-            "note.keep" => self.keep_note(ask).await,
+            "note.keep" | "note.remove" | "note.list" => self.note(ask).await,
             "preference.set" => self.set_preference(ask).await,
             "consent.texts" | "consent.record" | "consent.list" => self.consent(ask).await,
             "contact.record" | "contact.respond" | "contact.list" | "contact.may" => self.contact(ask).await,

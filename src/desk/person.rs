@@ -168,7 +168,7 @@ impl Desk {
         let mut plans = plan::rows(&views, &opened.vault, &keys, now)?;
         plans.retain(|plan| plan["state"] == "OPEN");
         let till = compose::tills(&views, &opened.vault, &kept)?;
-        let notes: Vec<&str> = notes.iter().map(|note| note.as_str()).collect();
+        let notes: Vec<&str> = notes.iter().map(|(_, text)| text.as_str()).collect();
         Ok(json!({
             "file": compose::compose(&views, &opened.vault, (&kept, None), (&self.settings, now)),
             "person": person,

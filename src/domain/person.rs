@@ -21,6 +21,9 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Characters of one field at most.
 pub const FIELD_CHARS_MAX: usize = 100;
+/// Characters of a greeting at most: given and family name and what stands between them. So a title makes no file that a register is
+/// pushed longer than a name alone can.
+pub const GREETING_CHARS_MAX: usize = 2 * FIELD_CHARS_MAX + 1;
 /// Telephone numbers, e-mail addresses, postal addresses and languages at most, each.
 pub const LIST_MAX: usize = 5;
 /// Characters of a language tag at most, RFC 5646 section 4.4.1.
@@ -155,17 +158,40 @@ impl Person {
         Ok(person)
     }
 
-    /// How a cashier says hello: the preferred name, else given and family name, else the organisation.
+    /// How a cashier says hello: [`Self::greeting`] without where it comes from.
     #[must_use]
     pub fn greeting_name(&self) -> String {
-        if let Some(name) = &self.preferred_name {
-            return name.clone();
+        self.greeting().0
+    }
+
+    /// The preferred name, else the title with given and family name, else the organisation; and the fields that it was made of, as
+    /// the registry calls them. A title is left out where the greeting would be longer than [`GREETING_CHARS_MAX`].
+    #[must_use]
+    pub fn greeting(&self) -> (String, Vec<&'static str>) {
+        let (title, given, family) = (
+            ("honorificPrefix", self.honorific_prefix.as_deref()),
+            ("givenName", self.given_name.as_deref()),
+            ("familyName", self.family_name.as_deref()),
+        );
+        let is_title_last = title.1.is_some_and(|title| title.chars().all(is_east_asian_letter));
+        let (parts, between) = match (&self.preferred_name, self.is_east_asian()) {
+            (Some(name), _) => (vec![("preferredName", Some(name.as_str()))], ""),
+            // In these scripts a title follows the name.
+            (None, true) if is_title_last => (vec![family, given, title], ""),
+            (None, true) => (vec![family, given], ""),
+            (None, false) if given.1.is_none() && family.1.is_none() => {
+                (vec![("org", self.org.as_deref())], "")
+            }
+            (None, false) => (vec![title, given, family], " "),
+        };
+        let mut parts: Vec<(&str, &str)> =
+            parts.into_iter().filter_map(|(field, text)| Some((field, text?))).collect();
+        let said =
+            |parts: &[(&str, &str)]| parts.iter().map(|(_, text)| *text).collect::<Vec<_>>().join(between);
+        if said(&parts).chars().count() > GREETING_CHARS_MAX {
+            parts.retain(|(field, _)| *field != title.0);
         }
-        if self.is_east_asian() {
-            return joined(&[&self.family_name, &self.given_name], "");
-        }
-        let name = joined(&[&self.given_name, &self.family_name], " ");
-        if name.is_empty() { self.org.clone().unwrap_or_default() } else { name }
+        (said(&parts), parts.into_iter().map(|(field, _)| field).collect())
     }
 
     /// How a list is ordered and shown: family names first.

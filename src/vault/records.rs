@@ -1,4 +1,5 @@
-//! Records of a customer that are sections of their own, named by a prefix and a UUID version 7: consents, contacts, plans.
+//! Records of a customer that are sections of their own, named by a prefix and a UUID version 7: consents, contacts, plans. A note is
+//! named so too, and holds text instead of JSON.
 //!
 //! Reads them, and takes one out; they are written and let go as every section is. What a record holds is JSON and not known here.
 

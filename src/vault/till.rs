@@ -18,7 +18,8 @@ use uuid::Uuid;
 /// scan opens one.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Till {
-    /// [`Person::greeting_name`](crate::domain::person::Person::greeting_name) of the person beside it, set whenever that is written.
+    /// [`Person::greeting_name`](crate::domain::person::Person::greeting_name) of the person beside it, set whenever that is written: what an
+    /// earlier version put together stays until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// By issue, at most 80 characters each.

@@ -232,6 +232,11 @@ fn a_customer_from_enrolment_to_a_printed_card() {
     let updated = shop.json(&["issue", "update", &issue, "--state", "in_progress"], "");
     assert_eq!(updated["state"], "IN_PROGRESS");
     shop.json(&["note", "keep", &customer], "first line\nsecond line\n");
+    let wrong = shop.json(&["note", "keep", &customer], "of another customer\n")["note"].clone();
+    let list = || shop.ficha(&["note", "list", &customer], "").out;
+    assert!(list().contains("of another customer") && list().contains("\n  second line\n"), "{}", list());
+    shop.json(&["note", "remove", &customer, wrong.as_str().unwrap()], "");
+    assert!(list().contains("second line") && !list().contains("of another customer"), "{}", list());
     shop.json(&["preference", "set", &customer], "receipt\nnone on paper\n");
 
     let printed = shop.ficha(&["--json", "card", "print", &customer, "--register", "till-1"], "");

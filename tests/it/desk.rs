@@ -44,6 +44,7 @@ mod levels;
 mod lost;
 mod merged;
 mod merges;
+mod notes;
 mod operators;
 mod order;
 mod persons;
@@ -420,6 +421,7 @@ fn the_newest_notes_and_issues_come_first_and_the_oldest_are_left_out() {
     let refused = keep("one more").unwrap_err();
     assert_eq!(refused.code, RefusalCode::Conflict);
     assert!(refused.message.starts_with(&format!("{NOTES_MAX} notes")), "{refused}");
+    assert!(refused.message.contains("`note.remove`"), "{refused}");
     let shown = shop.call("customer.show", &json!({ "customer": customer })).unwrap();
     let notes = shown["notes"].as_array().unwrap();
     assert_eq!((&notes[0], notes.len()), (&json!("the newest"), 50));

@@ -2,7 +2,7 @@
 
 use super::form::{Field, Filled, Form, Press};
 use super::wish::{Effect, Place, Wish};
-use super::words::{by, micros, nameless, to_be_answered};
+use super::words::{by, here_already, micros, nameless, to_be_answered};
 use crate::cli::customer;
 use crate::cli::event;
 use crate::cli::issue::{KINDS, as_in_a_file};
@@ -19,6 +19,8 @@ pub(super) struct Current {
     pub(super) visit: Option<String>,
     /// One symbol of the code was wrong: the name is to be confirmed.
     pub(super) repaired: bool,
+    /// Who was here already and may be the same, as [`here_already`] has it; of a file just made.
+    pub(super) alike: Option<String>,
     /// When the card that was shown is no news any more, in microseconds since 1970; `None`: opened by hand, stays until dismissed.
     pub(super) until: Option<i64>,
 }
@@ -39,6 +41,8 @@ pub(super) struct Model {
     pub(super) current: Option<Current>,
     /// Who showed a card while a form was open.
     waiting: Option<Current>,
+    /// Who was enrolled last, whose file is still to come, and whom they are like.
+    enrolled: Option<(Value, String)>,
     pub(super) mode: Mode,
     /// The newest first.
     pub(super) lines: VecDeque<String>,
@@ -56,6 +60,7 @@ impl Model {
             states: String::new(),
             current: None,
             waiting: None,
+            enrolled: None,
             mode: Mode::File,
             lines: VecDeque::new(),
             message: String::new(),
@@ -92,6 +97,7 @@ impl Model {
                     file: get(event, "file").clone(),
                     visit: get(event, "visit").as_str().map(str::to_owned),
                     repaired: *get(event, "repaired") == true,
+                    alike: None,
                     until: micros(get(event, "valid_until")),
                 };
                 if matches!(self.mode, Mode::Form(..)) {
@@ -304,12 +310,16 @@ impl Model {
                 let opted_out = get(&answer, "opted_out").as_bool() == Some(true);
                 let ask = if opted_out { "; wanted no mail once: ask anew" } else { "" };
                 self.message = format!("enrolled; `p` prints the card{ask}");
-                vec![self.open(get(&answer, "customer"))]
+                let customer = get(&answer, "customer");
+                self.enrolled = here_already(&answer).map(|alike| (customer.clone(), alike));
+                vec![self.open(customer)]
             }
             Wish::Open => {
+                let file = get(&answer, "file").clone();
+                let enrolled = self.enrolled.take().filter(|(who, _)| who == get(&file, "customer"));
+                let alike = enrolled.map(|(_, alike)| alike);
                 let visit = get(&answer, "visit").as_str().map(str::to_owned);
-                self.current =
-                    Some(Current { file: get(&answer, "file").clone(), visit, repaired: false, until: None });
+                self.current = Some(Current { file, visit, repaired: false, alike, until: None });
                 Vec::new()
             }
             Wish::Issue | Wish::Answer => {

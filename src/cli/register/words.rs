@@ -1,6 +1,6 @@
 //! What texts, times and events mean to the register. Pure.
 
-use crate::cli::say::{get, rows};
+use crate::cli::say::{at, get, rows};
 use serde_json::{Value, json};
 
 /// Digits that a telephone number has at most (ITU-T E.164, section 6).
@@ -23,6 +23,24 @@ pub(super) fn nameless(event: &Value) -> Value {
         *name = json!("a customer");
     }
     event
+}
+
+/// Letters of a name that stand in a hint, and signs of a customer number: with them it has at most two lines of 40 columns.
+const HINT_NAME_CHARS: usize = 14;
+const HINT_NUMBER_CHARS: usize = 8;
+
+/// What the answer of `customer.enrol` says of who was here before, and what to do about it; `None` if of nobody.
+pub(super) fn here_already(answer: &Value) -> Option<String> {
+    let found = rows(answer, "/duplicates");
+    if let Some((likeliest, others)) = found.split_first() {
+        let more = if others.is_empty() { String::new() } else { format!(" or {} more", others.len()) };
+        let (name, number) = (at(likeliest, "/name"), at(likeliest, "/customer"));
+        return Some(format!(
+            "Maybe {name:.HINT_NAME_CHARS$} ({number:.HINT_NUMBER_CHARS$}){more}: ask, and have the desk merge them"
+        ));
+    }
+    let is_known = *get(answer, "known") == true;
+    is_known.then(|| "Phone or e-mail is another's too: find whose with `f`, have one merged".to_owned())
 }
 
 /// What a typed text most likely is: the field of `customer.find`.

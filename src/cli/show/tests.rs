@@ -177,11 +177,14 @@ fn why_the_file_is_as_it_is_fits_80_and_60_columns() {
         "soon_from": "2026-09-17T12:00:00Z", "paused_at": null, "pauses": [], "calendar": "Europe/Madrid" }]);
     answer["plans"] = recorded("plan.list")["plans"].take();
     answer["consents_due"] = json!([{ "purpose": "OFFERS", "channel": "SMS", "why": "ASK_AGAIN", "since": "2026-09-01T12:00:00Z" }]);
+    answer["holders"] = json!([{ "card": "c-1", "holder": "Luis", "kept_under": "n-1" }]);
     for width in [80, 60] {
         let text = super::why::page(&answer, width, &TimeZone::UTC).written(false);
         assert!(text.lines().all(|line| Span::raw(line).width() <= width), "{text}");
         for part in [
             "Ana Example\n",
+            "givenName, familyName of",
+            "Luis for card c-1",
             "200, never expiring",
             "counted 124.19 EUR since 2025-11",
             "2026-09  124.19 EUR\n",
@@ -196,4 +199,7 @@ fn why_the_file_is_as_it_is_fits_80_and_60_columns() {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
     }
+    answer["name"]["fields"] = Value::Null;
+    let text = super::why::page(&answer, 80, &TimeZone::UTC).written(false);
+    assert!(text.contains("as it was put together when 0e4a1f6c"), "{text}");
 }

@@ -17,6 +17,7 @@ pub(super) fn page(answer: &Value, width: usize, zone: &TimeZone) -> Page {
     write.page.heading(if name == NOTHING { "A customer" } else { &name });
     let numbers: Vec<String> = rows(answer, "/numbers").iter().map(plain).collect();
     write.page.say(0, &format!("reckoned {} of {}", write.minute(answer, "/at"), numbers.join(" and ")));
+    write.why_name(answer);
     write.why_points(get(answer, "points"));
     write.why_level(file, get(answer, "level"));
     write.why_class(file, get(answer, "class"));
@@ -42,6 +43,23 @@ pub(super) fn page(answer: &Value, width: usize, zone: &TimeZone) -> Page {
 }
 
 impl Writer<'_> {
+    fn why_name(&mut self, answer: &Value) {
+        let name = get(answer, "name");
+        let mut said = Vec::new();
+        if !name.is_null() {
+            let under = at(name, "/kept_under");
+            let fields = get(name, "fields");
+            said.push(if fields.is_null() {
+                format!("as it was put together when {under} was last written")
+            } else {
+                format!("{} of {under}", plain(fields))
+            });
+        }
+        let holder = |row: &Value| format!("{} for card {}", at(row, "/holder"), at(row, "/card"));
+        said.extend(rows(answer, "/holders").iter().map(holder));
+        self.section("Greeted by", &said);
+    }
+
     fn why_points(&mut self, points: &Value) {
         let lines = get(points, "ledger_lines").as_u64().unwrap_or(0);
         let lot = |lot: &Value| match self.day(lot, "/expires_at") {

@@ -111,6 +111,48 @@ fn names_are_said_and_sorted() {
     names(json!({"preferredName": "Pepe"}), "Pepe", "Pepe");
 }
 
+#[test]
+fn a_title_is_said_before_a_name_and_of_nobody_who_has_a_preferred_one() {
+    let said = |form: Value| read(&form).unwrap().greeting();
+    for (form, name, fields) in [
+        (
+            json!({"honorificPrefix": "Dr.", "givenName": "Ana", "familyName": "López"}),
+            "Dr. Ana López",
+            &["honorificPrefix", "givenName", "familyName"][..],
+        ),
+        (
+            json!({"honorificPrefix": "Doña", "givenName": "Ana"}),
+            "Doña Ana",
+            &["honorificPrefix", "givenName"],
+        ),
+        (
+            json!({"honorificPrefix": "Dr.", "givenName": "Ana", "preferredName": "Anita"}),
+            "Anita",
+            &["preferredName"],
+        ),
+        (json!({"honorificPrefix": "Dr.", "org": "Talleres Ruiz"}), "Talleres Ruiz", &["org"]),
+        (
+            json!({"honorificPrefix": "博士", "givenName": "小明", "familyName": "王"}),
+            "王小明博士",
+            &["familyName", "givenName", "honorificPrefix"],
+        ),
+        (
+            json!({"honorificPrefix": "Dr.", "givenName": "小明", "familyName": "王"}),
+            "王小明",
+            &["familyName", "givenName"],
+        ),
+    ] {
+        assert_eq!(said(form), (name.to_owned(), fields.to_vec()));
+    }
+    let [given, family] = ["a", "b"].map(|letter| letter.repeat(FIELD_CHARS_MAX));
+    let (name, fields) = said(json!({"honorificPrefix": "Dr.", "givenName": given, "familyName": family}));
+    assert_eq!(
+        (name, fields),
+        (format!("{given} {family}"), vec!["givenName", "familyName"]),
+        "no longer than a name alone can be"
+    );
+}
+
 fn form(form: &Value) -> Result<Form, PersonError> {
     Form::read(form.as_object().unwrap(), "34".parse().ok())
 }

@@ -177,6 +177,8 @@ fn a_card_is_shown_at_the_register_in_the_terminal() {
     screen.shows("enrolled");
     let cards = shop.json(&["issue", "list", &customer], "");
     assert_eq!(cards["issues"][0]["hint"], "call her back");
+    screen.type_in("eMaría\rGarcía\r\r\r600 123 456\r\r\r");
+    screen.shows(&format!("Maybe María G•••• ({}): ask, and have the desk merge them", &customer[..8]));
     screen.type_in("q");
     assert!(screen.ended(), "the terminal was not given back");
 }

@@ -88,6 +88,33 @@ fn a_spanish_export_comes_in_once_and_what_is_wrong_is_told_by_line() {
 }
 
 #[test]
+fn a_header_that_begins_a_formula_is_guarded_in_the_file_of_rejects_and_known_there() {
+    let shop = Shop::open();
+    let [file, rejects] = ["people.csv", "mend.csv"].map(|name| shop.folder.path().join(name));
+    std::fs::write(&file, "@givenName,+Phone,=1+1,'-Note\nEva,12,=2+2,@x\n").unwrap();
+    let import = |path: &Path, more: &[&str]| {
+        let known = ["--map", "preferredName==1+1", "--ignore=-Note"];
+        shop.ficha(&[&["--json", "import", path.to_str().unwrap()], &known[..], more].concat(), "")
+    };
+    let refused = import(&file, &["--rejects", rejects.to_str().unwrap()]);
+    assert_eq!(refused.code, 1, "{}", refused.err);
+    let written = std::fs::read_to_string(&rejects).unwrap();
+    let lines: Vec<&str> = written.lines().collect();
+    assert_eq!(
+        lines,
+        [r#""'@givenName","'+Phone","'=1+1","'-Note""#, r#""Eva","12","'=2+2","'@x""#],
+        "every cell is a text"
+    );
+    std::fs::write(&rejects, written.replace("\"12\"", "\"600700009\"")).unwrap();
+    let mended = import(&rejects, &[]);
+    let answer: Value = serde_json::from_str(&mended.out).unwrap();
+    assert_eq!((&answer["imported"], &answer["refused"]), (&json!(1), &json!(0)), "{}", mended.err);
+    let found = shop.json(&["find", "--by", "phone"], "600700009");
+    let shown = shop.json(&["show", found["rows"][0]["customer"].as_str().unwrap()], "");
+    assert_eq!(shown["person"]["preferredName"], "=2+2");
+}
+
+#[test]
 fn rows_that_are_doubles_of_one_another_are_told_by_line_before_anything_comes_in() {
     let shop = Shop::open();
     let file = shop.folder.path().join("people.csv");

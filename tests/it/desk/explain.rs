@@ -78,3 +78,34 @@ fn what_was_merged_is_told_under_its_own_number_and_whoever_objects_has_no_reaso
     shop.call("customer.object", &with_key(json!({ "customer": one, "objects": true }))).unwrap();
     assert_eq!(explain(&shop, &one)["class"], Value::Null);
 }
+
+#[test]
+fn the_greeting_has_the_title_and_is_told_by_field_and_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in(dir.path(), false);
+    let person = json!({ "honorificPrefix": "Dr.", "givenName": "Ana", "familyName": "López" });
+    let enrolled = shop.call("customer.enrol", &with_key(json!({ "person": person }))).unwrap();
+    let customer = enrolled["customer"].clone();
+    let card = shop.call("card.issue", &with_key(json!({ "customer": customer, "holder": "Luis" }))).unwrap();
+    let told = explain(&shop, &customer);
+    assert_eq!(told["file"]["name"], "Dr. Ana López");
+    let fields = json!(["honorificPrefix", "givenName", "familyName"]);
+    assert_eq!(told["name"], json!({ "fields": fields, "kept_under": customer }));
+    let holder = json!({ "card": card["card"], "holder": "Luis", "kept_under": customer });
+    assert_eq!(told["holders"], json!([holder]));
+    let person = json!({ "honorificPrefix": "Dr.", "givenName": "Ana", "preferredName": "Anita" });
+    shop.call("customer.change", &with_key(json!({ "customer": customer, "person": person }))).unwrap();
+    let told = explain(&shop, &customer);
+    assert_eq!(told["file"]["name"], "Anita");
+    assert_eq!(told["name"]["fields"], json!(["preferredName"]));
+
+    // Whoever goes on is greeted by their own name; a holder is kept under the number that the card was made for.
+    let company = json!({ "org": "Talleres Ruiz" });
+    let other =
+        shop.call("customer.enrol", &with_key(json!({ "person": company }))).unwrap()["customer"].clone();
+    shop.call("customer.merge", &with_key(json!({ "from": customer, "into": other, "sure": true }))).unwrap();
+    let told = explain(&shop, &other);
+    assert_eq!(told["file"]["name"], "Talleres Ruiz");
+    assert_eq!(told["name"], json!({ "fields": ["org"], "kept_under": other }));
+    assert_eq!(told["holders"][0]["kept_under"], customer);
+}
