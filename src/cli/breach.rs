@@ -99,7 +99,8 @@ fn assessed(answer: &Value, tag: &str) -> String {
     if get(answer, "by_guessing").as_bool() == Some(true) {
         text.push_str("whoever guesses the passphrase can read everything\n");
     }
-    if get(answer, "key").as_str() == Some("STATE_FOLDER") {
+    let key_named = rows(answer, "/taken").iter().any(|taken| taken == Taken::VaultKey.word());
+    if get(answer, "key").as_str() == Some("STATE_FOLDER") && !key_named {
         text.push_str("the vault's key lies in the state folder: if the whole folder was taken, `vault-key` belongs into --taken\n");
     }
     text.push_str(&format!(

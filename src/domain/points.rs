@@ -96,6 +96,12 @@ pub enum PointsError {
         /// How many.
         held: i64,
     },
+    /// Fewer points were spent of the hold, or they were given back already.
+    #[error("only {spent} points of this hold are spent and not given back")]
+    SpentLess {
+        /// How many.
+        spent: i64,
+    },
     /// An entry that does not add up, or does not fit the account.
     #[error("{0}")]
     Unfit(&'static str),
@@ -260,7 +266,7 @@ impl Account {
     pub fn give_back(&self, hold: HoldId, points: i64, spent: &[Slice]) -> Result<PointsEntry, PointsError> {
         check(points)?;
         let last_first: Vec<Slice> = spent.iter().rev().copied().collect();
-        let back = take(&last_first, points).ok_or_else(|| PointsError::HeldLess { held: sum(spent) })?;
+        let back = take(&last_first, points).ok_or_else(|| PointsError::SpentLess { spent: sum(spent) })?;
         if self.total().saturating_add(points) > POINTS_MAX {
             return Err(PointsError::TooMany);
         }

@@ -9,22 +9,9 @@ const PRODUCT: &str = "4006381333931";
 
 const ANA: &str = r#"{"givenName":"Ana","email":[{"addr":"ana@example.org"}]}"#;
 
-/// The words for people of a run that went well.
-#[track_caller]
-fn said(shop: &Shop, args: &[&str]) -> String {
-    let ran = shop.ficha(args, "");
-    assert_eq!(ran.code, 0, "{}", ran.err);
-    ran.out
-}
-
 #[test]
 fn what_was_agreed_to_is_asked_kept_and_answered() {
-    let mut shop = Shop::open();
-    let config = shop.folder.path().join("fichad.toml");
-    let text = std::fs::read_to_string(&config).unwrap() + TABLES;
-    std::fs::write(&config, text).unwrap();
-    shop.daemon.kill().unwrap();
-    shop.restart();
+    let shop = Shop::open_with(TABLES);
     let ana = shop.json(&["enrol"], ANA)["customer"].as_str().unwrap().to_owned();
     assert!(said(&shop, &["consent", "texts"]).contains("¿Podemos escribirle?"));
     let texts = shop.json(&["consent", "texts"], "");
