@@ -30,10 +30,11 @@ impl From<StoreError> for Refusal {
             let moved = Self::new(RefusalCode::Conflict, error.to_string());
             return Self { field, customer: Some(into), ..moved };
         }
-        match error {
-            StoreError::View(ViewError::Damaged { .. }) => return rebuilding(),
-            StoreError::View(ViewError::Journal { .. }) => return journal(),
-            _ => {}
+        if matches!(error, StoreError::View(ViewError::Damaged { .. })) {
+            return rebuilding();
+        }
+        if matches!(error, StoreError::View(ViewError::Journal { .. })) {
+            return journal();
         }
         internal(&error)
     }
