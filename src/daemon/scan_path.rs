@@ -233,6 +233,7 @@ impl ScanPath {
         let tell = || {
             self.publish(register, &event);
             told_at.set(self.shared.tally.now());
+            desk.on_duty(&self.shared.hub.sign_ons(register))
         };
         let recorded = desk.record_visit(shown, tell);
         self.shared.tally.took(Stage::Record, told_at.get());

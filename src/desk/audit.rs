@@ -251,11 +251,11 @@ pub(super) fn reading(event: &[u8]) -> Option<(PersonalRead, Option<u32>)> {
         let by = Some(read.by);
         return Some((read, by));
     }
-    let (customer, register) = shown(event)?;
+    let Visit { customer, register, operator, .. } = shown(event)?;
     let read = PersonalRead {
         method: "identified".to_owned(),
         by: 0,
-        operator: None,
+        operator,
         roles: Vec::new(),
         register: Some(register),
         customers: vec![customer],
@@ -265,17 +265,20 @@ pub(super) fn reading(event: &[u8]) -> Option<(PersonalRead, Option<u32>)> {
     Some((read, None))
 }
 
-/// Whose card was shown where. A file that was opened by hand has a line of its own.
-fn shown(event: &[u8]) -> Option<(CustomerNumber, RegisterName)> {
-    #[derive(Deserialize)]
-    struct Visit {
-        customer: CustomerNumber,
-        register: RegisterName,
-        #[serde(default)]
-        card: Option<Value>,
-    }
-    let visit: Visit = serde_json::from_slice(event).ok()?;
-    visit.card.map(|_| (visit.customer, visit.register))
+/// What the trail has of a visit.
+#[derive(Deserialize)]
+struct Visit {
+    customer: CustomerNumber,
+    register: RegisterName,
+    #[serde(default)]
+    card: Option<Value>,
+    #[serde(default)]
+    operator: Option<Operator>,
+}
+
+/// Whose card was shown where, and to whom. A file that was opened by hand has a line of its own.
+fn shown(event: &[u8]) -> Option<Visit> {
+    serde_json::from_slice(event).ok().filter(|visit: &Visit| visit.card.is_some())
 }
 
 fn roles(who: &Principal) -> Vec<String> {

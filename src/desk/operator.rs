@@ -150,6 +150,20 @@ impl Desk {
         })
     }
 
+    /// Who is signed on at a register of these sessions: none if nobody is, or not one alone. Looks at no view, for a reader asks it:
+    /// who was taken off the list a moment ago counts until the next request.
+    #[must_use]
+    pub fn on_duty(&self, sessions: &[Arc<SignOn>]) -> Option<Operator> {
+        let (now, idle) = (self.clock.uptime(), self.settings.operators.idle);
+        let on = |sign_on: &Arc<SignOn>| {
+            let rested = |on: &On| idle.is_some_and(|idle| now.saturating_sub(on.last_request) >= idle);
+            sign_on.with(|kept| kept.on.as_ref().filter(|on| !rested(on)).map(|on| on.operator.clone()))
+        };
+        let mut all = sessions.iter().filter_map(on);
+        let first = all.next()?;
+        all.all(|other| other == first).then_some(first)
+    }
+
     /// Who was taken off the list, or was given another PIN, is signed on no more.
     fn may_stay(&self, on: &On) -> bool {
         let kept = self.store().ok().map(|opened| store::operator(&opened.log.views(), &on.operator));

@@ -7,6 +7,7 @@ use super::{Desk, compose, contact, random};
 use crate::domain::contact::Channel;
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CardId, CustomerNumber, ReaderName, RegisterName, VisitId};
+use crate::domain::operator::Operator;
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::log::{Pending, Tx};
 use crate::store::{self, VisitState};
@@ -81,7 +82,7 @@ impl Desk {
         VisitId(self.id_of(&seed))
     }
 
-    /// Has `tell` send a visit's frame, then queues the visit for the journal. Whoever must know when it is durable waits on
+    /// Has `tell` send a visit's frame and say who is signed on there, then queues the visit for the journal. Whoever must know when it is durable waits on
     /// what is returned.
     ///
     /// The frame goes first, for a customer waits for it: queueing wakes the committer, which is then in the way of the
@@ -90,9 +91,13 @@ impl Desk {
     ///
     /// # Errors
     /// When the store takes no writes: the visit happened all the same, and is only not kept.
-    pub fn record_visit(&self, shown: Shown, tell: impl FnOnce()) -> Result<Pending<(), Refusal>, Refusal> {
+    pub fn record_visit(
+        &self,
+        shown: Shown,
+        tell: impl FnOnce() -> Option<Operator>,
+    ) -> Result<Pending<(), Refusal>, Refusal> {
         let _until_queued = self.told.begin(shown.visit);
-        tell();
+        let operator = tell();
         let Shown { visit, customer, card, register, reader, repeat_of } = shown;
         let event = StoreEvent::VisitOpened {
             visit,
@@ -102,6 +107,7 @@ impl Desk {
             reader: Some(reader),
             channel: None,
             repeat_of,
+            operator,
         };
         let waiting = self.journal.queued();
         let record = move |tx: &mut Tx<'_>| {
@@ -129,6 +135,7 @@ impl Desk {
                     reader: None,
                     channel,
                     repeat_of: None,
+                    operator: None,
                 };
                 store::emit(tx, &event)?;
                 let mut record = None;

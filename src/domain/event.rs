@@ -123,6 +123,9 @@ pub enum StoreEvent {
         /// The visit that this one repeats, when a code was read twice in a moment.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         repeat_of: Option<VisitId>,
+        /// Who was signed on at the register that was shown the file, if one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        operator: Option<Operator>,
     },
     /// The register is done with the customer.
     VisitEnded {

@@ -8,6 +8,7 @@ use super::settings::Settings;
 use super::wire::{self, Context, Event, Missed, Position, Stamp, Target};
 use crate::desk::Beyond;
 use crate::desk::access::{Policy, Principal};
+use crate::desk::operator::SignOn;
 use crate::domain::id::{RegisterName, StreamId};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::Clock;
@@ -77,6 +78,7 @@ struct RegisterState {
 struct Subscriber {
     out: Arc<Out>,
     principal: Arc<Principal>,
+    sign_on: Arc<SignOn>,
 }
 
 impl fmt::Debug for Hub {
@@ -138,6 +140,16 @@ impl Hub {
         let plan = self.plan();
         let connected = plan.registers.values().filter(|register| !register.lock().subscribers.is_empty());
         connected.map(|register| register.name.clone()).collect()
+    }
+
+    /// Who is signed on at the sessions that listen to a register: [`Desk::on_duty`](crate::desk::Desk::on_duty) tells.
+    #[must_use]
+    pub fn sign_ons(&self, register: &RegisterName) -> Vec<Arc<SignOn>> {
+        let of = |register: Arc<Register>| {
+            let state = register.lock();
+            state.subscribers.iter().map(|subscriber| Arc::clone(&subscriber.sign_on)).collect()
+        };
+        self.register(register).map(of).unwrap_or_default()
     }
 
     /// How many programs listen to a register.
@@ -266,7 +278,7 @@ impl Hub {
     pub(super) fn subscribe(
         &self,
         out: &Arc<Out>,
-        who: &Arc<Principal>,
+        (who, sign_on): (&Arc<Principal>, &Arc<SignOn>),
         register: &RegisterName,
         after: Option<Position>,
         reply: impl FnOnce(u64) -> Option<Frame>,
@@ -296,7 +308,8 @@ impl Hub {
             out.send(&frame);
         }
         if !listening {
-            state.subscribers.push(Subscriber { out: Arc::clone(out), principal: Arc::clone(who) });
+            let (principal, sign_on) = (Arc::clone(who), Arc::clone(sign_on));
+            state.subscribers.push(Subscriber { out: Arc::clone(out), principal, sign_on });
         }
         drop(state);
         Ok(found)

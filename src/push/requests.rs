@@ -130,7 +130,8 @@ impl Session {
         };
         self.must_not_hold_another(Some(&name))?;
         let reply = |last_seq| answer(name.as_str(), Some(last_seq));
-        let register = self.hub.subscribe(&self.out, &self.principal, &name, after, reply)?;
+        let register =
+            self.hub.subscribe(&self.out, (&self.principal, &self.sign_on), &name, after, reply)?;
         self.claim = Claim::Register(register);
         Ok(())
     }

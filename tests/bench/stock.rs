@@ -261,8 +261,16 @@ pub(crate) fn events(purchase: u64, customers: u64, at: Timestamp) -> anyhow::Re
     let visit = goods::visit(purchase, at);
     let reader = ReaderName::new("usb:0c2e:0b81:19021A08C2").ok();
     let (card, register) = (Some(card), sale.receipt.register.clone());
-    let opened =
-        StoreEvent::VisitOpened { visit, customer, card, register, reader, channel: None, repeat_of: None };
+    let opened = StoreEvent::VisitOpened {
+        visit,
+        customer,
+        card,
+        register,
+        reader,
+        channel: None,
+        repeat_of: None,
+        operator: None,
+    };
     let outcome =
         Outcome { customer: Some(customer), visit: Some(visit), sale: Some(sale.sale), ..Outcome::default() };
     Ok([opened, StoreEvent::SaleRecorded(Box::new(sale)), request(goods::key(10, purchase), outcome)])

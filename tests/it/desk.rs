@@ -264,6 +264,7 @@ fn a_visit_can_be_ended_the_moment_its_register_hears_of_it() {
     let pending = shop.desk.record_visit(shown.clone(), || {
         let mut context = Context::from_waker(Waker::noop());
         assert!(dismiss.as_mut().poll(&mut context).is_pending());
+        None
     });
     pending.unwrap().wait().unwrap();
     let dismissed = shop.runtime.block_on(dismiss).unwrap();

@@ -100,9 +100,10 @@ fn a_card_that_is_shown_is_in_the_trail_by_its_visit() {
         reader: ReaderName::new("counter").unwrap(),
         repeat_of: None,
     };
-    shop.desk.record_visit(shown, || ()).unwrap().wait().unwrap();
+    shop.desk.record_visit(shown, || "A7".parse().ok()).unwrap().wait().unwrap();
     let rows = trail(&shop, &json!({ "customer": ana }));
     assert_eq!((rows.len(), &rows[0]["method"], &rows[0]["by"]), (1, &json!("identified"), &Value::Null));
+    assert_eq!((&rows[0]["operator"], &rows[0]["register"]), (&json!("A7"), &json!("till-1")));
 }
 
 /// How each request that changes nothing is asked, of a customer of whom everything is held; by the method's name.

@@ -65,3 +65,34 @@ fn two_sessions_of_one_account_are_two_operators_until_they_end() {
     assert_eq!(asked(&eva).as_deref(), Some(r#""operator":"B2""#));
     assert_eq!(asked(&ida), None);
 }
+
+#[test]
+fn a_visit_has_who_was_signed_on_at_its_register_if_it_was_one_alone() {
+    let (bench, mut scanner) = (Bench::new(), Scanner::new());
+    let (fichad, mut till) = bench.one_till(&scanner);
+    let (.., letters) = customer(&mut till);
+    for (operator, pin) in [("A7", PIN), ("B2", "0000")] {
+        write(&mut till, "operator.set", json!({ "operator": operator, "pin": pin }));
+    }
+    let mut visit = |till: &mut _| {
+        scanner.scan(&[&letters]);
+        event(till, "identified")["visit"].clone()
+    };
+    let nobodys = visit(&mut till);
+    on(&mut till, "A7", PIN).unwrap();
+    let theirs = visit(&mut till);
+    let mut second = fichad.open("till-1");
+    let beside_nobody = visit(&mut till);
+    on(&mut second, "B2", "0000").unwrap();
+    let ones_or_the_others = visit(&mut till);
+    fichad.stop();
+    let journal = std::fs::read(bench.state().join("store/journal/00000001.seg")).unwrap();
+    let journal = String::from_utf8_lossy(&journal);
+    let operator = |visit: &Value| {
+        let (_, opened) = journal.split_once(&format!(r#""visit_opened","visit":{visit}"#)).unwrap();
+        let opened = opened.split('}').next().unwrap();
+        opened.split_once(r#""operator":""#).map(|(_, rest)| rest.split('"').next().unwrap().to_owned())
+    };
+    let found = [&nobodys, &theirs, &beside_nobody, &ones_or_the_others].map(operator);
+    assert_eq!(found.each_ref().map(Option::as_deref), [None, Some("A7"), Some("A7"), None]);
+}
