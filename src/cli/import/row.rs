@@ -8,6 +8,7 @@ use crate::cli::cells::unguarded;
 use crate::domain::person::fields::Kind;
 use crate::domain::person::{LIST_MAX, day_and_year};
 use clap::ValueEnum;
+use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -155,6 +156,9 @@ impl Found {
                 addresses(&self.address, defaults).map_err(|problem| wrong("address", problem))?;
             self.person.insert("address".to_owned(), addresses.into());
         }
+        if self.points.is_empty() && self.expiry.iter().any(Option::is_some) {
+            return Err(wrong("pointsExpireOn", "has a day of expiry, and there are no points"));
+        }
         if !self.expiry.is_empty() && self.expiry.len() > self.points.len() {
             return Err(wrong("pointsExpireOn", "has more lines than there are numbers of points"));
         }
@@ -272,10 +276,15 @@ fn date(text: &str, order: Option<Dates>) -> Result<(i64, i64, i64), String> {
     let numbers: Option<Vec<i64>> = parts.iter().map(|part| number(part)).collect();
     let year_first = parts.first().is_some_and(|part| part.len() == 4);
     let year_last = parts.last().is_some_and(|part| part.len() == 4);
+    let there_is = |year: i64, month: i64, day: i64| {
+        let number = |number: i64| i8::try_from(number).unwrap_or(0);
+        let date = Date::new(i16::try_from(year).unwrap_or(0), number(month), number(day));
+        date.map(|_| (year, month, day)).map_err(|_| "is a day that the calendar does not have".to_owned())
+    };
     match (numbers.as_deref(), order) {
-        (Some([year, month, day]), _) if year_first => Ok((*year, *month, *day)),
-        (Some([day, month, year]), Some(Dates::Dmy)) if year_last => Ok((*year, *month, *day)),
-        (Some([month, day, year]), Some(Dates::Mdy)) if year_last => Ok((*year, *month, *day)),
+        (Some([year, month, day]), _) if year_first => there_is(*year, *month, *day),
+        (Some([day, month, year]), Some(Dates::Dmy)) if year_last => there_is(*year, *month, *day),
+        (Some([month, day, year]), Some(Dates::Mdy)) if year_last => there_is(*year, *month, *day),
         (Some([_, _, _]), None) if year_last => {
             Err("is a date whose order is not known: say `--dates dmy` or `--dates mdy`".to_owned())
         }
@@ -362,7 +371,22 @@ mod tests {
             assert_eq!(problem.column, column);
             assert!(!problem.problem.contains(cell), "{}", problem.problem);
         }
-        assert!(read(&["points", "pointsExpireOn"], &["1", "2099-01-31\n2099-02-28"], &none).is_err());
+        let lots = |points: &str, days: &str| {
+            read(&["points", "pointsExpireOn"], &[points, days], &none).unwrap_err().problem
+        };
+        assert!(lots("1", "2099-01-31\n2099-02-28").contains("more lines"));
+        assert!(lots("", "2099-01-31").contains("there are no points"));
+        let dmy = Defaults { dates: Some(Dates::Dmy), ..Defaults::default() };
+        for column in ["birthDate", "pointsExpireOn"] {
+            let problem = read(&["points", column], &["1", "31/02/2027"], &dmy).unwrap_err();
+            assert_eq!(
+                problem,
+                Problem {
+                    column: column.to_owned(),
+                    problem: "is a day that the calendar does not have".to_owned()
+                }
+            );
+        }
     }
 
     #[test]
