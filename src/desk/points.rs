@@ -340,9 +340,10 @@ impl From<PointsError> for Refusal {
         let message = error.to_string();
         match error {
             PointsError::Amount | PointsError::TooMany => Self::field("points", message),
-            PointsError::NotEnough { .. } | PointsError::HeldLess { .. } | PointsError::Full(_) => {
-                Self::conflict("points", message)
-            }
+            PointsError::NotEnough { .. }
+            | PointsError::HeldLess { .. }
+            | PointsError::SpentLess { .. }
+            | PointsError::Full(_) => Self::conflict("points", message),
             PointsError::NoHold => Self::conflict("hold", message),
             // Nothing but a merge is held up by it.
             PointsError::Held => Self::conflict("from", message),

@@ -96,6 +96,12 @@ pub enum PointsError {
         /// How many.
         held: i64,
     },
+    /// Fewer points of the hold were spent and not given back.
+    #[error("only {spent} points were spent of this hold and not given back yet")]
+    SpentLess {
+        /// How many.
+        spent: i64,
+    },
     /// An entry that does not add up, or does not fit the account.
     #[error("{0}")]
     Unfit(&'static str),
@@ -256,11 +262,11 @@ impl Account {
     /// Gives back points that were spent, to the lots they came from, the last spent first.
     ///
     /// # Errors
-    /// [`PointsError::Amount`], [`PointsError::HeldLess`] when fewer were spent, [`PointsError::TooMany`].
+    /// [`PointsError::Amount`], [`PointsError::SpentLess`], [`PointsError::TooMany`].
     pub fn give_back(&self, hold: HoldId, points: i64, spent: &[Slice]) -> Result<PointsEntry, PointsError> {
         check(points)?;
         let last_first: Vec<Slice> = spent.iter().rev().copied().collect();
-        let back = take(&last_first, points).ok_or_else(|| PointsError::HeldLess { held: sum(spent) })?;
+        let back = take(&last_first, points).ok_or_else(|| PointsError::SpentLess { spent: sum(spent) })?;
         if self.total().saturating_add(points) > POINTS_MAX {
             return Err(PointsError::TooMany);
         }
