@@ -144,6 +144,13 @@ fn a_new_customer_has_no_empty_sections_and_nothing_reaches_the_terminal_as_a_co
 }
 
 #[test]
+fn names_of_fields_are_shown_as_words() {
+    for (name, words) in [("birthPlace", "birth place"), ("taxID", "tax ID"), ("gender", "gender")] {
+        assert_eq!(parts::spaced(name), words);
+    }
+}
+
+#[test]
 fn a_deadline_has_its_colour_on_a_terminal_and_its_word_everywhere() {
     let colours = [("RED", "OVERDUE", "31"), ("AMBER", "soon", "33"), ("GREEN", "in", "32")];
     for (colour, word, code) in colours {
