@@ -24,7 +24,7 @@ use file::{Look, Text};
 use report::{answer, introduced, shown};
 use row::{Dates, Defaults};
 use send::{Sent, Wish};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;

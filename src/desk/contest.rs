@@ -15,7 +15,7 @@ use crate::domain::purchase::check_word;
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::settings::Keys;
 use crate::domain::time::Timestamp;
-use crate::log::{Read, Tx};
+use crate::log::{Recall, Tx};
 use crate::store;
 use crate::vault::Vault;
 use serde::Deserialize;
@@ -278,7 +278,7 @@ fn fits(
 /// Who wins with an entry, by the number that stands for them now; nobody if they were erased, or its sale was voided or is somebody
 /// else's now.
 fn can_win(
-    views: &(impl Read + ?Sized),
+    views: &(impl Recall + ?Sized),
     vault: &Vault,
     entry: &Entry,
 ) -> Result<Option<CustomerNumber>, Refusal> {

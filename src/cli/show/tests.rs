@@ -1,6 +1,6 @@
 //! The page out of answers as a daemon gave them: those of PROTOCOL.md, which are played against it, and some for what these lack.
 
-use super::parts::{Answers, page};
+use super::parts::{self, Answers, page};
 use super::why_left_out;
 use crate::push::client::ClientError;
 use jiff::tz::TimeZone;
