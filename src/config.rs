@@ -12,6 +12,7 @@ use crate::log::SEGMENT_BYTES;
 use crate::vault::kek::KeySource;
 use crate::{decode, desk, device, identify, metrics, push, vault};
 use files::Files;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -49,6 +50,18 @@ pub struct Config {
     pub typist: device::typist::Settings,
     /// `[scan] repeat_ms`.
     pub repeat_window: Duration,
+    /// All of it as the files have it: a reload tells by this what it leaves as it was.
+    pub written: Written,
+}
+
+/// The tables of the files, defaults not filled in. Two configs that mean the same can differ in it, so `Debug` passes it over.
+#[derive(Clone, Default)]
+pub struct Written(pub toml::Table);
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Written")
+    }
 }
 
 /// Where things are kept.
@@ -148,9 +161,10 @@ pub fn drop_in_dir(path: &Path) -> PathBuf {
 
 fn read_whole(table: toml::Table) -> (Config, Vec<Mistake>) {
     let across = across::check(&table);
+    let written = Written(table.clone());
     let (config, mut mistakes) = settings::read_table(table, read);
     mistakes.extend(across);
-    (config, mistakes)
+    (Config { written, ..config }, mistakes)
 }
 
 fn read(keys: &mut Keys<'_>) -> Config {
@@ -203,7 +217,21 @@ fn read(keys: &mut Keys<'_>) -> Config {
         vault_key,
         ..shop
     };
-    Config { store, shop, push, metrics, registers, serial, readers, printers, rules, typist, repeat_window }
+    let written = Written::default();
+    Config {
+        store,
+        shop,
+        push,
+        metrics,
+        registers,
+        serial,
+        readers,
+        printers,
+        rules,
+        typist,
+        repeat_window,
+        written,
+    }
 }
 
 impl Default for StoreSettings {

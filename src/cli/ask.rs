@@ -2,6 +2,7 @@
 
 use super::{EX_NOPERM, EX_UNAVAILABLE, EX_USAGE, say};
 use crate::config::ConfigError;
+use crate::domain::contact::CallingCode;
 use crate::domain::operator::{Operator, Pin};
 use crate::push::client::{Client, ClientError};
 use serde_json::{Value, json};
@@ -34,6 +35,12 @@ impl Asker {
     /// One request on a connection of its own.
     pub(super) fn call(&self, method: &str, params: Value) -> anyhow::Result<Value> {
         request(&mut self.connect()?, method, params)
+    }
+
+    /// Of telephone numbers without one, as the daemon reads them.
+    pub(super) fn calling_code(&self) -> anyhow::Result<Option<CallingCode>> {
+        let status = self.call("status", json!({}))?;
+        Ok(say::get(&status, "calling_code").as_str().and_then(|code| code.parse().ok()))
     }
 
     /// Says an answer: as it came to a program, as `people` puts it to a person.

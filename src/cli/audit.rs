@@ -1,6 +1,7 @@
 //! `ficha audit`.
 
 use super::ask::Asker;
+use super::moment;
 use super::say::{at, get, rows, table, to_the_second};
 use crate::domain::id::CustomerNumber;
 use crate::domain::operator::Operator;
@@ -18,11 +19,11 @@ pub(super) struct Args {
     /// Only what was read while this operator was signed on.
     #[arg(long, value_name = "CODE")]
     by_operator: Option<Operator>,
-    /// Only from this moment on, as in 2026-09-14T09:00:00Z.
-    #[arg(long)]
+    /// Only from this moment on: `2026-09-14 09:00` here, `2026-09-14T07:00:00Z`, or a day.
+    #[arg(long, value_name = "TIME", value_parser = moment::read)]
     since: Option<jiff::Timestamp>,
     /// Only before this moment.
-    #[arg(long)]
+    #[arg(long, value_name = "TIME", value_parser = moment::read)]
     until: Option<jiff::Timestamp>,
     /// Only what stands before this line of the trail.
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! `ficha breach`.
 
 use super::ask::{Asker, Key};
+use super::moment;
 use super::say::{at, get, rows, table, to_the_second};
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -48,8 +49,8 @@ pub(super) enum Command {
         /// What got into other hands; several with commas. A whole state folder is `store,keyring,keys`, and `vault-key` if the key lay in it.
         #[arg(long, required = true, value_delimiter = ',')]
         taken: Vec<Taken>,
-        /// When you became aware of it, as in 2026-09-14T09:00:00Z; now, if left out.
-        #[arg(long)]
+        /// When you became aware of it, as in `2026-09-14 09:00`; now, if left out.
+        #[arg(long, value_name = "TIME", value_parser = moment::read)]
         found_at: Option<jiff::Timestamp>,
         /// Writes nothing down.
         #[arg(long)]

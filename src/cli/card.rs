@@ -2,7 +2,7 @@
 
 use super::ask::{Asker, Key, Usage, optional, request};
 use super::say::{at, fields, get, rows, table, to_the_second};
-use super::{input, job};
+use super::{input, job, moment};
 use crate::domain::id::{CardId, CustomerNumber};
 use crate::domain::time::Day;
 use clap::builder::PossibleValuesParser;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const HOLDER: &str = "the holder's name";
 
 /// Why a card is no longer honoured: the words of `domain::card::CardReason` that a person may choose.
-const REASONS: [&str; 5] = ["LOST", "STOLEN", "DAMAGED", "REQUESTED", "MISUSE"];
+const REASONS: [&str; 6] = ["LOST", "STOLEN", "DAMAGED", "REQUESTED", "MISUSE", "NOT_PRINTED"];
 
 /// Why another takes its place: it may also never have come out of the printer whole, or its time be over.
 const REPLACED_FOR: [&str; 7] =
@@ -32,8 +32,8 @@ pub(super) enum Command {
         /// Only this card.
         #[arg(long)]
         card: Option<CardId>,
-        /// Only those before this moment, as in 2026-09-14T09:00:00Z.
-        #[arg(long)]
+        /// Only those before this moment: `2026-09-14 09:00` here, `2026-09-14T07:00:00Z`, or a day.
+        #[arg(long, value_name = "TIME", value_parser = moment::read)]
         before: Option<jiff::Timestamp>,
     },
     /// Prints one more card.
@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn the_daemon_knows_every_reason() {
         for reason in REPLACED_FOR {
-            assert!(REASONS.contains(&reason) || ["NOT_PRINTED", "EXPIRED"].contains(&reason));
+            assert!(REASONS.contains(&reason) || reason == "EXPIRED");
             let read: CardReason = serde_json::from_value(json!(reason)).unwrap();
             assert_eq!(read.word(), reason);
         }

@@ -2,8 +2,8 @@
 
 use super::ask::{Asker, Key, optional};
 use super::contact::CHANNELS;
-use super::input;
 use super::say::{NOTHING, at, rows, safe, table, when};
+use super::{input, moment};
 use crate::domain::id::CustomerNumber;
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
@@ -41,8 +41,8 @@ pub(super) struct Record {
     /// The text that was shown, by the digits that `ficha consent texts` has for it.
     #[arg(long, value_name = "DIGITS")]
     text: Option<String>,
-    /// When it was said, if not now: `2026-11-22T10:00:00Z`.
-    #[arg(long, value_name = "TIME")]
+    /// When it was said, if not now: `2026-11-22 10:00`.
+    #[arg(long, value_name = "TIME", value_parser = moment::read)]
     at: Option<jiff::Timestamp>,
     /// Reads where the proof is, one line, from standard input, or asks for it.
     #[arg(long)]

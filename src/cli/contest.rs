@@ -112,13 +112,14 @@ fn entries(asker: &Asker, contest: &str, customer: Option<CustomerNumber>) -> an
         asker.say(&answer, |answer| {
             let row = |entry: &Value| {
                 let text = |field| at(entry, field);
-                [text("/entry"), text("/customer"), text("/sale"), when(&text("/at"))]
+                let can_win = if *get(entry, "eligible") == false { "no" } else { "yes" };
+                [text("/entry"), text("/customer"), text("/sale"), when(&text("/at")), can_win.to_owned()]
             };
             let entries = rows(answer, "/entries");
             if entries.is_empty() {
                 return "no entries".to_owned();
             }
-            table(["ENTRY", "CUSTOMER", "SALE", "WHEN"], entries.iter().map(row))
+            table(["ENTRY", "CUSTOMER", "SALE", "WHEN", "CAN WIN"], entries.iter().map(row))
         })?;
         after = get(&answer, "next").clone();
         if after.is_null() {

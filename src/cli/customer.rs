@@ -2,7 +2,8 @@
 
 use super::ask::{Asker, Key, Usage};
 use super::say::{at, get, rows, table};
-use super::{input, merge};
+use super::{input, merge, say};
+use crate::domain::contact::{CallingCode, E164, Email};
 use crate::domain::id::CustomerNumber;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
@@ -18,7 +19,11 @@ pub(super) struct Enrol {
 
 impl Enrol {
     pub(super) fn run(&self, asker: &Asker) -> anyhow::Result<()> {
-        let person = if input::is_person() { asked()? } else { given(&input::whole("the person as JSON")?)? };
+        let person = if input::is_person() {
+            asked(asker.calling_code()?, input::line)?
+        } else {
+            given(&input::whole("the person as JSON")?)?
+        };
         let params = json!({ "key": self.key.get(), "person": person });
         asker.tell("customer.enrol", params, |answer| {
             let customer = at(answer, "/customer");
@@ -53,13 +58,36 @@ pub(super) fn given(text: &str) -> anyhow::Result<Value> {
     Ok(Value::Object(serde_json::from_str::<Map<String, Value>>(text).map_err(mistake)?))
 }
 
-/// Asks for the person field by field; an empty line leaves a field out.
-fn asked() -> anyhow::Result<Value> {
+/// Asks for the person field by field; an empty line leaves a field out. What the daemon would refuse is asked again at once, so that
+/// one slip does not cost all the answers.
+fn asked(
+    calling_code: Option<CallingCode>,
+    mut line: impl FnMut(&str) -> anyhow::Result<String>,
+) -> anyhow::Result<Value> {
     let mut answers = Vec::new();
-    for question in QUESTIONS {
-        answers.push(input::line(question)?);
+    for (question, at) in QUESTIONS.into_iter().zip(0_usize..) {
+        let mut answer = line(question)?;
+        while let Some(problem) = slip(at, &answer, calling_code) {
+            say::aside_block(&problem);
+            answer = line(question)?;
+        }
+        answers.push(answer);
     }
     Ok(form(&answers))
+}
+
+/// Where the telephone number and the e-mail address stand in [`QUESTIONS`].
+const PHONE: usize = 4;
+const EMAIL: usize = 5;
+
+/// What is wrong with an answer, as far as it can be told before it is sent.
+fn slip(at: usize, answer: &str, calling_code: Option<CallingCode>) -> Option<String> {
+    match at {
+        _ if answer.is_empty() => None,
+        PHONE => E164::parse(answer, calling_code).err().map(|error| error.to_string()),
+        EMAIL => Email::parse(answer).err().map(|error| error.to_string()),
+        _ => None,
+    }
 }
 
 /// What a person is asked, in the order of [`form`].
@@ -83,11 +111,11 @@ pub(super) fn form(answers: &[String]) -> Value {
             person.insert(field.to_owned(), answer(index).into());
         }
     }
-    if !answer(4).is_empty() {
-        person.insert("telephone".to_owned(), json!([{ "e164": answer(4) }]));
+    if !answer(PHONE).is_empty() {
+        person.insert("telephone".to_owned(), json!([{ "e164": answer(PHONE) }]));
     }
-    if !answer(5).is_empty() {
-        person.insert("email".to_owned(), json!([{ "addr": answer(5) }]));
+    if !answer(EMAIL).is_empty() {
+        person.insert("email".to_owned(), json!([{ "addr": answer(EMAIL) }]));
     }
     let languages: Vec<&str> =
         answer(6).split([',', ' ', ';']).map(str::trim).filter(|tag| !tag.is_empty()).collect();
@@ -235,6 +263,22 @@ mod tests {
         assert_eq!(person.knows_language, ["es", "en-GB"]);
         assert_eq!((person.telephone.len(), person.email.len()), (1, 1));
         assert_eq!(super::form(&[]), json!({}));
+    }
+
+    #[test]
+    fn a_slip_in_a_number_or_an_address_is_asked_again_and_nothing_else_is_lost() {
+        let typed = ["Ana", "", "", "", "12", "600 111 222", "no address", "a@example.org", "es"];
+        let (mut typed, mut asked_for) = (typed.iter(), Vec::new());
+        let person = asked("34".parse().ok(), |question: &str| {
+            asked_for.push(question.to_owned());
+            Ok(typed.next().map(|text| (*text).to_owned()).unwrap_or_default())
+        });
+        let wanted = json!({
+            "givenName": "Ana", "telephone": [{ "e164": "600 111 222" }], "email": [{ "addr": "a@example.org" }],
+            "knowsLanguage": ["es"],
+        });
+        assert_eq!(person.unwrap(), wanted);
+        assert_eq!(asked_for[4..8], ["Phone", "Phone", "E-mail", "E-mail"]);
     }
 
     #[test]

@@ -15,7 +15,6 @@ mod totals;
 use super::ask::{Asker, Said, Usage};
 use super::cells::{guarded, unguarded};
 use super::say;
-use crate::domain::contact::CallingCode;
 use anyhow::Context as _;
 use before::{Before, Met};
 use columns::Columns;
@@ -25,7 +24,7 @@ use file::{Look, Text};
 use report::{answer, introduced, shown};
 use row::{Dates, Defaults};
 use send::{Sent, Wish};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
@@ -74,12 +73,6 @@ pub(super) struct Args {
     rejects: Option<PathBuf>,
 }
 
-/// Of telephone numbers without one, as the daemon reads them.
-fn calling_code(asker: &Asker) -> anyhow::Result<Option<CallingCode>> {
-    let status = asker.call("status", json!({}))?;
-    Ok(say::get(&status, "calling_code").as_str().and_then(|code| code.parse().ok()))
-}
-
 fn mapping(text: &str) -> Result<(String, String), &'static str> {
     let (field, column) = text.split_once('=').ok_or("write it as FIELD=COLUMN")?;
     Ok((field.to_owned(), column.to_owned()))
@@ -91,6 +84,9 @@ fn encoding(name: &str) -> Result<&'static Encoding, &'static str> {
 
 /// What divides cells, and how people call it.
 const DELIMITERS: [(u8, &str); 3] = [(b',', "commas"), (b';', "semicolons"), (b'\t', "tabs")];
+
+/// A file's text, the last line ended too.
+type Rows = std::io::Chain<Text, &'static [u8]>;
 
 /// A file whose columns are known.
 struct Opened {
@@ -115,21 +111,19 @@ impl Args {
         let defaults =
             Defaults { dates: self.dates, country: self.country.clone(), programme: self.programme.clone() };
         let text = Text::open(&self.file, opened.look.encoding)?;
-        let mut before = Before::new(calling_code(asker)?, self.compare);
+        let mut before = Before::new(asker.calling_code()?, self.compare);
         let progress = send::Progress::new(text.progress(), opened.look.bytes);
-        let mut reader = reader(text, opened.delimiter.0);
+        let mut reader = reader(text.chain(&b"\n"[..]), opened.delimiter.0);
         let keeps = rejects.is_some();
         let totals = send::all(asker, &wish, progress, keeps, |sent| {
             self.read((&mut reader, &mut before), &opened.columns, &defaults, sent)
         })?;
-        if let Some(rejects) = &mut rejects {
-            for record in totals.rejected.values() {
-                let cells = record.iter().map(|cell| guarded(unguarded(cell)).into_owned());
-                rejects.write_record(cells).context("the rejected rows cannot be written")?;
-            }
-            rejects.flush().context("the rejected rows cannot be written")?;
-        }
+        // What is in is in: it is said whatever becomes of the file of rejects.
         asker.say(&answer(&opened, &wish, &totals, before.full_at()), shown)?;
+        if let Some(rejects) = &mut rejects {
+            write_rejects(rejects, totals.rejected.values())
+                .context("the rejected rows cannot be written")?;
+        }
         if totals.problems.is_empty() { Ok(()) } else { Err(Said(1).into()) }
     }
 
@@ -148,7 +142,7 @@ impl Args {
     /// Reads the rows and hands them on, until there are none or nobody takes them.
     fn read(
         &self,
-        (reader, before): (&mut Reader<Text>, &mut Before),
+        (reader, before): (&mut Reader<Rows>, &mut Before),
         columns: &Columns,
         defaults: &Defaults,
         sent: &mut Sent<'_>,
@@ -162,7 +156,7 @@ impl Args {
                 Ok(true) => {}
                 Err(error) => return Err(unreadable(&self.file, line, &error)),
             }
-            let line = record.position().map_or(line, csv::Position::line);
+            let line = begins(reader, &record);
             if record.len() != columns.0.len() {
                 let problem = format!(
                     "has {} cells, and the first line {}: look at its quotes",
@@ -187,6 +181,16 @@ impl Args {
             }
         }
     }
+}
+
+/// The line of the file in which the record that was just read begins: the reader's own is that of the blank lines before it.
+///
+/// What imports are told apart by has the line in it, so without blank lines it is the reader's own.
+fn begins(reader: &Reader<Rows>, record: &StringRecord) -> u64 {
+    let within = record.iter().flat_map(str::bytes).filter(|byte| *byte == b'\n').count();
+    let lines = u64::try_from(within).unwrap_or(u64::MAX).saturating_add(1);
+    let first = record.position().map_or(1, csv::Position::line);
+    reader.position().line().saturating_sub(lines).max(first)
 }
 
 /// The line where one of a row's cards stood before.
@@ -225,9 +229,18 @@ fn rejects(path: &Path, columns: &Columns) -> anyhow::Result<Writer<File>> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let file =
         file.with_context(|| format!("{} cannot be made; it must not be there yet", path.display()))?;
-    let mut writer = csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(file);
+    // Flexible: a row with too few or too many cells is the one that is most often rejected.
+    let mut writer = csv::WriterBuilder::new();
+    let mut writer = writer.quote_style(csv::QuoteStyle::Always).flexible(true).from_writer(file);
     writer
         .write_record(columns.0.iter().map(|(name, _)| guarded(name).into_owned()))
         .context("the rejected rows cannot be written")?;
     Ok(writer)
+}
+
+fn write_rejects<'a>(to: &mut Writer<File>, rows: impl Iterator<Item = &'a StringRecord>) -> csv::Result<()> {
+    for record in rows {
+        to.write_record(record.iter().map(|cell| guarded(unguarded(cell)).into_owned()))?;
+    }
+    Ok(to.flush()?)
 }

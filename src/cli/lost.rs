@@ -46,7 +46,7 @@ pub(super) enum Command {
         #[command(flatten)]
         key: Key,
     },
-    /// Lists a customer's, or those of the shop from a day to a day: today, if nothing is said.
+    /// Lists a customer's, or those of the shop from a day to a day: today, if no day is said.
     List {
         /// The customer number.
         #[arg(conflicts_with_all = ["from", "to"])]
@@ -54,7 +54,7 @@ pub(super) enum Command {
         /// The first business day, YYYY-MM-DD.
         #[arg(long)]
         from: Option<String>,
-        /// The last; the first alone if nothing is said.
+        /// The last; today if nothing is said.
         #[arg(long, requires = "from")]
         to: Option<String>,
     },

@@ -34,6 +34,7 @@ mod level;
 mod load;
 mod lost;
 mod merge;
+mod moment;
 mod note;
 mod operator;
 mod owner;
@@ -63,6 +64,7 @@ mod worth;
 
 use crate::domain::operator::Operator;
 use ask::Asker;
+use clap::error::{ContextKind, ErrorKind};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -337,7 +339,16 @@ fn usual_socket() -> PathBuf {
 fn usage(error: &clap::Error) -> ExitCode {
     // Nothing to be done when even this cannot be written.
     error.print().ok();
+    if error.kind() == ErrorKind::ValueValidation && wants_customer(error) {
+        say::aside_block("`ficha find` shows the numbers of customers");
+    }
     if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS }
+}
+
+/// Whether what is wrong stands where a customer's number should.
+fn wants_customer(error: &clap::Error) -> bool {
+    let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+    ["<CUSTOMER", "<FROM>", "<INTO>"].iter().any(|name| argument.contains(name))
 }
 
 /// An error with its causes on standard error.

@@ -156,7 +156,8 @@ pub fn run(options: Options, control: &Control, ready: impl FnOnce()) -> Result<
     reload::warn_of_rules(&options.config);
     let (path, host_name, told) =
         (options.config_path.clone(), options.host.clone(), Arc::clone(&control.reload));
-    let reload = service::Reload { path, host: host_name, told };
+    let started_with = Arc::new(options.config.clone());
+    let reload = service::Reload { path, host: host_name, told, started_with };
     let credentials = options.credentials.clone();
     let handle = runtime.handle().clone();
     let parts = Parts::assemble(&options.config, options.typist, reload, clock, handle, credentials)
@@ -215,7 +216,7 @@ struct Opening {
 /// Everything that outlives the start.
 struct Parts {
     /// What only a restart changes.
-    started_with: Config,
+    started_with: Arc<Config>,
     clock: Arc<dyn Clock>,
     shared: Shared,
     printers: Arc<PrintRoom>,
@@ -264,11 +265,12 @@ impl Parts {
             runtime: shared.runtime.clone(),
             trying: Mutex::default(),
         };
+        let started_with = Arc::clone(&reload.started_with);
         let front =
             service::Front::new(&shared, &clock, &states, &printers, (&replays, &lent), reload, unlock);
         let sessions = TaskTracker::new();
         Ok(Self {
-            started_with: config.clone(),
+            started_with,
             clock,
             shared,
             printers,

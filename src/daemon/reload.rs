@@ -5,6 +5,7 @@ use super::{Parts, chain, policy};
 use crate::config::{self, Config};
 use crate::decode::classify;
 use crate::domain::id::RegisterName;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Parts {
@@ -22,9 +23,11 @@ impl Parts {
         match read.await {
             Ok(Ok((config, current, policy))) => {
                 warn_of_rules(&config);
-                if needs_restart(&config, &self.started_with) {
+                let waiting = after_restart(&config, &self.started_with).join(", ");
+                if !waiting.is_empty() {
                     tracing::warn!(
-                        "`[shop]`, `[retention]`, `[store]`, `[vault]`, `[push]`, `[metrics]`, `[[serial]]`, `[[printer]]` and what is typed stay as they were; restart fichad to take them over"
+                        after_restart = waiting,
+                        "these tables of the config stay as they were; restart fichad to take them over"
                     );
                 }
                 self.states.named(current.named());
@@ -45,34 +48,73 @@ impl Parts {
     }
 }
 
-/// Whether a config differs in what is taken over at start alone.
-fn needs_restart(config: &Config, started_with: &Config) -> bool {
-    let typing = |config: &Config| {
+/// The tables that a reload takes over whole. `[card]`, `[payment]` and `[[alias]]` it takes over for scans, and the desk after a restart.
+const TAKEN_OVER: [&str; 3] = ["reader", "register", "scan"];
+
+/// Of a port, what a reload takes over: whose it is.
+const TAKEN_OVER_OF_A_PORT: &str = "register";
+
+/// The tables, by their names in the file, in which a config differs from that of the start and that wait for the next.
+pub(super) fn after_restart(config: &Config, started_with: &Config) -> Vec<String> {
+    let (now, before) = (&config.written.0, &started_with.written.0);
+    let names: BTreeSet<&String> = now.keys().chain(before.keys()).collect();
+    let waits = |name: &&&String| {
+        !TAKEN_OVER.contains(&name.as_str()) && at_start(now, name) != at_start(before, name)
+    };
+    let mut waiting: BTreeSet<String> = names.iter().filter(waits).map(|name| (**name).clone()).collect();
+    let types = |config: &Config| {
         let register = config.registers.iter().find(|register| register.types);
-        register.map(|register| (register.name.clone(), config.typist.clone()))
+        register.map(|register| register.name.clone())
     };
-    let shop = |config: &Config| {
-        (
-            (config.shop.shop.clone(), config.shop.language.clone()),
-            config.shop.calling_code,
-            config.shop.name_on_card,
-            config.shop.parked,
-            config.shop.service.clone(),
-            config.shop.retention.clone(),
-        )
-    };
-    config.store != started_with.store
-        || config.push != started_with.push
-        || config.metrics != started_with.metrics
-        || shop(config) != shop(started_with)
-        || config.serial != started_with.serial
-        || config.printers != started_with.printers
-        || typing(config) != typing(started_with)
+    if types(config) != types(started_with) {
+        waiting.insert("register.types".to_owned());
+    }
+    waiting.into_iter().collect()
+}
+
+/// What of a table counts at the start alone.
+fn at_start(tables: &toml::Table, name: &str) -> Option<toml::Value> {
+    let mut table = tables.get(name)?.clone();
+    if name == "serial" {
+        for port in table.as_array_mut().into_iter().flatten().filter_map(toml::Value::as_table_mut) {
+            port.remove(TAKEN_OVER_OF_A_PORT);
+        }
+    }
+    Some(table)
 }
 
 /// Says which of the shop's rules take numbers that could be payment cards.
 pub(super) fn warn_of_rules(config: &Config) {
     for warning in classify::warnings(&config.rules) {
         tracing::warn!("{warning}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_that_waits_for_a_restart_is_named_and_no_other() {
+        let waiting = |before: &str, now: &str| {
+            let [before, now] = [before, now].map(|text| config::parse(text).unwrap());
+            after_restart(&now, &before).join(" ")
+        };
+        let till = "[[register]]\nname = 'till-1'\n";
+        let two = "[[register]]\nname = 'till-1'\n[[register]]\nname = 'till-2'\n";
+        let port = "[[serial]]\nname = 'left'\npath = '/dev/ttyS7'\n";
+        let reward = |cost: u32| format!("[[reward]]\nid = 'MUG'\ngives = 'article MUG'\ncost = {cost}\n");
+        assert_eq!(waiting("", ""), "");
+        assert_eq!(waiting("", "[operators]\nrequired = true\n"), "operators");
+        assert_eq!(waiting(till, &format!("{two}[scan]\nrepeat_ms = 5\n")), "");
+        assert_eq!(waiting(till, &till.replace("'\n", "'\ntypes = true\n")), "register.types");
+        let of = |text: &str, register: &str| format!("{two}{text}register = '{register}'\n");
+        assert_eq!(waiting(&of(port, "till-1"), &of(port, "till-2")), "");
+        assert_eq!(waiting(&of(port, "till-1"), &of(&port.replace('7', "8"), "till-1")), "serial");
+        assert_eq!(waiting(&reward(100), &reward(200)), "reward");
+        assert_eq!(
+            waiting("[card]\nprogramme = 'A'\n", &format!("[shop]\nname = 'Sol'\n{}", reward(1))),
+            "card reward shop"
+        );
     }
 }

@@ -3,12 +3,13 @@
 use super::capture::Recordings;
 use super::lent::Lent;
 use super::printers::PrintRoom;
+use super::reload;
 use super::replay::Replays;
 use super::routes::{Current, Routes};
 use super::scan_path::Shared;
 use super::states::States;
 use super::unlock::Unlock;
-use crate::config;
+use crate::config::{self, Config};
 use crate::desk::access::ROLE_GROUPS;
 use crate::desk::{DAEMON_METHODS, Desk, Printers, fields};
 use crate::domain::id::{ReaderName, RegisterName};
@@ -42,6 +43,7 @@ pub(super) struct Reload {
     pub(super) path: Option<PathBuf>,
     pub(super) host: RegisterName,
     pub(super) told: Arc<Notify>,
+    pub(super) started_with: Arc<Config>,
 }
 
 impl Reload {
@@ -56,8 +58,10 @@ impl Reload {
         let path =
             path.ok_or_else(|| conflict("this daemon was started without a config file".to_owned()))?;
         let config = config::load(path).map_err(|error| conflict(error.to_string()))?;
+        let after_restart = reload::after_restart(&config, &self.started_with);
         self.told.notify_one();
-        Ok(json!({ "registers": Current::new(&config, &self.host).registers }))
+        let registers = Current::new(&config, &self.host).registers;
+        Ok(json!({ "registers": registers, "after_restart": after_restart }))
     }
 }
 

@@ -36,7 +36,8 @@ impl Rig {
         let config = config::parse(&config).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let host = RegisterName::new("host").unwrap();
-        let reload = service::Reload { path: None, host, told: Arc::default() };
+        let started_with = Arc::new(config.clone());
+        let reload = service::Reload { path: None, host, told: Arc::default(), started_with };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let parts =
             Parts::assemble(&config, Typist::open, reload, clock, runtime.handle().clone(), None).unwrap();

@@ -104,7 +104,14 @@ impl Desk {
                 }
                 let proposed_by = By { uid: kept.by, operator: kept.operator };
                 if approve && !by.is_another_than(&proposed_by) {
-                    let message = "who proposes a correction cannot approve it; another user has to, or another operator who is signed on";
+                    let message = match proposed_by.operator {
+                        Some(_) => {
+                            "who proposes a correction cannot approve it; another user has to, or another operator who is signed on"
+                        }
+                        None => {
+                            "this was proposed with nobody signed on, so only another user can approve it; or refuse it, and propose it anew signed on"
+                        }
+                    };
                     return Err(Refusal::new(RefusalCode::Forbidden, message));
                 }
                 let By { uid: by, operator } = by;

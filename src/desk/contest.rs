@@ -15,10 +15,12 @@ use crate::domain::purchase::check_word;
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::settings::Keys;
 use crate::domain::time::Timestamp;
-use crate::log::Tx;
+use crate::log::{Recall, Tx};
 use crate::store;
+use crate::vault::Vault;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The most contests.
@@ -121,6 +123,7 @@ impl Desk {
         let Enter { key, customer, contest, sale } = ask.fields()?;
         let contest = self.contest_named(&contest)?.clone();
         let (entry, by, now) = (self.new_id()?, ask.who.uid, self.clock.utc());
+        let vault = Arc::clone(&self.store()?.vault);
         if !contest.from.has_begun(now) || contest.to.is_over(now) {
             let message = "this contest does not take entries now; `contest.list` has its days";
             return Err(conflict("contest", message));
@@ -138,9 +141,15 @@ impl Desk {
                 store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
                 let numbers = store::numbers_of(tx, customer)?;
                 for number in &numbers {
-                    own.extend(store::entries_of(tx, *number, &contest.name, contest.entries_each)?);
+                    own.extend(store::entries_of(tx, *number, &contest.name, ENTRIES_AT_ONCE)?);
                 }
-                if own.len() >= contest.entries_each {
+                let mut standing = 0_usize;
+                for entry in &own {
+                    let eligible = can_win(tx, &vault, entry)?.is_some();
+                    standing = standing.saturating_add(usize::from(eligible));
+                }
+                // Entries that cannot win take nobody's place, but are not kept without end.
+                if standing >= contest.entries_each || own.len() >= ENTRIES_AT_ONCE {
                     let message =
                         format!("the customer has entered as often as one can: {}", contest.entries_each);
                     return Err(conflict("contest", message));
@@ -163,12 +172,14 @@ impl Desk {
     /// `contest.entries`: a customer's, or a contest's page by page.
     fn list_entries(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
         let Entries { contest, customer, after } = ask.fields()?;
-        let views = self.store()?.log.views();
+        let Opened { log, vault, .. } = self.store()?;
+        let views = log.views();
         let row = |entry: &Entry| {
             let customer = store::survivor(&views, entry.customer)?;
+            let eligible = can_win(&views, vault, entry)?.is_some();
             Ok(json!({
                 "entry": entry.entry, "customer": customer, "sale": entry.sale, "at": entry.at.rfc3339(),
-                "by": entry.by,
+                "by": entry.by, "eligible": eligible,
             }))
         };
         let rows = |found: &[Entry]| found.iter().map(row).collect::<Result<Vec<Value>, Refusal>>();
@@ -264,6 +275,28 @@ fn fits(
     Err(Refusal::field("sale", problem))
 }
 
+/// Who wins with an entry, by the number that stands for them now; nobody if they were erased, or its sale was voided or is somebody
+/// else's now.
+fn can_win(
+    views: &(impl Recall + ?Sized),
+    vault: &Vault,
+    entry: &Entry,
+) -> Result<Option<CustomerNumber>, Refusal> {
+    if vault.is_erased(views, entry.customer)? {
+        return Ok(None);
+    }
+    let Some(customer) = store::customer_of(views, entry.customer)? else { return Ok(None) };
+    if let Some(sale) = entry.sale {
+        let numbers = store::numbers_of(views, customer.customer)?;
+        let owner = store::sale(views, sale)?.and_then(|sale| sale.customer);
+        let theirs = owner.is_some_and(|owner| numbers.contains(&owner));
+        if !theirs || store::returned(views, sale)?.voided {
+            return Ok(None);
+        }
+    }
+    Ok(Some(customer.customer))
+}
+
 /// Draws among all who entered and can win: who was merged stands for whom they were merged into.
 fn draw_among(opened: &Opened, named: &Contest, seed: [u8; 32]) -> Result<Drawn, Refusal> {
     let views = opened.log.views();
@@ -273,19 +306,8 @@ fn draw_among(opened: &Opened, named: &Contest, seed: [u8; 32]) -> Result<Drawn,
         for entry in &page {
             after = Some(entry.entry);
             entries = entries.saturating_add(1);
-            if opened.vault.is_erased(&views, entry.customer)? {
-                continue;
-            }
-            let Some(customer) = store::customer_of(&views, entry.customer)? else { continue };
-            if let Some(sale) = entry.sale {
-                let numbers = store::numbers_of(&views, customer.customer)?;
-                let owner = store::sale(&views, sale)?.and_then(|sale| sale.customer);
-                let theirs = owner.is_some_and(|owner| numbers.contains(&owner));
-                if !theirs || store::returned(&views, sale)?.voided {
-                    continue;
-                }
-            }
-            eligible.push((entry.entry, customer.customer));
+            let customer = can_win(&views, &opened.vault, entry)?;
+            eligible.extend(customer.map(|customer| (entry.entry, customer)));
         }
         if page.len() < ENTRIES_AT_ONCE {
             break;

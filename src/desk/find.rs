@@ -99,12 +99,13 @@ impl Desk {
 }
 
 fn wanted(find: &Find, ours: Programme, calling_code: Option<CallingCode>) -> Result<Wanted, Refusal> {
-    let asked = [&find.code, &find.phone, &find.email, &find.name];
-    let mut asked = asked.into_iter().flatten();
-    let (Some(_), None) = (asked.next(), asked.next()) else {
+    let all = [("code", &find.code), ("phone", &find.phone), ("email", &find.email), ("name", &find.name)];
+    let mut asked = all.into_iter().filter(|(_, text)| text.is_some()).map(|(field, _)| field);
+    let (first, second) = (asked.next(), asked.next());
+    if first.is_none() || second.is_some() {
         let message = "give exactly one of `code`, `phone`, `email` and `name`";
-        return Err(Refusal::field("", message));
-    };
+        return Err(Refusal::field(second.unwrap_or("name"), message));
+    }
     if find.name.is_none() && (find.birthday.is_some() || find.postcode.is_some()) {
         let field = if find.birthday.is_some() { "birthday" } else { "postcode" };
         return Err(Refusal::field(field, "narrows a search by `name` and goes with nothing else"));

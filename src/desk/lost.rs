@@ -155,11 +155,11 @@ impl Desk {
                 store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
                 store::lost_of(&views, customer, most)?
             }
-            (None, Some(from), to) => in_days(&views, from, to.unwrap_or(from), most)?,
-            (None, None, None) => {
+            (None, Some(from), Some(to)) => in_days(&views, from, to, most)?,
+            (None, from, None) => {
                 let today = self.settings.service.terms.calendar.day(self.clock.utc());
-                let today = today.ok_or_else(|| Refusal::field("from", "name the day"))?;
-                in_days(&views, today, today, most)?
+                let today = today.ok_or_else(|| Refusal::field("to", "name the day"))?;
+                in_days(&views, from.unwrap_or(today), today, most)?
             }
             (Some(_), ..) | (None, None, Some(_)) => {
                 return Err(Refusal::field("from", "give either `customer`, or `from` and `to`"));

@@ -154,14 +154,18 @@ impl Desk {
             .write(ask, key, move |tx| {
                 let stated_at = Some(Timestamp(tx.meta().at_us));
                 let kept = store::customer(tx, customer)?.ok_or_else(no_such_customer)?;
-                let mut full = false;
+                let withdrawn = match &value {
+                    Some(_) => false,
+                    None => withdraw_of_members(tx, &vault, &kept.members, &name)?,
+                };
+                let (mut full, mut stood) = (false, false);
                 change_till(tx, &vault, customer, nonce, |till| {
                     match &value {
                         Some(value) => {
                             let stated = Preference { value: value.clone(), source, stated_at };
                             till.preferences.insert(name.clone(), stated);
                         }
-                        None => drop(till.preferences.remove(&name)),
+                        None => stood = till.preferences.remove(&name).is_some(),
                     }
                     full = till.preferences.len() > PREFERENCES_MAX;
                 })?;
@@ -170,8 +174,10 @@ impl Desk {
                         format!("a customer has at most {PREFERENCES_MAX} preferences; withdraw one first");
                     return Err(Refusal::conflict("name", message));
                 }
-                if value.is_none() {
-                    withdraw_of_members(tx, &vault, &kept.members, &name)?;
+                if value.is_none() && !stood && !withdrawn {
+                    let message = "the customer has no preference of this name; `customer.show` has them";
+                    let field = Some("name".to_owned());
+                    return Err(Refusal { field, ..Refusal::new(RefusalCode::NotFound, message) });
                 }
                 Ok(Outcome { customer: Some(customer), ..Outcome::default() })
             })
@@ -180,20 +186,22 @@ impl Desk {
     }
 }
 
-/// What somebody who was merged had stated shows with the customer too, so it is withdrawn there as well.
+/// What somebody who was merged had stated shows with the customer too, so it is withdrawn there as well. Whether anybody had.
 fn withdraw_of_members(
     tx: &mut Tx<'_>,
     vault: &Vault,
     members: &[CustomerNumber],
     name: &str,
-) -> Result<(), Refusal> {
+) -> Result<bool, Refusal> {
+    let mut any = false;
     for member in members {
         let data_key = vault.key_of(tx, *member)?.ok_or_else(no_such_customer)?;
         if vault.till(tx, &data_key)?.preferences.contains_key(name) {
             change_till(tx, vault, *member, random()?, |till| drop(till.preferences.remove(name)))?;
+            any = true;
         }
     }
-    Ok(())
+    Ok(any)
 }
 
 fn no_such_note() -> Refusal {

@@ -10,7 +10,7 @@ use crate::domain::credit::{Credit, PAYMENTS_MAX, Payment, TERMS_DAYS_MAX};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CustomerNumber, SaleId};
 use crate::domain::money::Currency;
-use crate::domain::purchase::{Receipt, Tender, TenderKind, paid_as};
+use crate::domain::purchase::{Receipt, Returned, Sale, Tender, TenderKind, paid_as};
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::time::{Day, Timestamp};
 use crate::log::{Read, Tx};
@@ -199,16 +199,32 @@ fn pay(
     Ok(customer)
 }
 
-/// Whether so much can be taken off what is owed for a sale of which goods come back.
-pub(super) fn check_back(tx: &Tx<'_>, sale: SaleId, tenders: &[Tender]) -> Result<(), Refusal> {
-    let Some(credit) = store::credit(tx, sale)? else { return Ok(()) };
-    let back = paid_as(tenders, TenderKind::Account);
+/// Whether goods of a sale can be paid back with these tenders, as far as what is owed is concerned: as `ACCOUNT` no more than is
+/// open, another way no more than was paid. `field` has the tenders.
+pub(super) fn check_back(
+    tx: &Tx<'_>,
+    (kept, returned): (&Sale, &Returned),
+    tenders: &[Tender],
+    field: &str,
+) -> Result<(), Refusal> {
+    let Some(credit) = store::credit(tx, kept.sale)? else { return Ok(()) };
+    let on_account = paid_as(tenders, TenderKind::Account);
     let open = credit.open();
-    if back <= open {
-        return Ok(());
+    if on_account > open {
+        let message =
+            format!("{open} of this sale is open on account; what was paid is given back another way");
+        return Err(Refusal::field(field, message));
     }
-    let message = format!("{open} of this sale is open on account; what was paid is given back another way");
-    Err(Refusal::field("receipt.tenders", message))
+    let otherwise = tenders.iter().fold(0, |sum: i64, tender| sum.saturating_add(tender.amount));
+    let otherwise = otherwise.saturating_sub(on_account);
+    let paid = kept.receipt.total.saturating_sub(returned.total()).saturating_sub(open);
+    if otherwise > paid {
+        let message = format!(
+            "{open} of this sale is still open: give it back as ACCOUNT; another way at most {paid}, what was paid"
+        );
+        return Err(Refusal::field(field, message));
+    }
+    Ok(())
 }
 
 /// A sale can be voided only while nothing was paid for it.

@@ -41,7 +41,14 @@ pub fn fields<T: DeserializeOwned>(params: Option<&RawValue>) -> Result<T, Refus
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let problem = problem(&error.inner().to_string());
-        let field = if path == "." { String::new() } else { path };
+        let within = if path == "." { String::new() } else { path };
+        // What is missing is named with what it is missing in.
+        let missing = problem.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        let field = match missing {
+            Some(missing) if within.is_empty() => missing.to_owned(),
+            Some(missing) => format!("{within}.{missing}"),
+            None => within,
+        };
         Refusal { field: Some(field).filter(|field| !field.is_empty()), ..Refusal::field("", problem) }
     })
 }
@@ -121,9 +128,19 @@ fn problem(message: &str) -> String {
         return message.to_owned();
     }
     match message.find("expected ") {
-        Some(at) => message.get(at..).unwrap_or_default().to_owned(),
+        Some(at) => said_plainly(message.get(at..).unwrap_or_default()),
         None => "has a value that does not fit; PROTOCOL.md shows an example".to_owned(),
     }
+}
+
+/// The types of this program's own language are nothing to whoever wrote the request.
+fn said_plainly(expected: &str) -> String {
+    let plain = match expected.strip_prefix("expected ") {
+        Some("i8" | "i16" | "i32" | "i64" | "isize") => "expected a whole number",
+        Some("u8" | "u16" | "u32" | "u64" | "usize") => "expected a whole number, not below 0",
+        Some(_) | None => expected,
+    };
+    plain.to_owned()
 }
 
 impl Desk {
@@ -190,7 +207,7 @@ fn same_request(
 
 #[cfg(test)]
 mod tests {
-    use super::problem;
+    use super::{fields, problem};
 
     #[test]
     fn a_wrong_value_is_never_quoted_back() {
@@ -202,5 +219,29 @@ mod tests {
             assert!(!problem(message).contains("María"), "{}", problem(message));
         }
         assert_eq!(problem("missing field `key` at line 1 column 2"), "missing field `key`");
+        let part = "invalid type: floating point `1.5`, expected i64 at line 1 column 9";
+        assert_eq!(problem(part), "expected a whole number");
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_what_it_is_missing_in() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Outer {
+            #[expect(dead_code, reason = "only read")]
+            list: Vec<Inner>,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        struct Inner {
+            #[expect(dead_code, reason = "only read")]
+            amount: u32,
+        }
+        for (text, field) in [
+            ("{}", "list"),
+            ("{\"list\":[{\"amount\":1},{}]}", "list[1].amount"),
+            ("{\"list\":[{\"amount\":-1}]}", "list[0].amount"),
+        ] {
+            let params = serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
+            assert_eq!(fields::<Outer>(Some(&params)).unwrap_err().field.as_deref(), Some(field));
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::sale::{New, Rules, money, no_such_sale};
 use super::sale_receipt::{GivenReceipt, built, check_lines};
 use super::sale_return::{Back, GivenLine, bring_back, came_back, still_good};
 use super::whose::Whose;
-use super::{Desk, random, sale_points, screen};
+use super::{Desk, payment, random, sale_points, screen};
 use crate::domain::event::Outcome;
 use crate::domain::id::{HoldId, RegisterName, SaleId, VisitId};
 use crate::domain::purchase::{self, LINES_MAX, TENDERS_MAX, Tender, TenderKind};
@@ -109,9 +109,10 @@ impl Exchange {
         }
         let lines = came_back(&kept, &returned, lines)?;
         let back = lines.iter().fold(0, |sum: i64, line| sum.saturating_add(line.amount));
-        // What comes back as points pays for nothing.
-        let as_points = purchase::paid_as(&refund, TenderKind::Points);
-        let covered = back.saturating_sub(as_points).clamp(0, new.receipt.total);
+        // What comes back as points, or off what is owed, pays for nothing.
+        let no_money = [TenderKind::Points, TenderKind::Account].map(|kind| purchase::paid_as(&refund, kind));
+        let money_back = no_money.into_iter().fold(back, i64::saturating_sub);
+        let covered = money_back.clamp(0, new.receipt.total);
         let (pay, give) = (new.receipt.total.saturating_sub(covered), back.saturating_sub(covered));
         check_sum(&new.receipt.tenders, pay, "receipt.tenders")?;
         check_sum(&refund, give, "refund")?;
@@ -122,6 +123,7 @@ impl Exchange {
             .map_err(|(field, message)| Refusal::field(format!("receipt.{field}"), message))?;
         let refund = with_goods(refund);
         sale_points::check_back(&kept, &returned, &refund, "refund")?;
+        payment::check_back(tx, (&kept, &returned), &refund, "refund")?;
         let customer =
             if whose.visit.is_some() { whose.settle(tx, &new.receipt.register)? } else { kept.customer };
         let receipt = &new.receipt;

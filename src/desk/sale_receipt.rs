@@ -8,7 +8,8 @@ use crate::domain::money::Currency;
 use crate::domain::purchase::{self, Line, Receipt, Tender, TenderKind};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Day;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +25,7 @@ pub(super) struct GivenReceipt {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GivenTender {
+    #[serde(deserialize_with = "given_kind")]
     kind: TenderKind,
     amount: i64,
     #[serde(default)]
@@ -34,6 +36,12 @@ struct GivenTender {
     points: Option<i64>,
     #[serde(default)]
     hold: Option<HoldId>,
+}
+
+/// A word for how something was paid; of those that there are, a till can give all but `EXCHANGE`.
+fn given_kind<'de, D: Deserializer<'de>>(from: D) -> Result<TenderKind, D::Error> {
+    let kinds = "expected one of `CASH`, `CARD`, `TRANSFER`, `VOUCHER`, `POINTS`, `ACCOUNT`, `OTHER`";
+    TenderKind::deserialize(from).map_err(|_| D::Error::custom(kinds))
 }
 
 impl GivenReceipt {

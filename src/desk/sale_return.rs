@@ -69,6 +69,7 @@ impl Desk {
                 let total = lines.iter().fold(0, |sum: i64, line| sum.saturating_add(line.amount));
                 check_tenders(&receipt.tenders, total)?;
                 sale_points::check_back(&kept, &returned, &receipt.tenders, "receipt.tenders")?;
+                payment::check_back(tx, (&kept, &returned), &receipt.tenders, "receipt.tenders")?;
                 if store::has_receipt(tx, &register, receipt.day, &receipt.number)? {
                     let message = "this register has recorded a receipt of this number and day already";
                     return Err(Refusal::conflict("receipt.number", message));
@@ -142,7 +143,6 @@ pub(super) fn bring_back(
         let sold = String::from(kept.receipt.day);
         return Err(Refusal::field("receipt.day", format!("must not be before the day of the sale, {sold}")));
     }
-    payment::check_back(tx, kept.sale, &tenders)?;
     let total = lines.iter().fold(0, |sum: i64, line| sum.saturating_add(line.amount));
     let (of, customer) = (kept.sale, kept.customer);
     let (sale_return, currency) = (SaleId::new(tx.meta().seq, random), kept.receipt.currency);

@@ -5,7 +5,7 @@ use std::fmt;
 use uuid::Uuid;
 
 macro_rules! uuid_id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $called:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
@@ -22,53 +22,60 @@ macro_rules! uuid_id {
             }
         }
         impl std::str::FromStr for $name {
-            type Err = uuid::Error;
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                text.parse().map(Self)
+            type Err = BadId;
+            fn from_str(text: &str) -> Result<Self, BadId> {
+                text.parse().map(Self).map_err(|_| BadId { called: $called })
             }
         }
     };
 }
 
+/// A text that names nothing of the kind that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{called} is wanted, such as 0e4a1f6c-53b2-4f0e-9a51-6de2b8a1c9f7")]
+pub struct BadId {
+    called: &'static str,
+}
+
 uuid_id! {
     /// The neutral customer number: 122 random bits (UUID version 4). Version 7 would tell the hour of enrolment.
-    CustomerNumber
+    CustomerNumber, "a customer number"
 }
 uuid_id! {
     /// One card of a customer, without its code (UUID version 4).
-    CardId
+    CardId, "a card's id"
 }
 uuid_id! {
     /// One time that a customer showed a card, or was opened by hand (UUID version 7: when is no secret here).
-    VisitId
+    VisitId, "a visit's id"
 }
 uuid_id! {
     /// A claim, complaint or request (UUID version 7).
-    IssueId
+    IssueId, "an issue's id"
 }
 uuid_id! {
     /// A sale that did not come about (UUID version 7).
-    LostId
+    LostId, "a lost sale's id"
 }
 uuid_id! {
     /// A print job (UUID version 7).
-    JobId
+    JobId, "a print job's id"
 }
 uuid_id! {
     /// Points set aside for a sale that is being rung up (UUID version 7).
-    HoldId
+    HoldId, "a hold's id"
 }
 uuid_id! {
     /// A correction of points, to be decided by a second person (UUID version 7).
-    AdjustmentId
+    AdjustmentId, "a correction's id"
 }
 uuid_id! {
     /// A merge of two customers (UUID version 7).
-    MergeId
+    MergeId, "a merge's id"
 }
 uuid_id! {
     /// A sale: where in the journal it stands, and random bits (UUID version 8).
-    SaleId
+    SaleId, "a sale's id"
 }
 
 impl SaleId {
@@ -93,7 +100,7 @@ impl SaleId {
 
 uuid_id! {
     /// One run of the daemon: sequences of events count within it.
-    StreamId
+    StreamId, "a stream's id"
 }
 
 macro_rules! name_id {

@@ -89,6 +89,21 @@ pub enum IssueState {
 }
 
 impl IssueState {
+    /// Every state, in the order of an issue's life.
+    pub const ALL: [Self; 11] = [
+        Self::New,
+        Self::Triaged,
+        Self::InProgress,
+        Self::WaitCustomer,
+        Self::WaitSupplier,
+        Self::Resolved,
+        Self::FollowUp,
+        Self::Closed,
+        Self::Reopened,
+        Self::Duplicate,
+        Self::Cancelled,
+    ];
+
     /// The word on the wire.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -238,24 +253,11 @@ mod tests {
 
     #[test]
     fn over_is_over_and_closed_may_come_back() {
-        let all = [
-            S::New,
-            S::Triaged,
-            S::InProgress,
-            S::WaitCustomer,
-            S::WaitSupplier,
-            S::Resolved,
-            S::FollowUp,
-            S::Closed,
-            S::Reopened,
-            S::Duplicate,
-            S::Cancelled,
-        ];
-        for state in all {
+        for state in S::ALL {
             assert!(!state.may_become(state), "{state:?} to itself is no move");
             assert!(!S::Cancelled.may_become(state) && !S::Duplicate.may_become(state));
             assert!(state == S::New || !state.may_become(S::New));
-            let way_out = all.iter().any(|next| state.may_become(*next));
+            let way_out = S::ALL.iter().any(|next| state.may_become(*next));
             assert_eq!(way_out, !matches!(state, S::Cancelled | S::Duplicate));
         }
         assert!(S::Closed.may_become(S::Reopened) && !S::Closed.may_become(S::Closed));

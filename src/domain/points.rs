@@ -96,8 +96,8 @@ pub enum PointsError {
         /// How many.
         held: i64,
     },
-    /// Fewer points were spent of the hold, or they were given back already.
-    #[error("only {spent} points of this hold are spent and not given back")]
+    /// Fewer points of the hold were spent and not given back.
+    #[error("only {spent} points were spent of this hold and not given back yet")]
     SpentLess {
         /// How many.
         spent: i64,
@@ -262,7 +262,7 @@ impl Account {
     /// Gives back points that were spent, to the lots they came from, the last spent first.
     ///
     /// # Errors
-    /// [`PointsError::Amount`], [`PointsError::HeldLess`] when fewer were spent, [`PointsError::TooMany`].
+    /// [`PointsError::Amount`], [`PointsError::SpentLess`], [`PointsError::TooMany`].
     pub fn give_back(&self, hold: HoldId, points: i64, spent: &[Slice]) -> Result<PointsEntry, PointsError> {
         check(points)?;
         let last_first: Vec<Slice> = spent.iter().rev().copied().collect();

@@ -102,7 +102,7 @@ pub struct Day(jiff::civil::Date);
 
 /// A text that is no day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected a day as YYYY-MM-DD")]
+#[error("expected a day of the calendar as YYYY-MM-DD")]
 pub struct NoDay;
 
 impl Day {

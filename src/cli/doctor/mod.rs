@@ -68,11 +68,14 @@ pub(super) fn run(args: &Args, asker: &Asker) -> anyhow::Result<()> {
     let loaded = config::load(&path);
     findings.push(config_finding(&path, &loaded));
     findings.push(groups(&|group| matches!(Group::from_name(group), Ok(Some(_)))));
+    let mistaken = matches!(loaded, Err(ConfigError::Wrong { .. }));
     // Of a config that cannot be read everything is as without one.
     let config = loaded.or_else(|_| config::parse("")).ok();
     let settings = config.as_ref().map(|config| config.store.clone()).unwrap_or_default();
-    findings.extend(store::findings(&settings));
+    findings.extend(if mistaken { vec![unknown_folder()] } else { store::findings(&settings) });
     findings.extend(daemon::findings(&asker.socket, answer, &settings));
+    // Of one with mistakes nobody knows the rest of what it says.
+    let config = config.filter(|_| !mistaken);
     findings.extend(config.iter().filter_map(|config| daemon::metrics(&config.metrics)));
     let host =
         Host { root: PathBuf::from("/"), account: Account::of_service(), group_name: host::group_name };
@@ -122,6 +125,13 @@ fn config_finding(path: &Path, loaded: &Result<Config, ConfigError>) -> Finding 
             Finding::wrong("config", found, format!("ficha config check {shown}"))
         }
     }
+}
+
+/// The state folder, while the config that names it has mistakes.
+fn unknown_folder() -> Finding {
+    let found =
+        "state folder, readers and printers are not looked at: the config that names them has mistakes";
+    Finding::note("state", found, "mend the config, then sudo ficha doctor")
 }
 
 fn groups(exists: &dyn Fn(&str) -> bool) -> Finding {

@@ -213,8 +213,7 @@ impl Columns {
             columns.push((name.clone(), found));
         }
         if columns.iter().all(|(_, target)| target.is_none()) {
-            let message =
-                "the first line names no column that is known: it has to hold the names of the columns";
+            let message = "the first line names no column that is known: it has to hold the names of the columns; say what each is with `--map FIELD=COLUMN`";
             return Err(Usage(message.to_owned()));
         }
         if !unknown.is_empty() {

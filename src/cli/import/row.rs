@@ -8,6 +8,7 @@ use crate::cli::cells::unguarded;
 use crate::domain::person::fields::Kind;
 use crate::domain::person::{LIST_MAX, day_and_year};
 use clap::ValueEnum;
+use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -155,6 +156,9 @@ impl Found {
                 addresses(&self.address, defaults).map_err(|problem| wrong("address", problem))?;
             self.person.insert("address".to_owned(), addresses.into());
         }
+        if self.points.is_empty() && self.expiry.iter().any(Option::is_some) {
+            return Err(wrong("pointsExpireOn", "has a day of expiry, and there are no points"));
+        }
         if !self.expiry.is_empty() && self.expiry.len() > self.points.len() {
             return Err(wrong("pointsExpireOn", "has more lines than there are numbers of points"));
         }
@@ -272,10 +276,15 @@ fn date(text: &str, order: Option<Dates>) -> Result<(i64, i64, i64), String> {
     let numbers: Option<Vec<i64>> = parts.iter().map(|part| number(part)).collect();
     let year_first = parts.first().is_some_and(|part| part.len() == 4);
     let year_last = parts.last().is_some_and(|part| part.len() == 4);
+    let there_is = |year: i64, month: i64, day: i64| {
+        let number = |number: i64| i8::try_from(number).unwrap_or(0);
+        let date = Date::new(i16::try_from(year).unwrap_or(0), number(month), number(day));
+        date.map(|_| (year, month, day)).map_err(|_| "is a day that the calendar does not have".to_owned())
+    };
     match (numbers.as_deref(), order) {
-        (Some([year, month, day]), _) if year_first => Ok((*year, *month, *day)),
-        (Some([day, month, year]), Some(Dates::Dmy)) if year_last => Ok((*year, *month, *day)),
-        (Some([month, day, year]), Some(Dates::Mdy)) if year_last => Ok((*year, *month, *day)),
+        (Some([year, month, day]), _) if year_first => there_is(*year, *month, *day),
+        (Some([day, month, year]), Some(Dates::Dmy)) if year_last => there_is(*year, *month, *day),
+        (Some([month, day, year]), Some(Dates::Mdy)) if year_last => there_is(*year, *month, *day),
         (Some([_, _, _]), None) if year_last => {
             Err("is a date whose order is not known: say `--dates dmy` or `--dates mdy`".to_owned())
         }
@@ -286,102 +295,4 @@ fn date(text: &str, order: Option<Dates>) -> Result<(i64, i64, i64), String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::columns::Said;
-    use super::*;
-
-    fn read(header: &[&str], cells: &[&str], defaults: &Defaults) -> Result<Option<Value>, Problem> {
-        let header: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
-        let columns = Columns::tell(&header, &Said::default()).unwrap();
-        row(&columns, 7, cells.iter().copied(), defaults)
-    }
-
-    #[test]
-    fn a_row_is_what_the_daemon_takes() {
-        let header = [
-            "Nombre",
-            "Apellidos",
-            "Teléfono",
-            "Móvil",
-            "E-mail",
-            "Dirección",
-            "C.P.",
-            "Ciudad",
-            "País",
-            "Fecha de nacimiento",
-            "Hijos",
-            "Tarjeta",
-            "Puntos",
-            "Caducidad",
-        ];
-        let cells = [
-            " Iñaki ",
-            "Prueba",
-            "'+34600555001\n600 555 002",
-            "600555003",
-            "a@example.org",
-            "Calle Mayor 1\n2º B",
-            "33201",
-            "Gijón",
-            "España",
-            "23/11/1971",
-            "2",
-            "2900000000018",
-            "100\n20",
-            "31/03/2099\n",
-        ];
-        let defaults = Defaults { dates: Some(Dates::Dmy), ..Defaults::default() };
-        let wanted = json!({
-            "line": 7,
-            "person": {
-                "givenName": "Iñaki", "familyName": "Prueba",
-                "telephone": [{ "e164": "+34600555001" }, { "e164": "600 555 002" }, { "e164": "600555003", "type": "cell" }],
-                "email": [{ "addr": "a@example.org" }],
-                "address": [{ "streetAddress": "Calle Mayor 1, 2º B", "postalCode": "33201", "addressLocality": "Gijón", "addressCountry": "ES" }],
-                "birthDay": "11-23", "birthYear": 1971, "childrenCount": 2,
-            },
-            "cards": [{ "code": "2900000000018" }],
-            "points": [{ "points": 100, "expires_on": "2099-03-31" }, { "points": 20 }],
-        });
-        assert_eq!(read(&header, &cells, &defaults).unwrap().unwrap(), wanted);
-        assert_eq!(read(&header, &[""; 14], &defaults).unwrap(), None);
-    }
-
-    #[test]
-    fn what_only_the_file_can_get_wrong_is_named_by_its_column() {
-        let none = Defaults::default();
-        let wrong = [
-            ("Puntos", "1.200"),
-            ("Fecha de nacimiento", "23/11/1971"),
-            ("birthDate", "mañana"),
-            ("birthDate", "72-11-24"),
-            ("Nombre", "I\u{fffd}aki"),
-        ];
-        for (column, cell) in wrong {
-            let problem = read(&[column], &[cell], &none).unwrap_err();
-            assert_eq!(problem.column, column);
-            assert!(!problem.problem.contains(cell), "{}", problem.problem);
-        }
-        assert!(read(&["points", "pointsExpireOn"], &["1", "2099-01-31\n2099-02-28"], &none).is_err());
-    }
-
-    #[test]
-    fn a_birthday_needs_no_year() {
-        let row = read(&["Birthday"], &["11-23"], &Defaults::default()).unwrap().unwrap();
-        assert_eq!(row["person"], json!({ "birthDay": "11-23" }));
-    }
-
-    #[test]
-    fn defaults_fill_what_is_not_there() {
-        let defaults = Defaults { dates: None, country: Some("PT".into()), programme: Some("old".into()) };
-        let row = read(&["Calle", "Tarjeta"], &["Rua 1", "1\n2"], &defaults).unwrap().unwrap();
-        assert_eq!(row["person"]["address"], json!([{ "streetAddress": "Rua 1", "addressCountry": "PT" }]));
-        assert_eq!(
-            row["cards"],
-            json!([{ "code": "1", "programme": "old" }, { "code": "2", "programme": "old" }])
-        );
-        let row = read(&["card", "cardProgramme"], &["1\n2", "\ngsrn"], &defaults).unwrap().unwrap();
-        assert_eq!(row["cards"][0]["programme"], "old");
-        assert_eq!(row["cards"][1]["programme"], "gsrn");
-    }
-}
+mod tests;

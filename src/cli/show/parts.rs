@@ -313,14 +313,22 @@ pub(super) fn counted(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// `birthPlace` as `birth place`.
-fn spaced(name: &str) -> String {
-    let mut spaced = String::new();
-    for character in name.chars() {
-        if character.is_uppercase() {
+/// `birthPlace` as `birth place`, `taxID` as `tax ID`.
+pub(super) fn spaced(name: &str) -> String {
+    let (mut spaced, mut after_capital) = (String::new(), false);
+    let mut characters = name.chars().peekable();
+    while let Some(character) = characters.next() {
+        let capital = character.is_uppercase();
+        if capital && !after_capital {
             spaced.push(' ');
         }
-        spaced.extend(character.to_lowercase());
+        let abbreviated = after_capital || characters.peek().is_some_and(|next| next.is_uppercase());
+        if capital && abbreviated {
+            spaced.push(character);
+        } else {
+            spaced.extend(character.to_lowercase());
+        }
+        after_capital = capital;
     }
     spaced
 }

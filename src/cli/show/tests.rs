@@ -1,6 +1,6 @@
 //! The page out of answers as a daemon gave them: those of PROTOCOL.md, which are played against it, and some for what these lack.
 
-use super::parts::{Answers, page};
+use super::parts::{self, Answers, page};
 use super::why_left_out;
 use crate::push::client::ClientError;
 use jiff::tz::TimeZone;
@@ -141,6 +141,13 @@ fn a_new_customer_has_no_empty_sections_and_nothing_reaches_the_terminal_as_a_co
     let expected = "M\\u{1b}[2J\nMaría\nc-1\ncustomer since 2026-09-14\n\nPoints and level\n  objects to profiling: no service class\n\n\
         Person\n  birth place: Lugo\\u{7}\n\nNotes\n- first\n  second\\u{1b}\n";
     assert_eq!(shown(&answers, 80), expected);
+}
+
+#[test]
+fn names_of_fields_are_shown_as_words() {
+    for (name, words) in [("birthPlace", "birth place"), ("taxID", "tax ID"), ("gender", "gender")] {
+        assert_eq!(parts::spaced(name), words);
+    }
 }
 
 #[test]

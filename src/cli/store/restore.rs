@@ -2,14 +2,12 @@
 
 use super::{credentials, stopped};
 use crate::cli::ask::Asker;
-use crate::cli::say;
+use crate::cli::{moment, say};
 use crate::config;
 use crate::daemon::{self, RestoreStoreError};
 use crate::domain::time::Timestamp;
 use crate::log::{LeftOut, Meta, Moment, RestoreError, Until, moments};
 use anyhow::{Context as _, anyhow, bail};
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -34,14 +32,8 @@ fn until(text: &str) -> anyhow::Result<Until> {
     if let Ok(seq) = text.parse::<u64>() {
         return Ok(Until::Transaction(seq));
     }
-    if let Ok(at) = text.parse::<jiff::Timestamp>() {
-        return Ok(Until::Time(at.as_microsecond()));
-    }
-    let at: DateTime = text.parse().map_err(|_| {
-        anyhow!("`--at {text}` is no time: write `2026-11-22 14:30`, `2026-11-22T13:30:00Z`, or a transaction's number")
-    })?;
-    let at = at.to_zoned(TimeZone::system()).context("there is no such time here")?;
-    Ok(Until::Time(at.timestamp().as_microsecond()))
+    let at = moment::read(text).map_err(|why| anyhow!("`--at {text}` {why}, or a transaction's number"))?;
+    Ok(Until::Time(at.as_microsecond()))
 }
 
 pub(super) fn restore(args: &Args, asker: &Asker) -> anyhow::Result<()> {

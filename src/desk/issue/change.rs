@@ -97,12 +97,47 @@ pub(super) fn room_for_issue(tx: &Tx<'_>, customer: CustomerNumber, field: &str)
 
 /// The states to go through; closing passes `RESOLVED` by itself, for a cashier should not need to know that.
 fn way(from: IssueState, to: IssueState) -> Result<Vec<IssueState>, Refusal> {
-    if from.may_become(to) {
-        return Ok(vec![to]);
+    if let Some(way) = path(from, to) {
+        return Ok(way);
     }
-    if to == IssueState::Closed && from.may_become(IssueState::Resolved) {
-        return Ok(vec![IssueState::Resolved, to]);
-    }
-    let message = format!("an issue that is {} cannot become {}", from.word(), to.word());
+    let others = IssueState::ALL.into_iter().filter(|next| path(from, *next).is_some());
+    let others: Vec<&str> = others.map(IssueState::word).collect();
+    let others = if others.is_empty() {
+        "it is over".to_owned()
+    } else {
+        format!("it can become {}", others.join(", "))
+    };
+    let message = format!("an issue that is {} cannot become {}; {others}", from.word(), to.word());
     Err(Refusal { field: Some("state".to_owned()), ..Refusal::new(RefusalCode::Conflict, message) })
+}
+
+fn path(from: IssueState, to: IssueState) -> Option<Vec<IssueState>> {
+    if from.may_become(to) {
+        return Some(vec![to]);
+    }
+    (to == IssueState::Closed && from.may_become(IssueState::Resolved))
+        .then(|| vec![IssueState::Resolved, to])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_protocol_has_every_step_and_a_refusal_says_which_there_are() {
+        let protocol = include_str!("../../push/PROTOCOL.md");
+        for from in IssueState::ALL {
+            let to: Vec<&str> = IssueState::ALL
+                .into_iter()
+                .filter(|to| path(from, *to).is_some())
+                .map(IssueState::word)
+                .collect();
+            let told = if to.is_empty() { "none".to_owned() } else { format!("`{}`", to.join("`, `")) };
+            let row = format!("| `{}` | {told} |", from.word());
+            assert!(protocol.contains(&row), "{row}");
+            let refused = way(from, from).unwrap_err().message;
+            let said = if to.is_empty() { "it is over".to_owned() } else { to.join(", ") };
+            assert!(refused.ends_with(&said), "{refused}");
+        }
+    }
 }

@@ -74,3 +74,33 @@ fn what_the_daemon_says_is_said_in_words_of_the_command_line() {
     let program = shop.ficha(&["--json", "revert", &one, "--to", "999"], "");
     assert!(program.err.contains("`customer.history` lists them"), "{}", program.err);
 }
+
+#[test]
+fn what_is_no_number_or_time_is_told_with_what_would_be_one() {
+    let shop = Shop::open();
+    let no_number = shop.ficha(&["card", "print", "abc"], "");
+    for part in ["a customer number is wanted, such as 0e4a1f6c-", "`ficha find`"] {
+        assert!(no_number.code == 64 && no_number.err.contains(part), "{}", no_number.err);
+    }
+    let no_sale = shop.ficha(&["payment", "record", "abc"], "").err;
+    assert!(no_sale.contains("a sale's id is wanted") && !no_sale.contains("`ficha find`"), "{no_sale}");
+    let customer = shop.enrolled();
+    let consent = ["consent", "record", &customer, "--state", "granted", "--at"];
+    for command in
+        [&["audit", "--since"][..], &["breach", "assess", "--taken", "store", "--found-at"], &consent]
+    {
+        let run = |at: &str| shop.ficha(&[command, &[at]].concat(), "").err;
+        assert!(run("soon").contains("write `2026-11-22 14:30`"), "{command:?}: {}", run("soon"));
+        assert!(!run("2026-11-22 14:30").contains("is no time"), "{command:?}");
+    }
+}
+
+#[test]
+fn doctor_says_nothing_of_folders_that_a_config_with_mistakes_may_not_mean() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("fichad.toml");
+    std::fs::write(&config, "[store]\ndir = '/srv/ficha'\nzzz = 1\n").unwrap();
+    let said = ficha(&folder.path().join("none"), &["doctor", "--config", config.to_str().unwrap()], "");
+    assert!(said.out.contains("has mistakes: 1") && said.out.contains("not looked at"), "{}", said.out);
+    assert!(!said.out.contains("/var/lib/fichad"), "{}", said.out);
+}

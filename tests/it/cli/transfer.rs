@@ -183,6 +183,45 @@ fn rows_that_are_doubles_of_one_another_are_told_by_line_before_anything_comes_i
 }
 
 #[test]
+fn rows_are_told_by_their_lines_and_rejected_whatever_cells_they_have() {
+    let shop = Shop::open();
+    let (file, rejects) = (shop.folder.path().join("f.csv"), shop.folder.path().join("rejects.csv"));
+    let [path, to] = [&file, &rejects].map(|path| path.to_str().unwrap());
+    for end in ["\n", "\r\n"] {
+        let lines = [
+            "givenName,telephone,email",
+            "Uno,600611002",
+            "",
+            "",
+            "Dos,12,",
+            "",
+            "\"Tres",
+            "\",12,",
+            "Ana,13,,\"x",
+            "y\"",
+            "Eva,14,",
+        ];
+        std::fs::write(&file, lines.join(end)).unwrap();
+        let run = shop.ficha(&["--json", "import", path, "--rejects", to], "");
+        let answer: Value = serde_json::from_str(&run.out).unwrap();
+        let told = answer["problems"].as_array().unwrap().iter();
+        let told: Vec<Value> = told.map(|problem| problem["line"].clone()).collect();
+        assert_eq!((run.code, told), (1, [2, 5, 7, 9, 11].map(Value::from).to_vec()), "{}", run.err);
+        let mut rows = csv::ReaderBuilder::new();
+        let mut rows = rows.flexible(true).from_path(&rejects).unwrap();
+        let cells: Vec<usize> = rows.records().map(|row| row.unwrap().len()).collect();
+        assert_eq!(cells, [2, 3, 3, 4, 3]);
+        std::fs::remove_file(&rejects).unwrap();
+    }
+    std::fs::write(&file, "givenName,telephone\nAna,600611002\nEva\n").unwrap();
+    let run = shop.ficha(&["import", path, "--rejects", "/dev/full"], "");
+    assert!(run.code == 1 && run.err.contains("must not be there yet"), "{}", run.err);
+    let run = shop.ficha(&["import", path, "--rejects", to], "");
+    let said = run.out.contains("came in") && run.out.contains("has 1 cells, and the first line 2");
+    assert!(run.code == 1 && said, "{} {}", run.out, run.err);
+}
+
+#[test]
 fn an_import_that_was_cut_off_is_run_again() {
     let mut shop = Shop::open();
     let file = shop.folder.path().join("people.csv");
@@ -222,7 +261,7 @@ fn columns_that_nobody_knows_stop_the_import_until_they_are_told() {
     let path = file.to_str().unwrap();
     let run = shop.ficha(&["import", path], "");
     assert_eq!(run.code, 64);
-    let none = run.err.contains("names no column that is known");
+    let none = run.err.contains("names no column that is known") && run.err.contains("--map FIELD=COLUMN");
     assert!(none, "{}", run.err);
     let map = ["--map", "givenName=Vorname", "--map", "birthDate=Geburt"];
     let run = shop.ficha(&[&["import", path], &map[..]].concat(), "");

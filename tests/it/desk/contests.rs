@@ -128,6 +128,26 @@ fn a_draw_is_made_once_and_anybody_can_make_it_again() {
 }
 
 #[test]
+fn an_entry_that_cannot_win_takes_nobody_a_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop(dir.path());
+    let ana = shop.enrol("Ana", "Ruiz", "+34600111222");
+    let sales = ["1", "2", "3", "4"].map(|number| sale(&shop, &ana, (number, 5000)));
+    let [voided, kept, anew, more] = &sales;
+    enter(&shop, &ana, "autumn", Some(voided)).unwrap();
+    enter(&shop, &ana, "autumn", Some(kept)).unwrap();
+    enter(&shop, &ana, "autumn", Some(anew)).unwrap_err();
+    shop.call("sale.void", &with_key(json!({ "sale": voided }))).unwrap();
+    enter(&shop, &ana, "autumn", Some(anew)).unwrap();
+    let refused = enter(&shop, &ana, "autumn", Some(more)).unwrap_err();
+    assert_eq!((refused.code, refused.field.as_deref()), (RefusalCode::Conflict, Some("contest")));
+    let told = shop.call("contest.entries", &json!({ "contest": "autumn", "customer": ana })).unwrap();
+    let rows = told["entries"].as_array().unwrap();
+    let stands = |sale: &Value| rows.iter().find(|row| row["sale"] == *sale).unwrap()["eligible"].clone();
+    assert_eq!([voided, kept, anew].map(stands), [json!(false), json!(true), json!(true)]);
+}
+
+#[test]
 fn a_sale_that_was_voided_wins_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let shop = shop(dir.path());

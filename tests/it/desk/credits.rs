@@ -151,6 +151,43 @@ fn what_comes_back_is_taken_off_what_is_owed_and_no_more_than_that() {
 }
 
 #[test]
+fn what_nobody_paid_is_not_given_back_as_money() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop(dir.path());
+    let customer = shop.enrol("Ana", "Sanz", "+34911111111");
+    let sale = record(&shop, &customer, "1", "2027-01-15", json!({ "days": 30 })).unwrap();
+    let back = |number: &str, tenders: Value| {
+        let sum: i64 =
+            tenders.as_array().unwrap().iter().map(|tender| tender["amount"].as_i64().unwrap()).sum();
+        let receipt = json!({ "number": number, "day": "2027-01-15", "tenders": tenders });
+        let lines = json!([{ "line": 1, "quantity": sum * 2 }]);
+        shop.call("sale.return", &with_key(json!({ "sale": sale, "receipt": receipt, "lines": lines })))
+    };
+    let exchange = |total: i64, tenders: Value, refund: Value| {
+        let line = json!([{ "sku": "B-1", "quantity": 1000, "unit_price": total, "amount": total }]);
+        let receipt = json!({ "number": "9", "day": "2027-01-15", "currency": "EUR", "lines": line, "tenders": tenders, "total": total });
+        shop.call("sale.exchange", &with_key(json!({ "sale": sale, "receipt": receipt, "refund": refund })))
+    };
+    let cash = |amount: i64| json!([{ "kind": "CASH", "amount": amount }]);
+    let refused = back("2", cash(1000)).unwrap_err();
+    assert_eq!(refused.field.as_deref(), Some("receipt.tenders"));
+    assert!(refused.message.starts_with("800 of this sale is still open"), "{}", refused.message);
+    assert_eq!(back("2", cash(201)).unwrap_err().field.as_deref(), Some("receipt.tenders"));
+    for (total, refund) in [(100, cash(900)), (1000, json!([]))] {
+        assert_eq!(exchange(total, json!([]), refund).unwrap_err().field.as_deref(), Some("refund"));
+    }
+    assert_eq!(list(&shop, json!({})), stands("OPEN", 800), "nothing of this was written");
+    back("2", cash(100)).unwrap();
+    pay(&shop, &sale, 50, json!({})).unwrap();
+    assert_eq!(back("3", cash(151)).unwrap_err().field.as_deref(), Some("receipt.tenders"));
+    back("3", json!([{ "kind": "CASH", "amount": 100 }, { "kind": "ACCOUNT", "amount": 250 }])).unwrap();
+    // Goods of 550 are left: 50 of that was paid, and covers the new sale as far as it goes.
+    let off = json!([{ "kind": "ACCOUNT", "amount": 500 }]);
+    assert_eq!(exchange(80, cash(30), off).unwrap()["covered"]["minor"], 50);
+    assert_eq!(list(&shop, json!({ "customer": customer })), stands("KEPT", 0));
+}
+
+#[test]
 fn a_credit_follows_its_sale_and_its_customer() {
     let dir = tempfile::tempdir().unwrap();
     let shop = shop(dir.path());

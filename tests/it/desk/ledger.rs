@@ -75,7 +75,8 @@ fn a_sale_paid_with_points_and_its_return_leave_the_books_as_they_were() {
     points(&shop, "give_back", json!({ "hold": hold, "points": 200 })).unwrap();
     assert_eq!(balance(&shop, &customer), (0, 0, 0));
     let refused = points(&shop, "give_back", json!({ "hold": hold, "points": 1 })).unwrap_err();
-    assert_eq!(refused.code, RefusalCode::Conflict);
+    let said = (refused.code, &*refused.message);
+    assert_eq!(said, (RefusalCode::Conflict, "only 0 points were spent of this hold and not given back yet"));
     let kinds: Vec<String> = kinds(&shop, &customer).into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, ["REVERSE_REDEEM", "REVERSE_EARN", "RELEASE", "CAPTURE", "HOLD", "EARN"]);
 }

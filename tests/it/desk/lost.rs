@@ -110,6 +110,8 @@ fn what_was_not_bought_is_listed_and_summed_until_a_later_sale_recovers_it() {
     let days = |from, to| shop.call("lost.list", &json!({ "from": from, "to": to })).unwrap()["lost"].clone();
     assert_eq!(days("2027-01-01", "2027-01-31").as_array().unwrap().len(), 3);
     assert_eq!(days("2027-01-16", "2027-01-31"), json!([]));
+    let since = shop.call("lost.list", &json!({ "from": "2027-01-01" })).unwrap();
+    assert_eq!(since["lost"].as_array().unwrap().len(), 3, "until today");
     assert_eq!(
         shop.call_as(&[Role::Register], "lost.list", &json!({})).unwrap_err().code,
         RefusalCode::Forbidden

@@ -327,7 +327,11 @@ fn a_second_person_is_another_operator_or_another_account_without_the_same_one()
         let decided = session(approves.0, approves.1).call("points.decide", &params);
         match decided {
             Ok(_) => assert!(second, "{proposes:?} {approves:?}"),
-            Err(refused) => assert_eq!((second, refused.code), (false, RefusalCode::Forbidden)),
+            Err(refused) => {
+                assert_eq!((second, refused.code), (false, RefusalCode::Forbidden));
+                let with_nobody = refused.message.contains("proposed with nobody signed on");
+                assert_eq!(with_nobody, proposes.1.is_none(), "{}", refused.message);
+            }
         }
     }
     let mut events = Vec::new();

@@ -65,3 +65,32 @@ fn a_country_is_one_that_there_is() {
         lives(country).unwrap();
     }
 }
+
+#[test]
+fn a_preference_that_nobody_stated_is_not_withdrawn() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in_zone(dir.path(), "UTC");
+    let ana = shop.enrol("Ana", "Sanz", "+34911111111");
+    let set = |more: Value| {
+        let mut params = with_key(json!({ "customer": ana, "name": "receipt" }));
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        shop.call("preference.set", &params)
+    };
+    set(json!({ "value": "paper" })).unwrap();
+    set(json!({})).unwrap();
+    let refused = set(json!({})).unwrap_err();
+    assert_eq!((refused.code, refused.field.as_deref()), (RefusalCode::NotFound, Some("name")));
+}
+
+#[test]
+fn a_search_by_two_things_and_a_request_without_its_key_name_the_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop_in_zone(dir.path(), "UTC");
+    for (method, params, field) in [
+        ("customer.find", json!({ "name": "Ana", "phone": "600111222" }), "name"),
+        ("customer.find", json!({}), "name"),
+        ("customer.enrol", json!({ "person": { "givenName": "Ana" } }), "key"),
+    ] {
+        assert_eq!(shop.call(method, &params).unwrap_err().field.as_deref(), Some(field), "{method}");
+    }
+}
