@@ -61,7 +61,7 @@ fn what_was_spent_goes_back_to_the_lots_it_came_from() {
     assert_eq!(available(&account, 0), 13);
     assert_eq!(available(&account, 10), 10, "with the day they always had");
     let too_much = account.give_back(hold(1), 16, &captured.out_of);
-    assert_eq!(too_much, Err(PointsError::HeldLess { held: 15 }));
+    assert_eq!(too_much, Err(PointsError::SpentLess { spent: 15 }));
 }
 
 #[test]
