@@ -24,7 +24,7 @@ fn points_are_set_aside_spent_given_back_and_taken_back() {
     has(&refused(&shop, &["points", "capture", &spent, "1"]), &["the hold has ended"]);
     stands(&said(&shop, &["points", "give-back", &spent, "10"]), 70, 0);
     let too_many = refused(&shop, &["points", "give-back", &spent, "31"]);
-    has(&too_many, &["POINTS: only 30 points of this hold are spent and not given back"]);
+    has(&too_many, &["POINTS: only 30 points were spent of this hold and not given back yet"]);
 
     let let_go = hold("20");
     stands(&said(&shop, &["points", "release", &let_go]), 70, 0);
