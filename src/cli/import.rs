@@ -119,11 +119,12 @@ impl Args {
             self.read((&mut reader, &mut before), &opened.columns, &defaults, sent)
         })?;
         // What is in is in: it is said whatever becomes of the file of rejects.
-        asker.say(&answer(&opened, &wish, &totals, before.full_at()), shown)?;
+        let said = asker.say(&answer(&opened, &wish, &totals, before.full_at()), shown);
         if let Some(rejects) = &mut rejects {
             write_rejects(rejects, totals.rejected.values())
                 .context("the rejected rows cannot be written")?;
         }
+        said?;
         if totals.problems.is_empty() { Ok(()) } else { Err(Said(1).into()) }
     }
 

@@ -28,6 +28,8 @@ const CONTESTS_MAX: usize = 16;
 
 /// Entries that are read, or told, at once: half of what an answer may have.
 const ENTRIES_AT_ONCE: usize = 500;
+/// Entries of a customer in one contest, those that cannot win any more among them.
+const ENTRIES_KEPT_MAX: usize = ENTRIES_AT_ONCE;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,7 +98,7 @@ impl Desk {
         match ask.method {
             "contest.list" => self.list_contests(ask),
             "contest.enter" => self.enter_contest(ask).await,
-            "contest.entries" => self.list_entries(ask),
+            "contest.entries" => self.list_entries(ask).await,
             _ => self.draw_contest(ask).await,
         }
     }
@@ -143,13 +145,21 @@ impl Desk {
                 for number in &numbers {
                     own.extend(store::entries_of(tx, *number, &contest.name, ENTRIES_AT_ONCE)?);
                 }
-                let mut standing = 0_usize;
-                for entry in &own {
-                    let eligible = can_win(tx, &vault, entry)?.is_some();
-                    standing = standing.saturating_add(usize::from(eligible));
+                if own.len() >= ENTRIES_KEPT_MAX {
+                    let message =
+                        format!("{ENTRIES_KEPT_MAX} entries of this customer are kept, and no more");
+                    return Err(conflict("contest", message));
                 }
-                // Entries that cannot win take nobody's place, but are not kept without end.
-                if standing >= contest.entries_each || own.len() >= ENTRIES_AT_ONCE {
+                // Entries that cannot win take nobody's place. Whether one can is in the journal: it is read only where it matters.
+                let mut standing = own.len();
+                for entry in &own {
+                    if standing < contest.entries_each {
+                        break;
+                    }
+                    let gone = can_win(tx, &vault, entry)?.is_none();
+                    standing = standing.saturating_sub(usize::from(gone));
+                }
+                if standing >= contest.entries_each {
                     let message =
                         format!("the customer has entered as often as one can: {}", contest.entries_each);
                     return Err(conflict("contest", message));
@@ -170,30 +180,11 @@ impl Desk {
     }
 
     /// `contest.entries`: a customer's, or a contest's page by page.
-    fn list_entries(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let Entries { contest, customer, after } = ask.fields()?;
-        let Opened { log, vault, .. } = self.store()?;
-        let views = log.views();
-        let row = |entry: &Entry| {
-            let customer = store::survivor(&views, entry.customer)?;
-            let eligible = can_win(&views, vault, entry)?.is_some();
-            Ok(json!({
-                "entry": entry.entry, "customer": customer, "sale": entry.sale, "at": entry.at.rfc3339(),
-                "by": entry.by, "eligible": eligible,
-            }))
-        };
-        let rows = |found: &[Entry]| found.iter().map(row).collect::<Result<Vec<Value>, Refusal>>();
-        let Some(customer) = customer else {
-            let found = store::entries(&views, &contest, after, ENTRIES_AT_ONCE)?;
-            let next = found.last().filter(|_| found.len() >= ENTRIES_AT_ONCE).map(|last| last.entry);
-            return Ok(json!({ "entries": rows(&found)?, "next": next }));
-        };
-        store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
-        let mut found = Vec::new();
-        for number in store::numbers_of(&views, customer)? {
-            found.extend(store::entries_of(&views, number, &contest, ENTRIES_AT_ONCE)?);
-        }
-        Ok(json!({ "entries": rows(&found)?, "next": null }))
+    async fn list_entries(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
+        let entries = ask.fields()?;
+        let opened = self.store()?.clone();
+        // Whether one can win is in the journal.
+        waiting(move || entries_shown(&opened, entries)).await
     }
 
     /// `contest.draw`: once, after the last day.
@@ -295,6 +286,32 @@ fn can_win(
         }
     }
     Ok(Some(customer.customer))
+}
+
+/// The rows of `contest.entries`, each with whether it can win. Waits for disks.
+fn entries_shown(opened: &Opened, entries: Entries) -> Result<Value, Refusal> {
+    let Entries { contest, customer, after } = entries;
+    let (views, vault) = (opened.log.views(), &opened.vault);
+    let row = |entry: &Entry| {
+        let customer = store::survivor(&views, entry.customer)?;
+        let eligible = can_win(&views, vault, entry)?.is_some();
+        Ok(json!({
+            "entry": entry.entry, "customer": customer, "sale": entry.sale, "at": entry.at.rfc3339(),
+            "by": entry.by, "eligible": eligible,
+        }))
+    };
+    let rows = |found: &[Entry]| found.iter().map(row).collect::<Result<Vec<Value>, Refusal>>();
+    let Some(customer) = customer else {
+        let found = store::entries(&views, &contest, after, ENTRIES_AT_ONCE)?;
+        let next = found.last().filter(|_| found.len() >= ENTRIES_AT_ONCE).map(|last| last.entry);
+        return Ok(json!({ "entries": rows(&found)?, "next": next }));
+    };
+    store::customer(&views, customer)?.ok_or_else(no_such_customer)?;
+    let mut found = Vec::new();
+    for number in store::numbers_of(&views, customer)? {
+        found.extend(store::entries_of(&views, number, &contest, ENTRIES_AT_ONCE)?);
+    }
+    Ok(json!({ "entries": rows(&found)?, "next": null }))
 }
 
 /// Draws among all who entered and can win: who was merged stands for whom they were merged into.

@@ -63,7 +63,7 @@ use crate::metrics::Journal;
 use crate::print::CardFace;
 use crate::vault::Vault;
 use access::{Principal, forbidden};
-pub use methods::{BEYOND, Beyond, DAEMON_METHODS, METHODS};
+pub use methods::{Beyond, DAEMON_METHODS, METHODS};
 use operator::SignOn;
 pub use print_job::{Noted, settle_jobs};
 use request::Ask;

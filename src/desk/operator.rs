@@ -138,16 +138,23 @@ impl Desk {
     /// Whoever is signed on at a session, at the moment at which a request comes.
     pub(super) fn signed_on(&self, sign_on: &SignOn) -> Option<Operator> {
         let (now, idle) = (self.clock.uptime(), self.settings.operators.idle);
-        sign_on.with(|kept| {
+        let (operator, salt) = sign_on.with(|kept| {
             let on = kept.on.as_mut()?;
-            let rested = idle.is_some_and(|idle| now.saturating_sub(on.last_request) >= idle);
-            if rested || !self.may_stay(on) {
+            if idle.is_some_and(|idle| now.saturating_sub(on.last_request) >= idle) {
                 kept.on = None;
                 return None;
             }
             on.last_request = now;
-            Some(on.operator.clone())
-        })
+            Some((on.operator.clone(), on.salt.clone()))
+        })?;
+        // Not under the lock: a view may wait for the disk, and a reader asks who is on duty.
+        if self.may_stay(&operator, &salt) {
+            return Some(operator);
+        }
+        sign_on.with(|kept| {
+            kept.on.take_if(|on| on.operator == operator && on.salt == salt);
+        });
+        None
     }
 
     /// Who is signed on at a register of these sessions: none if nobody is, or not one alone. Looks at no view, for a reader asks it:
@@ -165,10 +172,10 @@ impl Desk {
     }
 
     /// Who was taken off the list, or was given another PIN, is signed on no more.
-    fn may_stay(&self, on: &On) -> bool {
-        let kept = self.store().ok().map(|opened| store::operator(&opened.log.views(), &on.operator));
+    fn may_stay(&self, operator: &Operator, salt: &str) -> bool {
+        let kept = self.store().ok().map(|opened| store::operator(&opened.log.views(), operator));
         match kept {
-            Some(Ok(Some(kept))) => kept.active && kept.pin.salt == on.salt,
+            Some(Ok(Some(kept))) => kept.active && kept.pin.salt == salt,
             Some(Ok(None) | Err(_)) | None => false,
         }
     }

@@ -217,7 +217,7 @@ pub(super) fn check_back(
     }
     let otherwise = tenders.iter().fold(0, |sum: i64, tender| sum.saturating_add(tender.amount));
     let otherwise = otherwise.saturating_sub(on_account);
-    let paid = kept.receipt.total.saturating_sub(returned.total()).saturating_sub(open);
+    let paid = kept.receipt.total.saturating_sub(returned.total()).saturating_sub(open).max(0);
     if otherwise > paid {
         let message = format!(
             "{open} of this sale is still open: give it back as ACCOUNT; another way at most {paid}, what was paid"

@@ -70,6 +70,7 @@ impl From<FoldError> for Refusal {
         match error {
             FoldError::Locked => VaultError::Locked.into(),
             FoldError::View(ViewError::Damaged { .. }) => rebuilding(),
+            FoldError::View(ViewError::Journal { .. }) => journal(),
             FoldError::Event { .. }
             | FoldError::View(_)
             | FoldError::TooLarge { .. }

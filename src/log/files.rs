@@ -49,7 +49,7 @@ pub(super) fn sync_tree(dir: &Path) -> io::Result<()> {
     sync_dir(dir)
 }
 
-/// Asked before an operation that a restore is made of, so that a test can end it at each of them.
+/// Asked before an operation that may be cut off, so that a test can end it at each of them.
 pub(super) fn step() -> io::Result<()> {
     #[cfg(test)]
     cut::step()?;

@@ -299,7 +299,7 @@ impl Shared {
     /// What is wrong with a journal stops the writing, whoever found it.
     fn refused(&self, half: Half, stop: Stop) -> Refused<OpenError> {
         let Renewals { settings, views, .. } = &*self.renewals;
-        if let Stop::Open(error @ (OpenError::Damaged { .. } | OpenError::Io { doing: "read", .. })) = &stop {
+        if let Stop::Open(error @ OpenError::Damaged { .. }) = &stop {
             views.found(Fault::of(&settings.dir, half, error));
         }
         refused(settings, half, stop)

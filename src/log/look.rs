@@ -1,5 +1,6 @@
-//! Verifies a store that nobody has open: looks at everything and puts nothing right, but has the next start read a damaged journal whole. What an open would do (cut a torn end,
-//! heal from the second copy, build views) is left for it to do.
+//! Verifies a store that nobody has open: looks at everything and puts nothing right, but for sled's file as it was before a crash
+//! amid changes to it. What an open would do (cut a torn end, heal from the second copy, build views) is left for it to do; a damaged
+//! journal loses its checkpoint, so that it is read whole then.
 
 use super::bring::{Stop, views_dir};
 use super::checkpoint;

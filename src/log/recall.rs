@@ -36,7 +36,10 @@ pub trait Recall: Read {
 impl Recall for Views {
     fn events(&self, seq: u64) -> Result<Option<Vec<Vec<u8>>>, ViewError> {
         let found = find(self.dir(), seq).map_err(|error| {
-            self.found(Fault::of(self.dir(), Half::Neutral, &error));
+            // What could not be read may be readable the next time.
+            if matches!(error, OpenError::Damaged { .. }) {
+                self.found(Fault::of(self.dir(), Half::Neutral, &error));
+            }
             unreadable(&error.to_string())
         })?;
         found.map(|payload| split(&payload)).transpose()
@@ -64,10 +67,7 @@ fn split(payload: &[u8]) -> Result<Vec<Vec<u8>>, ViewError> {
 /// The payload of the neutral record `seq` of the log in `dir`.
 fn find(dir: &Path, seq: u64) -> Result<Option<Vec<u8>>, OpenError> {
     let segments = list(&journal_dir(dir, Half::Neutral))?;
-    let begins_after = |segment: &Segment| -> Result<bool, OpenError> {
-        let first = first_seq(&segment.path).map_err(io_error("read", &segment.path))?;
-        Ok(first.is_none_or(|first| first > seq))
-    };
+    let begins_after = |segment: &Segment| Ok::<_, OpenError>(first_seq(&segment.path)? > seq);
     // The last segment that begins at or before the wanted sequence.
     let (mut low, mut high) = (0, segments.len());
     while low < high {
@@ -97,10 +97,11 @@ enum Found {
     Damaged(u64),
 }
 
-fn first_seq(path: &Path) -> io::Result<Option<u64>> {
-    let mut header = [0; SEGMENT_HEADER_BYTES];
-    File::open(path)?.read_exact_at(&mut header, 0)?;
-    Ok(SegmentHeader::parse(&header).ok().map(|header| header.first_seq))
+/// With which sequence a segment begins. One is put in place with its header whole.
+fn first_seq(path: &Path) -> Result<u64, OpenError> {
+    let header = File::open(path).and_then(|file| read(&file, 0, SEGMENT_HEADER_BYTES));
+    let header = SegmentHeader::parse(&header.map_err(io_error("read", path))?);
+    header.map(|header| header.first_seq).map_err(|_| damaged(path, 0, "its header is not as it was written"))
 }
 
 /// Looks for a record in a segment; `is_last`: behind its last record there may be zeros, and one that is just being written.
@@ -178,11 +179,17 @@ fn next_record(file: &File, from: u64, to: u64) -> io::Result<Option<(u64, u64)>
     Ok(None)
 }
 
-/// At most `bytes` from `at` on; less at the end of the file.
+/// At most `bytes` from `at` on; less at the end of the file, which is cut while it is closed.
 fn read(file: &File, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
     let left = usize::try_from(file.metadata()?.len().saturating_sub(at)).unwrap_or(usize::MAX);
     let mut window = vec![0; bytes.min(left)];
-    file.read_exact_at(&mut window, at)?;
+    let mut filled = 0;
+    while let Some(rest) = window.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, at.saturating_add(to_u64(filled)))? {
+            0 => window.truncate(filled),
+            more => filled = filled.saturating_add(more),
+        }
+    }
     Ok(window)
 }
 
@@ -251,6 +258,11 @@ mod tests {
                 }
                 file.write_all_at(&bytes[at..=at], to_u64(at)).unwrap();
             }
+            // Its header tells which sequences a segment has.
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("00000001.seg");
+            std::fs::write(&path, &bytes).unwrap();
+            assert!(matches!(first_seq(&path), Err(OpenError::Damaged { .. })));
             // One that was never written, between two that were.
             let gone = to_u64(begins[29])..to_u64(begins[30]);
             let short = tempfile::tempfile().unwrap();

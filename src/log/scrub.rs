@@ -105,7 +105,7 @@ impl Scrub {
 
     fn act(&self, fault: &Fault) {
         let Fault { file, offset, what, .. } = fault;
-        if file.starts_with(&self.settings.dir) {
+        if fault.is_in_journal(&self.settings.dir) {
             return stop_for(fault, &self.settings.dir, &self.state);
         }
         let why = format!("{} is damaged at byte {offset}: {what}", file.display());

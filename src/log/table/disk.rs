@@ -38,6 +38,8 @@ const PART_BYTES: usize = 3 << 10;
 const LONG_BLOCKS: usize = 1 << 10;
 /// A long value replaced this often while it is read is taken for a damaged one.
 const PARTS_TRIES: u32 = 16;
+/// So often sled's file is copied while readers write to it. The next one would find a torn copy as torn as the file.
+const COPIES_MAX: usize = 3;
 /// sled lets go of its lock from a thread of its own, shortly after the last handle is dropped.
 const LOCK_TRIES: u32 = 200;
 const LOCK_TRY_EVERY: Duration = Duration::from_millis(10);
@@ -247,9 +249,14 @@ impl Disk {
     ) -> Result<(), String> {
         let text = |error: io::Error| error.to_string();
         self.sync()?;
-        let kept = before::keep(&self.dir, go_on).map_err(text)?;
+        for _ in 0..COPIES_MAX {
+            // A reader that splits a leaf writes too: what was copied meanwhile is copied again.
+            if !before::keep(&self.dir, go_on).map_err(text)? || caught(|| self.db.flush())? == 0 {
+                break;
+            }
+        }
         self.write_over(changes, to)?;
-        if kept { before::let_go(&self.dir).map_err(text) } else { Ok(()) }
+        before::let_go(&self.dir).map_err(text)
     }
 
     fn write_over(&self, changes: impl Iterator<Item = Laid>, to: Position) -> Result<(), String> {

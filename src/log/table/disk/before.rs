@@ -5,6 +5,7 @@
 //! next puts it back, and what was to be written lies in runs still. Where file systems share blocks (XFS, Btrfs) a copy costs nothing.
 
 use super::super::super::files::{step, sync_dir};
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, PosixFadviseAdvice, openat, posix_fadvise, renameat};
 use nix::sys::stat::Mode;
 use nix::sys::statvfs::fstatvfs;
@@ -44,8 +45,8 @@ pub(super) fn put_back(dir: &Path) -> io::Result<()> {
     sync_dir(dir)
 }
 
-/// Copies sled's file, to which nobody writes, in the open folder `dir`; `false` where there is no room for it. Once it is copied,
-/// what is written counts only after [`let_go`].
+/// Copies sled's file in the open folder `dir`; `false` where there is no room for it. Once it is copied, what is written counts only
+/// after [`let_go`].
 pub(super) fn keep(dir: &File, go_on: &dyn Fn() -> bool) -> io::Result<bool> {
     let from = File::from(openat(dir, DB, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?);
     let bytes = from.metadata()?.len();
@@ -84,9 +85,14 @@ fn copy(from: &File, bytes: u64, to: &File, go_on: &dyn Fn() -> bool) -> io::Res
     to.sync_all()
 }
 
-/// From now on what was written counts.
+/// From now on what was written counts, over any copy there is.
 pub(super) fn let_go(dir: &File) -> io::Result<()> {
     step()?;
-    unlinkat(dir, BEFORE, UnlinkatFlags::NoRemoveDir)?;
-    dir.sync_all()
+    match unlinkat(dir, BEFORE, UnlinkatFlags::NoRemoveDir) {
+        Err(Errno::ENOENT) => Ok(()),
+        gone => {
+            gone?;
+            dir.sync_all()
+        }
+    }
 }

@@ -13,7 +13,7 @@ const BLOCKS_MAX: usize = 4 << 10;
 const READ_BLOCKS: usize = 4_800;
 /// Reads that fill a queue.
 const QUEUE: usize = 64;
-/// A leaf has at most so many blocks. Of those that were just split a queue is filled the next time.
+/// A leaf has at most so many blocks. Those that were just split have fewer, and fill their queue with the next tidying.
 const LEAF_BLOCKS: usize = 16;
 
 impl Disk {
