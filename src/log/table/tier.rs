@@ -17,7 +17,7 @@ use super::super::record::array;
 use super::super::run::{self, Run};
 use super::super::{Half, ViewError};
 use super::Position;
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::fs::{self, File};
@@ -27,6 +27,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 const MAGIC: [u8; 8] = *b"FRUN1\0\0\0";
 const ENDING: &str = ".run";
+/// Behind that, while it is written.
+const WRITING: &str = ".tmp";
 const FROM_AT: usize = 16;
 const TO_AT: usize = 36;
 const HEADER_BYTES: usize = 56;
@@ -80,12 +82,15 @@ impl Tier {
         let (mut placed, mut stale) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(dir).map_err(text)? {
             let entry = entry.map_err(text)?;
-            let Some(name) =
-                entry.file_name().to_str().filter(|name| name.ends_with(ENDING)).map(str::to_owned)
-            else {
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+            if name.strip_suffix(WRITING).is_some_and(|name| name.ends_with(ENDING)) {
+                stale.push(name);
                 continue;
-            };
-            // One that is not whole was being written, or is missed by whoever knows how far the views were.
+            }
+            if !name.ends_with(ENDING) {
+                continue;
+            }
+            // One that is not whole is missed by whoever knows how far the views were.
             match File::open(entry.path())
                 .map_err(text)
                 .and_then(|file| Placed::open(file, name.clone(), half))
@@ -115,8 +120,10 @@ impl Tier {
             self.remove(stale.drain(..).collect::<Vec<_>>().iter().map(String::as_str));
         }
         let name = format!("{:016x}-{:016x}{ENDING}", from.seq, to.seq);
+        // It has its name once the disk has all of it: a run of which the disk has the end and not the middle would be taken for whole.
+        let writing = format!("{name}{WRITING}");
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_CLOEXEC;
-        let file = File::from(openat(&self.dir, name.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR)?);
+        let file = File::from(openat(&self.dir, writing.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR)?);
         let mut header = MAGIC.to_vec();
         header.extend_from_slice(&[self.half.byte(), 0, 0, 0]);
         header.extend_from_slice(&size.to_le_bytes());
@@ -124,6 +131,7 @@ impl Tier {
         header.extend_from_slice(&to.encode());
         let run = Run::write(file, header, count, entries)?;
         run.sync()?;
+        renameat(&self.dir, writing.as_str(), &self.dir, name.as_str())?;
         self.dir.sync_all()?;
         Ok(Placed { run, from, to, size, name })
     }

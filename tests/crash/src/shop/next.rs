@@ -64,7 +64,9 @@ impl Known {
             }
             7 => {
                 let name = *dice.pick(&PREFERENCES)?;
-                let value = dice.percent(80).then(|| text(dice));
+                // Only what is there can be withdrawn.
+                let keeps = dice.percent(80) || !self.preferences.contains_key(name);
+                let value = keeps.then(|| text(dice));
                 let params = match &value {
                     Some(value) => json!({ "customer": customer, "name": name, "value": value }),
                     None => json!({ "customer": customer, "name": name }),
