@@ -65,8 +65,7 @@ impl Known {
             7 => {
                 let name = *dice.pick(&PREFERENCES)?;
                 // Only what is there can be withdrawn.
-                let keeps = dice.percent(80) || !self.preferences.contains_key(name);
-                let value = keeps.then(|| text(dice));
+                let value = (dice.percent(80) || !self.preferences.contains_key(name)).then(|| text(dice));
                 let params = match &value {
                     Some(value) => json!({ "customer": customer, "name": name, "value": value }),
                     None => json!({ "customer": customer, "name": name }),
