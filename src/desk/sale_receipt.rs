@@ -40,8 +40,8 @@ struct GivenTender {
 
 /// A word for how something was paid; of those that there are, a till can give all but `EXCHANGE`.
 fn given_kind<'de, D: Deserializer<'de>>(from: D) -> Result<TenderKind, D::Error> {
-    let kinds = "expected one of `CASH`, `CARD`, `TRANSFER`, `VOUCHER`, `POINTS`, `ACCOUNT`, `OTHER`";
-    TenderKind::deserialize(from).map_err(|_| D::Error::custom(kinds))
+    TenderKind::deserialize(from)
+        .map_err(|error| D::Error::custom(error.to_string().replace("`EXCHANGE`, ", "")))
 }
 
 impl GivenReceipt {

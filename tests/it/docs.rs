@@ -1,8 +1,8 @@
 //! What is written about config and commands is what the programs know: the sample config, the man pages.
 
 use fichad::config;
-use fichad::desk::METHODS;
 use fichad::desk::access::Role;
+use fichad::desk::{DAEMON_METHODS, METHODS};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -194,4 +194,7 @@ fn the_map_says_who_may_ask_for_what() {
     let known =
         METHODS.iter().map(|(method, roles)| ((*method).to_owned(), roles.iter().map(word).collect()));
     assert_eq!(told, known.collect::<BTreeMap<String, Vec<String>>>());
+    let (_, beside) = section.split_once("What the daemon answers itself").unwrap();
+    let beside = beside.lines().next().unwrap();
+    assert!(DAEMON_METHODS.iter().all(|(method, _)| beside.contains(&format!("`{method}`"))), "{beside}");
 }

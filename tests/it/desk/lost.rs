@@ -225,6 +225,10 @@ fn an_exchange_is_a_return_and_a_sale_or_nothing() {
             |receipt: Value, refund: Value| json!({ "sale": sale, "receipt": receipt, "refund": refund });
         let cash = |amount| json!([{ "kind": "CASH", "amount": amount }]);
         let before = last_seq(&shop);
+        let mut shells = with_key(json!({ "receipt": receipt("9", 1000, 1000) }));
+        shells["receipt"]["tenders"][0]["kind"] = json!("SHELLS");
+        let said = shop.call("sale.record", &shells).unwrap_err().message;
+        assert!(said.contains("`CASH`, `CARD`") && !said.contains("EXCHANGE"), "{said}");
         let mut dollars = receipt("2", 4500, 1500);
         dollars["currency"] = json!("USD");
         let mut by_hand = receipt("2", 4500, 1500);

@@ -2,23 +2,11 @@
 
 use super::protocol::{Example, PROTOCOL, examples};
 use crate::whole::rig::{Bench, Scanner, one_till};
-use fichad::desk::METHODS;
 use fichad::desk::access::Role;
 use fichad::desk::audit::is_noted;
+use fichad::desk::{DAEMON_METHODS, METHODS};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
-
-/// What the daemon answers beside the desk.
-const OF_THE_DAEMON: [(&str, &[Role]); 8] = [
-    ("reader.list", &[Role::Register, Role::Desk, Role::Manager]),
-    ("status", &[Role::Register, Role::Desk, Role::Manager]),
-    ("vault.unlock", &[Role::Manager]),
-    ("replay.play", &[Role::Manager]),
-    ("reader.lend", &[Role::Manager]),
-    ("capture.start", &[Role::Manager]),
-    ("capture.stop", &[Role::Manager]),
-    ("config.reload", &[Role::Manager]),
-];
 
 /// What customers are asked in the examples.
 const CONSENTS: &str = "[contact]\nmax_per_week = 3\n\
@@ -124,7 +112,7 @@ impl Personal {
 }
 
 fn is_of_the_desk(example: &Example) -> bool {
-    METHODS.iter().chain(&OF_THE_DAEMON).any(|(name, _)| *name == example.name)
+    METHODS.iter().chain(DAEMON_METHODS).any(|(name, _)| *name == example.name)
 }
 
 #[test]
@@ -189,14 +177,14 @@ fn every_request_to_the_desk_is_answered_as_its_example_says() {
     }
     assert!(personal.told, "the texts that are looked for are told nowhere");
     let wanted: BTreeSet<String> =
-        METHODS.iter().chain(&OF_THE_DAEMON).map(|(name, _)| (*name).to_owned()).collect();
+        METHODS.iter().chain(DAEMON_METHODS).map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(seen, wanted, "every method has an example");
 }
 
 #[test]
 fn the_table_has_every_method_with_its_roles() {
     let word = |role: &Role| serde_json::to_value(role).unwrap().as_str().unwrap().to_owned();
-    for (method, roles) in METHODS.iter().copied().chain(OF_THE_DAEMON) {
+    for (method, roles) in METHODS.iter().chain(DAEMON_METHODS) {
         let roles: Vec<String> = roles.iter().map(word).collect();
         let row = format!("\n| `{method}` | {} |", roles.join(", "));
         assert!(PROTOCOL.contains(&row), "no row{row}");
