@@ -19,10 +19,10 @@ use std::path::{Path, PathBuf};
 /// Stops the writing for what was found wrong with a journal of the log in `dir`, and has the next start read that half whole.
 pub(super) fn stop_for(fault: &Fault, dir: &Path, state: &State) {
     let Fault { half, file, offset, what, unread } = fault;
-    let found = if *unread { what.clone() } else { format!("is damaged at byte {offset}: {what}") };
-    let file = file.display();
+    let damaged = if *unread { String::new() } else { format!(" is damaged at byte {offset}") };
     state.fail(format!(
-        "{file} {found}; restart fichad: it puts the file back from the second copy, or says what to do"
+        "{}{damaged}: {what}; restart fichad: it puts the file back from the second copy, or says what to do",
+        file.display()
     ));
     // A read that failed may go well the next time; the checkpoint goes for what was read and is wrong.
     if !unread {

@@ -1,7 +1,8 @@
 //! Renews views for whoever asks, and, by a thread of its own, those that turn out damaged.
 //!
 //! Whoever reads a block that is not as it was written leaves a mark at the table (`table/disk.rs`), the scrub among them. The
-//! thread looks for marks, and for what readers found wrong with a journal, which stops the writing; readers and writers go on, and what can be read of the damaged views is right.
+//! thread looks for marks; readers and writers go on, and what can be read of the damaged views is right. It looks too for what
+//! readers found wrong with a journal, which stops the writing.
 
 use super::bring::Stop;
 use super::closing::{Closer, Closing};
@@ -134,10 +135,11 @@ impl Renewals {
         mended.hindered.get_mut(half).get_or_insert_with(soon);
     }
 
-    /// Stops the writing for what readers found wrong with a journal.
-    fn stop(&self, half: Half) {
-        if let Some(fault) = self.views.fault(half).filter(|_| self.state.read_only().is_none()) {
+    /// Stops the writing for what readers found wrong with a journal, once, also where it was stopped for something else.
+    fn stop(&self, half: Half, stopped: &mut bool) {
+        if let Some(fault) = self.views.fault(half).filter(|_| !*stopped) {
             stop_for(fault, &self.settings.dir, &self.state);
+            *stopped = true;
         }
     }
 
@@ -185,11 +187,11 @@ impl MendThread {
         let closing = Arc::new(Closing::default());
         let inner = Arc::clone(&closing);
         let run = move || {
-            let mut left: Halves<u32> = Halves::default();
+            let (mut left, mut stopped): (Halves<u32>, Halves<bool>) = Default::default();
             while inner.pause(LOOK_EVERY) {
                 let unlocked = renewals.unlocked.swap(false, Ordering::Relaxed);
                 for half in Half::ALL {
-                    renewals.stop(half);
+                    renewals.stop(half, stopped.get_mut(half));
                     let left = left.get_mut(half);
                     *left = if unlocked { 0 } else { left.saturating_sub(u32::from(*left < u32::MAX)) };
                     match (*left, renewals.damage(half)) {

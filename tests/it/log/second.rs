@@ -218,9 +218,9 @@ fn damage_in_the_first_copy_is_healed_from_the_second() {
     }
 }
 
-/// Overwrites a byte of a neutral record of a closed segment, which no start reads while there is a checkpoint; gives its sequence.
-fn hurt_a_closed_one(bench: &Bench) -> u64 {
-    let file = segment(bench.path(), Half::Neutral, 2);
+/// Overwrites a byte of a record of a closed segment, which no start reads while there is a checkpoint; gives its sequence.
+fn hurt_a_closed_one(bench: &Bench, half: Half) -> u64 {
+    let file = segment(bench.path(), half, 2);
     let mut bytes = fs::read(&file).unwrap();
     let at = record_offsets(&bytes)[2];
     bytes[at + 38] ^= 1;
@@ -250,7 +250,7 @@ fn damage_that_a_reader_meets_stops_the_writing_and_the_next_start_heals_it() {
     ];
     for (what, read) in readers {
         let (bench, _other, _, digests) = closed_with_copy();
-        let seq = hurt_a_closed_one(&bench);
+        let seq = hurt_a_closed_one(&bench, Half::Neutral);
         let (log, report) = bench.open();
         assert!(report.healed.is_empty(), "{what}: a start does not read what lies before its checkpoint");
         read(&log, seq);
@@ -268,9 +268,22 @@ fn damage_that_a_reader_meets_stops_the_writing_and_the_next_start_heals_it() {
 }
 
 #[test]
+fn damage_that_is_met_once_the_writing_has_stopped_is_healed_too() {
+    let (bench, _other, _, _) = closed_with_copy();
+    HALVES.into_iter().for_each(|half| drop(hurt_a_closed_one(&bench, half)));
+    let (log, _) = bench.open();
+    for (half, folder) in [(Half::Neutral, "store"), (Half::Personal, "vault")] {
+        assert!(log.past(half, &mut |_, _| {}).is_err());
+        until("the next start would not read it", || !bench.path().join(folder).join("CHECKPOINT").exists());
+    }
+    log.close();
+    assert_eq!(bench.open().1.healed.len(), 2);
+}
+
+#[test]
 fn what_a_verification_finds_damaged_the_next_start_heals() {
     let (bench, _other, _, _) = closed_with_copy();
-    hurt_a_closed_one(&bench);
+    hurt_a_closed_one(&bench, Half::Neutral);
     let found =
         fichad::log::verify(&bench.settings(bench.path()), None, &Progress::default(), &|_, _| ()).unwrap();
     assert!(found.faults.iter().any(|fault| fault.is_in_journal(bench.path())), "{found:?}");
