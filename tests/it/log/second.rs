@@ -270,7 +270,9 @@ fn damage_that_a_reader_meets_stops_the_writing_and_the_next_start_heals_it() {
 #[test]
 fn damage_that_is_met_once_the_writing_has_stopped_is_healed_too() {
     let (bench, _other, _, _) = closed_with_copy();
-    HALVES.into_iter().for_each(|half| drop(hurt_a_closed_one(&bench, half)));
+    for half in HALVES {
+        hurt_a_closed_one(&bench, half);
+    }
     let (log, _) = bench.open();
     for (half, folder) in [(Half::Neutral, "store"), (Half::Personal, "vault")] {
         assert!(log.past(half, &mut |_, _| {}).is_err());
