@@ -72,7 +72,8 @@ pub(crate) fn pack(bits: &[bool]) -> Vec<u8> {
 
 fn track_text(track: u8) -> BoxedStrategy<String> {
     match track {
-        1 => "[ -$&->@-\\]_]{1,76}".boxed(),
+        // ISO/IEC 7813: the format code is a letter. `\` there would be the end sentinel from the other side.
+        1 => "[A-Z][ -$&->@-\\]_]{0,75}".boxed(),
         2 => "[0-9:<=>]{1,37}".boxed(),
         _ => "[0-9:<=>]{1,104}".boxed(),
     }
@@ -118,6 +119,16 @@ proptest! {
             prop_assert!(tracks.iter().all(|track| track.data.is_none_or(|data| !data.contains(&b'?'))));
         }
     }
+}
+
+/// Both directions have sentinels, parity and LRC in order, and neither is more likely than the other.
+#[test]
+fn a_track_that_is_another_one_from_the_other_side_is_neither() {
+    let text = r"\+_7R$L+(_8E!/J8#5<HJE7M'#ZO</$3Y=5";
+    let mut bits = encode(format!("%{text}?").as_bytes(), 6, 0x20, 0);
+    assert_eq!(decode_track(&pack(&bits), 1), Err(Rejection::NotDecoded));
+    bits.reverse();
+    assert_eq!(decode_track(&pack(&bits), 1), Err(Rejection::NotDecoded));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! way gives the same bits from the end.
 
 use crate::domain::scan::Rejection;
+use std::cmp::Ordering;
 
 /// How characters lie on a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +31,9 @@ const STRAYS_MAX: usize = 8;
 /// Track 3 may also carry the alphabet of track 1, as driving licences of North America do (AAMVA).
 ///
 /// # Errors
-/// [`Rejection::NotDecoded`] without a start sentinel, else [`Rejection::BadParity`] or [`Rejection::BadLrc`], whichever
-/// of the two directions got further.
+/// [`Rejection::NotDecoded`] without a start sentinel, or where both directions read as well and not alike: one of the two
+/// would be somebody else's card. Else [`Rejection::BadParity`] or [`Rejection::BadLrc`], whichever of the two
+/// directions got further.
 pub fn decode_track(bytes: &[u8], track: u8) -> Result<Option<Vec<u8>>, Rejection> {
     if bytes.iter().all(|byte| *byte == 0) {
         return Ok(None);
@@ -76,8 +78,14 @@ impl Alphabet {
     /// Reads in both directions.
     fn read_both(self, forwards: &[bool], backwards: &[bool]) -> Result<Vec<u8>, Rejection> {
         match (self.read(forwards), self.read(backwards)) {
-            // Characters keep their parity when read from the end, so a piece of a track can hold by chance.
-            (Ok(one), Ok(other)) => Ok(if one.strays > other.strays { other.text } else { one.text }),
+            // Characters keep their parity when read from the end, so a piece of a track can hold by chance. On track 1 so can
+            // the whole: `\` behind the start sentinel is the end sentinel from the other side.
+            (Ok(one), Ok(other)) => match one.strays.cmp(&other.strays) {
+                Ordering::Less => Ok(one.text),
+                Ordering::Greater => Ok(other.text),
+                Ordering::Equal if one.text == other.text => Ok(one.text),
+                Ordering::Equal => Err(Rejection::NotDecoded),
+            },
             (Ok(read), Err(_)) | (Err(_), Ok(read)) => Ok(read.text),
             (Err(one), Err(other)) => {
                 Err(if one.characters < other.characters { other.why } else { one.why })
