@@ -3,11 +3,14 @@
 //!
 //! All of it is neutral: numbers and words of the config.
 
+mod draw;
+
+use self::draw::{can_win, draw_among, is_drawn_among};
 use super::person::no_such_customer;
 use super::request::Ask;
 use super::sale::no_such_sale;
 use super::{Desk, Opened, random, waiting};
-use crate::domain::contest::{self, Contest, Drawn, ENTRIES_EACH_MAX, ENTRIES_MAX, Entry, WINNERS_MAX, draw};
+use crate::domain::contest::{Contest, Drawn, ENTRIES_EACH_MAX, Entry, WINNERS_MAX};
 use crate::domain::event::{Outcome, StoreEvent};
 use crate::domain::id::{CustomerNumber, SaleId};
 use crate::domain::money::{Currency, MINOR_MAX, Money};
@@ -15,9 +18,8 @@ use crate::domain::purchase::check_word;
 use crate::domain::refusal::{Refusal, RefusalCode};
 use crate::domain::settings::Keys;
 use crate::domain::time::Timestamp;
-use crate::log::{Recall, Tx};
+use crate::log::Tx;
 use crate::store;
-use crate::vault::Vault;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -181,10 +183,12 @@ impl Desk {
 
     /// `contest.entries`: a customer's, or a contest's page by page.
     async fn list_entries(&self, ask: &Ask<'_>) -> Result<Value, Refusal> {
-        let entries = ask.fields()?;
+        let entries: Entries = ask.fields()?;
         let opened = self.store()?.clone();
+        let named = self.contest_named(&entries.contest).ok();
+        let each = named.map_or(usize::MAX, |contest| contest.entries_each);
         // Whether one can win is in the journal.
-        waiting(move || entries_shown(&opened, entries)).await
+        waiting(move || entries_shown(&opened, entries, each)).await
     }
 
     /// `contest.draw`: once, after the last day.
@@ -266,35 +270,13 @@ fn fits(
     Err(Refusal::field("sale", problem))
 }
 
-/// Who wins with an entry, by the number that stands for them now; nobody if they were erased, or its sale was voided or is somebody
-/// else's now.
-fn can_win(
-    views: &(impl Recall + ?Sized),
-    vault: &Vault,
-    entry: &Entry,
-) -> Result<Option<CustomerNumber>, Refusal> {
-    if vault.is_erased(views, entry.customer)? {
-        return Ok(None);
-    }
-    let Some(customer) = store::customer_of(views, entry.customer)? else { return Ok(None) };
-    if let Some(sale) = entry.sale {
-        let numbers = store::numbers_of(views, customer.customer)?;
-        let owner = store::sale(views, sale)?.and_then(|sale| sale.customer);
-        let theirs = owner.is_some_and(|owner| numbers.contains(&owner));
-        if !theirs || store::returned(views, sale)?.voided {
-            return Ok(None);
-        }
-    }
-    Ok(Some(customer.customer))
-}
-
 /// The rows of `contest.entries`, each with whether it can win. Waits for disks.
-fn entries_shown(opened: &Opened, entries: Entries) -> Result<Value, Refusal> {
+fn entries_shown(opened: &Opened, entries: Entries, each: usize) -> Result<Value, Refusal> {
     let Entries { contest, customer, after } = entries;
     let (views, vault) = (opened.log.views(), &opened.vault);
     let row = |entry: &Entry| {
         let customer = store::survivor(&views, entry.customer)?;
-        let eligible = can_win(&views, vault, entry)?.is_some();
+        let eligible = is_drawn_among(&views, vault, (entry, each))?.is_some();
         Ok(json!({
             "entry": entry.entry, "customer": customer, "sale": entry.sale, "at": entry.at.rfc3339(),
             "by": entry.by, "eligible": eligible,
@@ -312,41 +294,6 @@ fn entries_shown(opened: &Opened, entries: Entries) -> Result<Value, Refusal> {
         found.extend(store::entries_of(&views, number, &contest, ENTRIES_AT_ONCE)?);
     }
     Ok(json!({ "entries": rows(&found)?, "next": null }))
-}
-
-/// Draws among all who entered and can win: who was merged stands for whom they were merged into.
-fn draw_among(opened: &Opened, named: &Contest, seed: [u8; 32]) -> Result<Drawn, Refusal> {
-    let views = opened.log.views();
-    let (mut eligible, mut entries, mut after) = (Vec::new(), 0_usize, None);
-    loop {
-        let page = store::entries(&views, &named.name, after, ENTRIES_AT_ONCE)?;
-        for entry in &page {
-            after = Some(entry.entry);
-            entries = entries.saturating_add(1);
-            let customer = can_win(&views, &opened.vault, entry)?;
-            eligible.extend(customer.map(|customer| (entry.entry, customer)));
-        }
-        if page.len() < ENTRIES_AT_ONCE {
-            break;
-        }
-        if entries > ENTRIES_MAX {
-            let message = format!("more than {ENTRIES_MAX} entries cannot be drawn among");
-            return Err(conflict("contest", message));
-        }
-    }
-    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let winners = draw(&seed, &eligible, named.winners);
-    let not_eligible = count(entries.saturating_sub(eligible.len()));
-    let (at, by) = (Timestamp(0), 0);
-    Ok(contest::Drawn {
-        contest: named.name.clone(),
-        seed,
-        entries: count(entries),
-        not_eligible,
-        winners,
-        at,
-        by,
-    })
 }
 
 #[cfg(test)]

@@ -87,7 +87,11 @@ fn a_draw_is_made_once_and_anybody_can_make_it_again() {
     let params = with_key(json!({ "contest": "raffle" }));
     let first = shop.call_as(&[Role::Manager], "contest.draw", &params).unwrap();
     let drawn = first["drawn"].clone();
-    assert_eq!((&drawn["entries"], &drawn["not_eligible"]), (&json!(5), &json!(1)));
+    assert_eq!(
+        (&drawn["entries"], &drawn["not_eligible"]),
+        (&json!(5), &json!(2)),
+        "one was erased, and two were one"
+    );
     let again = shop.call_as(&[Role::Manager], "contest.draw", &params).unwrap();
     assert_eq!((&again["drawn"], &again["repeated"]), (&drawn, &json!(true)));
     assert_eq!(
@@ -109,12 +113,10 @@ fn a_draw_is_made_once_and_anybody_can_make_it_again() {
         .as_array()
         .unwrap()
         .iter()
-        .filter(|entry| entry["customer"] != all[0])
+        .filter(|entry| entry["eligible"] == true)
         .map(|entry| {
             let id = Uuid::parse_str(entry["entry"].as_str().unwrap()).unwrap();
-            // Who was merged stands for whom they were merged into.
-            let who = if entry["customer"] == all[1] { all[2].clone() } else { entry["customer"].clone() };
-            (ticket(&bytes, id), id, who)
+            (ticket(&bytes, id), id, entry["customer"].clone())
         })
         .collect();
     tickets.sort_by_key(|(ticket, ..)| *ticket);
@@ -158,4 +160,29 @@ fn a_sale_that_was_voided_wins_nothing() {
     end_of_january(&shop);
     let drawn = draw(&shop, "autumn").unwrap()["drawn"].clone();
     assert_eq!((&drawn["not_eligible"], &drawn["winners"]), (&json!(1), &json!([])));
+}
+
+#[test]
+fn an_entry_that_can_win_again_does_not_make_one_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop(dir.path());
+    let ana = shop.enrol("Ana", "Ruiz", "+34600111222");
+    let eva = shop.enrol("Eva", "Soler", "+34600333444");
+    let [lent, kept, anew] = ["1", "2", "3"].map(|number| sale(&shop, &ana, (number, 5000)));
+    enter(&shop, &ana, "autumn", Some(&lent)).unwrap();
+    enter(&shop, &ana, "autumn", Some(&kept)).unwrap();
+    let attach = |who: &Value| {
+        shop.call("sale.attach", &with_key(json!({ "sale": lent, "customer": who }))).unwrap();
+    };
+    attach(&eva);
+    enter(&shop, &ana, "autumn", Some(&anew)).unwrap();
+    attach(&ana);
+    let told = shop.call("contest.entries", &json!({ "contest": "autumn" })).unwrap();
+    let rows = told["entries"].as_array().unwrap().iter();
+    let eligible: Vec<_> = rows.filter(|row| row["eligible"] == true).map(|row| &row["sale"]).collect();
+    assert_eq!(BTreeSet::from_iter(eligible.iter().map(|sale| sale.to_string())).len(), 2, "{told}");
+    end_of_january(&shop);
+    let drawn = draw(&shop, "autumn").unwrap()["drawn"].clone();
+    assert_eq!((&drawn["entries"], &drawn["not_eligible"]), (&json!(3), &json!(1)));
+    assert_eq!(drawn["winners"].as_array().unwrap().len(), 1);
 }
