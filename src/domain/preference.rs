@@ -2,12 +2,13 @@
 
 use super::source::Source;
 use super::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
 /// The value of a preference; its name is kept beside it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Kept")]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Preference {
     /// In the customer's words.
     pub value: String,
@@ -19,26 +20,38 @@ pub struct Preference {
     pub stated_at: Option<Timestamp>,
 }
 
-/// Both ways in which sections have it: the first is the older.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Kept {
-    Value(String),
-    Stated {
-        value: String,
-        #[serde(default)]
-        source: Option<Source>,
-        #[serde(default)]
-        stated_at: Option<Timestamp>,
-    },
+/// Both ways in which sections have it: the older is the value alone. Told apart as they are read: serde's `untagged` takes the whole in
+/// first and fails at the one to try the other, and a scan reads some of these.
+impl<'de> Deserialize<'de> for Preference {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Kept)
+    }
 }
 
-impl From<Kept> for Preference {
-    fn from(kept: Kept) -> Self {
-        match kept {
-            Kept::Value(value) => Self { value, source: None, stated_at: None },
-            Kept::Stated { value, source, stated_at } => Self { value, source, stated_at },
+struct Kept;
+
+impl<'de> Visitor<'de> for Kept {
+    type Value = Preference;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a preference: its value, or that with where it is known from")
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Preference, E> {
+        Ok(Preference { value: value.to_owned(), source: None, stated_at: None })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Preference, A::Error> {
+        #[derive(Deserialize)]
+        struct Stated {
+            value: String,
+            #[serde(default)]
+            source: Option<Source>,
+            #[serde(default)]
+            stated_at: Option<Timestamp>,
         }
+        let Stated { value, source, stated_at } = Deserialize::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Preference { value, source, stated_at })
     }
 }
 
