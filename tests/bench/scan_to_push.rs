@@ -11,6 +11,8 @@
 //! beside one another as tills do. Writers, if any, record sales all the while, in everybody's turns. Ratios are what counts: a
 //! machine's own speed and noise are in all numbers.
 //!
+//! The daemon is left to do first what a start has it do, such as copies of what scans ask for.
+//!
 //! The customers' store is made once, by [`stock`], and kept under `target/bench`.
 //!
 //! ```text
