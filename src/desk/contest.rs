@@ -5,7 +5,7 @@
 
 mod draw;
 
-use self::draw::{can_win, draw_among, is_drawn_among};
+use self::draw::{Chosen, can_win, draw_among};
 use super::person::no_such_customer;
 use super::request::Ask;
 use super::sale::no_such_sale;
@@ -206,7 +206,8 @@ impl Desk {
             }
             let (seed, by) = (random()?, ask.who.uid);
             let _one_at_a_time = self.one_history()?;
-            // Nobody enters any more, so what is drawn outside of the transaction stays as it is.
+            // Nobody enters any more. What is merged, voided or erased while it is drawn counts as it is found, as it would a moment before or
+            // after.
             let mut drawn = waiting(move || draw_among(&opened, &named, seed)).await?;
             drawn.by = by;
             let done = self
@@ -274,15 +275,16 @@ fn fits(
 fn entries_shown(opened: &Opened, entries: Entries, each: usize) -> Result<Value, Refusal> {
     let Entries { contest, customer, after } = entries;
     let (views, vault) = (opened.log.views(), &opened.vault);
-    let row = |entry: &Entry| {
+    let mut chosen = Chosen::new(&views, vault, each);
+    let mut row = |entry: &Entry| {
         let customer = store::survivor(&views, entry.customer)?;
-        let eligible = is_drawn_among(&views, vault, (entry, each))?.is_some();
+        let eligible = chosen.winner(entry)?.is_some();
         Ok(json!({
             "entry": entry.entry, "customer": customer, "sale": entry.sale, "at": entry.at.rfc3339(),
             "by": entry.by, "eligible": eligible,
         }))
     };
-    let rows = |found: &[Entry]| found.iter().map(row).collect::<Result<Vec<Value>, Refusal>>();
+    let mut rows = |found: &[Entry]| found.iter().map(&mut row).collect::<Result<Vec<Value>, Refusal>>();
     let Some(customer) = customer else {
         let found = store::entries(&views, &contest, after, ENTRIES_AT_ONCE)?;
         let next = found.last().filter(|_| found.len() >= ENTRIES_AT_ONCE).map(|last| last.entry);

@@ -63,8 +63,8 @@ pub struct Drawn {
     pub seed: [u8; 32],
     /// How many entries there were.
     pub entries: u64,
-    /// How many of them could not win: of customers who were erased, by a sale that was voided or is another's now, or beyond the
-    /// [`Contest::entries_each`] first of a customer.
+    /// How many of them could not win: of customers who were erased, by a sale that was voided or is another's now, a second one by the
+    /// same sale, or beyond the [`Contest::entries_each`] first of a customer by their ids.
     pub not_eligible: u64,
     /// Entries and customers who won, the first prize first.
     pub winners: Vec<(Uuid, CustomerNumber)>,

@@ -74,7 +74,14 @@ mod tests {
         let new = Preference { source: Some(Source::Form), stated_at: Some(Timestamp(7)), ..old.clone() };
         for preference in [old, new] {
             let kept = serde_json::to_value(&preference).unwrap();
+            assert_eq!(
+                serde_json::from_slice::<Preference>(kept.to_string().as_bytes()).unwrap(),
+                preference
+            );
             assert_eq!(serde_json::from_value::<Preference>(kept).unwrap(), preference);
+        }
+        for not in [json!(null), json!(7), json!(["by post"])] {
+            assert!(serde_json::from_value::<Preference>(not).is_err());
         }
         assert!(serde_json::from_value::<Preference>(json!({ "source": "FORM" })).is_err());
     }

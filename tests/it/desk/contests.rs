@@ -186,3 +186,20 @@ fn an_entry_that_can_win_again_does_not_make_one_more() {
     assert_eq!((&drawn["entries"], &drawn["not_eligible"]), (&json!(3), &json!(1)));
     assert_eq!(drawn["winners"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn a_sale_wins_once_whoever_entered_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = shop(dir.path());
+    let ana = shop.enrol("Ana", "Ruiz", "+34600111222");
+    let eva = shop.enrol("Eva", "Soler", "+34600333444");
+    let sold = sale(&shop, &ana, ("1", 5000));
+    enter(&shop, &ana, "autumn", Some(&sold)).unwrap();
+    shop.call("sale.attach", &with_key(json!({ "sale": sold, "customer": eva }))).unwrap();
+    enter(&shop, &eva, "autumn", Some(&sold)).unwrap();
+    let merge = with_key(json!({ "from": ana, "into": eva, "sure": true }));
+    shop.call("customer.merge", &merge).unwrap();
+    end_of_january(&shop);
+    let drawn = draw(&shop, "autumn").unwrap()["drawn"].clone();
+    assert_eq!((&drawn["entries"], &drawn["not_eligible"]), (&json!(2), &json!(1)));
+}
