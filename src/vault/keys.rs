@@ -19,7 +19,6 @@ use super::kek::{KEY_BYTES, Kek};
 use super::seal::{NONCE_BYTES, TAG_BYTES, decrypt, encrypt};
 use chacha20poly1305::XChaCha20Poly1305;
 use chacha20poly1305::aead::KeyInit;
-use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::OpenOptions;
@@ -30,6 +29,7 @@ use std::sync::{LockResult, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
+mod ahead;
 mod anew;
 mod error;
 pub mod second;
@@ -170,8 +170,7 @@ impl KeyFile {
         let next = slot::count(length).ok_or_else(|| KeyError::Full { path: path.to_owned() })?;
         let writer = Mutex::new(Writer { next, stopped: false });
         let (ready, low, filled) = (Mutex::new(Vec::new()), Notify::new(), Notify::new());
-        // Each scan reads a slot: the kernel begins to read all of them, and nobody waits. Where it does not, the first scans are slower.
-        posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_WILLNEED).ok();
+        ahead::read_ahead(&file, length);
         let copies = Copies::new(file);
         Ok(Self { path: path.to_owned(), copies, id, kek, random, writer, ready, low, filled })
     }
