@@ -3,6 +3,7 @@
 use crate::figures::{Times, say, table};
 use crate::goods::{self, Dice};
 use crate::line::now;
+use crate::settled;
 use crate::stock::{self, Made};
 use crate::writing::per_second;
 use anyhow::{Context as _, ensure};
@@ -28,6 +29,7 @@ const RESTED: Duration = Duration::from_millis(2);
 pub(crate) fn run(dir: &Path, made: Made, time: Duration) -> anyhow::Result<()> {
     let clock = Arc::new(AtomicI64::new(goods::when(made.purchases(), made.purchases()).0));
     let (opened, _) = stock::open(dir, &clock)?;
+    settled::wait(std::process::id())?;
     let mut dice = Dice::new(11, u64::from(std::process::id()));
     let mut look = || look_up(&opened, dice.below(made.customers));
     for _ in 0..WARM_UP.min(made.customers.saturating_mul(2)) {

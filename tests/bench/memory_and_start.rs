@@ -12,6 +12,7 @@
 mod figures;
 mod goods;
 mod line;
+mod settled;
 #[expect(dead_code, reason = "the other bench's running shop; here its config")]
 mod shop;
 #[expect(dead_code, reason = "the other bench fills and measures the store through it too")]

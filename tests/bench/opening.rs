@@ -4,6 +4,7 @@ use crate::figures::say;
 use crate::goods::{self, Dice};
 use crate::line::now;
 use crate::lookups::look_up;
+use crate::settled;
 use crate::stock::{self, Made, on_disk};
 use anyhow::{Context as _, ensure};
 use fichad::log::Half;
@@ -35,6 +36,7 @@ pub(crate) fn start(dir: &Path, customers: u64) -> anyhow::Result<()> {
     for _ in 0..LOOK_UPS.min(customers.saturating_mul(2)) {
         look_up(&opened, dice.below(customers))?;
     }
+    settled::wait(std::process::id())?;
     let after = resident()?;
     let millis = |took: Duration| took.as_secs_f64() * 1e3;
     say(&format!("{:.1} {:.1} {at_start:.1} {after:.1} {}", millis(open), millis(ready), report.caught_up));

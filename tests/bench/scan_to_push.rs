@@ -26,6 +26,7 @@ mod hid;
 mod line;
 mod relay;
 mod sellers;
+mod settled;
 mod shop;
 #[expect(dead_code, reason = "the other bench fills and measures the store through it too")]
 mod stock;

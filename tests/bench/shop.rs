@@ -2,6 +2,7 @@
 
 use crate::goods::{self, Dice};
 use crate::line::{Lane, Line, PATIENCE, Wire, now};
+use crate::settled;
 use anyhow::{Context as _, ensure};
 use fichad::domain::id::CustomerNumber;
 use fichad::push::client::{Client, ClientError};
@@ -23,12 +24,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Readers that the config names; further ones are lent, as it has room for no more.
 const SERIAL_MAX: usize = fichad::device::serial::PORTS_MAX;
-
-/// How long a daemon may go on with what it has to do after a start.
-const SETTLED_WITHIN: Duration = Duration::from_mins(10);
-
-/// The thread that copies what scans ask for, and puts changes into sled; there while there is something to do.
-const TENDING: &str = "tend";
 
 /// Sessions that dress customers at once: writes of one group share a sync.
 const SESSIONS: usize = 32;
@@ -75,7 +70,7 @@ impl Shop {
             std::fs::write(&dressed, "")?;
         }
         shop.customers = numbers.into_iter().map(Shown::new).collect();
-        shop.settle()?;
+        settled::wait(shop.child.id())?;
         for (at, wire) in wires.into_iter().enumerate() {
             let line = shop.register(at, &wire)?;
             shop.lanes.push(Lane { wire, line });
@@ -128,27 +123,6 @@ impl Shop {
             ensure!(by.is_some_and(|by| now() < by), "the daemon is not ready: {status}");
             std::thread::sleep(LOOK_EVERY);
         }
-    }
-
-    /// Waits until what a start has the daemon do is done: a till's has been up since the morning.
-    fn settle(&self) -> anyhow::Result<()> {
-        let by = now().checked_add(SETTLED_WITHIN);
-        while self.is_tending()? {
-            ensure!(by.is_some_and(|by| now() < by), "the daemon does not come to rest");
-            std::thread::sleep(LOOK_EVERY);
-        }
-        Ok(())
-    }
-
-    fn is_tending(&self) -> anyhow::Result<bool> {
-        for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            // A thread that has ended meanwhile does nothing.
-            let name = std::fs::read_to_string(task?.path().join("comm")).unwrap_or_default();
-            if name.trim_end() == TENDING {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// What of the daemon lies in memory: `VmRSS` of proc(5).

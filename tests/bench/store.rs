@@ -15,6 +15,7 @@ mod line;
 mod lookups;
 mod opening;
 mod peers;
+mod settled;
 mod stock;
 mod writing;
 
