@@ -35,12 +35,12 @@ pub use restore::{RestoreStoreError, Restored, restore, restore_dry};
 
 use crate::config::{self, Config};
 use crate::desk::{self, Desk};
-use crate::device::sys;
 use crate::device::typist::OpenTypist;
 use crate::domain::id::{RegisterName, StreamId};
 use crate::domain::time::Clock;
 use crate::push::unix::{self, BindError};
 use crate::push::{Hub, Service};
+use crate::sys;
 use figures::Figures;
 use lent::Lent;
 use printers::PrintRoom;

@@ -15,5 +15,4 @@ pub mod reader;
 pub mod replay;
 pub mod serial;
 pub mod settings;
-pub mod sys;
 pub mod typist;

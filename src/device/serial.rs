@@ -5,10 +5,10 @@
 //! came before is thrown away: it was another program's, or a customer's who has left.
 
 use super::port::{Answer, OpenError, Port, PortError};
-use super::sys;
 use crate::decode::framing::{Framing, IDLE_GAP, Serial};
 use crate::domain::id::{ReaderName, RegisterName};
 use crate::domain::settings::Keys;
+use crate::sys;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serialport::{ClearBuffer, DataBits, FlowControl, Parity, SerialPort as _, StopBits, TTYPort};

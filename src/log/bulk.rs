@@ -10,7 +10,7 @@ use super::{FoldError, Half, Meta, View};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-/// Events that are folded in memory before they become a run: with what they come to, about three times that.
+/// Events that are folded in memory before they become a run, unless it is said otherwise: with what they come to, about three times that.
 const FOLD_BYTES: usize = 32 << 20;
 
 pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> Result<(), FoldError> {
@@ -24,6 +24,8 @@ pub(super) struct Bulk<'b> {
     layer: Layer,
     /// Bytes of events in `layer`.
     bytes: usize,
+    /// After so many they become a run.
+    fold_bytes: usize,
     /// Which keys are wanted in the end.
     keeps: &'b dyn Fn(&[u8]) -> bool,
     dir: PathBuf,
@@ -33,7 +35,12 @@ impl<'b> Bulk<'b> {
     /// Views that are those of `below` yet. Runs will lie in the folder `dir`; what `keeps` does not want is not among them.
     pub(super) fn new(half: Half, dir: PathBuf, below: Base<'b>, keeps: &'b dyn Fn(&[u8]) -> bool) -> Self {
         let runs = Runs::new(half, dir.clone(), below);
-        Self { half, runs, layer: Layer::default(), bytes: 0, keeps, dir }
+        Self { half, runs, layer: Layer::default(), bytes: 0, fold_bytes: FOLD_BYTES, keeps, dir }
+    }
+
+    /// With so many bytes of events in memory at most.
+    pub(super) fn folding(self, fold_bytes: usize) -> Self {
+        Self { fold_bytes, ..self }
     }
 
     pub(super) fn fold(&mut self, bring: &Bring<'_>, record: &Record<'_>) -> Result<(), Stop> {
@@ -64,7 +71,7 @@ impl<'b> Bulk<'b> {
 
     fn more(&mut self, bytes: usize) -> Result<(), Stop> {
         self.bytes = self.bytes.saturating_add(bytes);
-        if self.bytes < FOLD_BYTES {
+        if self.bytes < self.fold_bytes {
             return Ok(());
         }
         self.bytes = 0;

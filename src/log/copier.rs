@@ -69,8 +69,8 @@ impl Copier {
             if (at.segment, at.offset) == (to.segment, to.offset) || !go_on() {
                 break;
             }
-            let read = Bytes::read(&segment, *at, Some(to)).map_err(CopyError::First)?;
-            let end = checked(&segment, &read, at, to).map_err(CopyError::First)?;
+            let mut read = Bytes::read(&segment, *at, Some(to)).map_err(CopyError::First)?;
+            let end = checked(&segment, &mut read, at, to).map_err(CopyError::First)?;
             self.write(half, &segment, &read).map_err(|error| {
                 CopyError::Second(format!("{} cannot be written: {error}", self.second.display()))
             })?;
@@ -127,7 +127,7 @@ impl Copier {
 }
 
 /// Walks what was read of the first copy; gives where it ends, which must be where the committer left off.
-fn checked(segment: &Segment, read: &Bytes, at: &Place, to: Place) -> Result<Place, OpenError> {
+fn checked(segment: &Segment, read: &mut Bytes, at: &Place, to: Place) -> Result<Place, OpenError> {
     let mut chain = if segment.number > at.segment || read.base == to_u64(SEGMENT_HEADER_BYTES) {
         let header = SegmentHeader::parse(&read.header);
         header

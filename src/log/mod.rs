@@ -48,6 +48,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod answers;
+mod aside;
 mod block;
 mod bring;
 mod bulk;

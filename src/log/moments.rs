@@ -75,10 +75,10 @@ fn last(dir: &Path) -> Option<Meta> {
 
 /// The timeline of a segment, its first record and, of what is read, its last. Damage in it is another command's to tell.
 fn ends(segment: &Segment, upto: Option<Place>) -> Result<(u32, Option<Meta>, Option<Meta>), OpenError> {
-    let read = Bytes::read(segment, Place::default(), upto)?;
+    let mut read = Bytes::begin(segment, Place::default(), upto)?;
     let Ok(header) = SegmentHeader::parse(&read.header) else { return Ok((0, None, None)) };
     let (mut first, mut last, mut chain) = (None, None, header.chain());
-    let walked = walk(segment, &read, &mut chain, &mut |record, _| {
+    let walked = walk(segment, &mut read, &mut chain, &mut |record, _| {
         first = first.or(Some(record.meta));
         last = Some(record.meta);
         Ok(())

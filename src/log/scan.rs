@@ -157,8 +157,7 @@ pub(super) fn scan(dir: &Path, half: Half, part: Part) -> Result<Scan, OpenError
     let count = found.segments.len();
     for index in 0..count {
         let Some(segment) = found.segments.get(index).cloned() else { break };
-        let read = Bytes::read(&segment, from, to)?;
-        found.read_bytes = found.read_bytes.saturating_add(to_u64(read.records.len()));
+        let mut read = Bytes::begin(&segment, from, to)?;
         let chain = (segment.number > from.segment).then_some(found.end.chain);
         let header = header(&segment, &read.header, half, chain)?;
         if header.timeline < found.timeline {
@@ -176,10 +175,11 @@ pub(super) fn scan(dir: &Path, half: Half, part: Part) -> Result<Scan, OpenError
             continue;
         }
         let mut chain = if segment.number > from.segment { header.chain() } else { from.chain };
-        let tail = walk(&segment, &read, &mut chain, &mut |record, offset| {
+        let tail = walk(&segment, &mut read, &mut chain, &mut |record, offset| {
             let seen = found.see(record, segment.number, offset, want_seq);
             seen.map_err(|what| damaged(&segment.path, offset, what))
         })?;
+        found.read_bytes = found.read_bytes.saturating_add(read.read);
         (found.end.segment, found.end.offset, found.end.chain) = (segment.number, tail.end, chain);
         if tail.torn_bytes > 0 {
             // What is read up to a place was committed up to there: no crash left that end.
@@ -218,12 +218,12 @@ pub(super) fn replay(
         if found.from.is_after(segment.number) || next.is_some_and(|next| next.first_seq <= after) {
             continue;
         }
-        let read = Bytes::read(segment, found.from, Some(found.end))?;
+        let mut read = Bytes::begin(segment, found.from, Some(found.end))?;
         let mut chain = match SegmentHeader::parse(&read.header) {
             Ok(header) if segment.number != found.from.segment => header.chain(),
             Ok(_) | Err(_) => found.from.chain,
         };
-        walk(segment, &read, &mut chain, &mut |record, offset| {
+        walk(segment, &mut read, &mut chain, &mut |record, offset| {
             let void = record.void_from().is_some() || found.void.contains(&(segment.number, offset));
             if void || record.meta.seq <= after {
                 return Ok(());

@@ -5,6 +5,7 @@
 //! heals it from the second. Damage in the second copy is put aside there and written again. The views are read too: reading
 //! marks those that are damaged, and `mend.rs` builds them anew.
 
+use super::aside;
 use super::closing::{Closer, Closing};
 use super::committer::State;
 use super::heal::stop_for;
@@ -17,7 +18,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The thread, and how it is told to end.
@@ -35,7 +36,7 @@ impl ScrubThread {
     ) -> io::Result<Self> {
         let closing = Arc::new(Closing::default());
         let scrub = Scrub { settings, state, views, second, closing: Arc::clone(&closing) };
-        let thread = thread::Builder::new().name("scrub".to_owned()).spawn(move || scrub.run())?;
+        let thread = aside::spawn("scrub", move || scrub.run())?;
         Ok(Self { closing: Closer(closing), thread })
     }
 

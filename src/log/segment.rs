@@ -23,16 +23,31 @@ impl Segment {
     }
 }
 
+/// How much of a segment is read at once: the longest record fits in.
+const WINDOW_BYTES: u64 = 2 << 20;
+
 /// What was read of a segment: its header, and its records from `base` on.
 pub(super) struct Bytes {
     pub(super) header: Vec<u8>,
     pub(super) base: u64,
     pub(super) records: Vec<u8>,
+    /// Bytes of records, and of the room behind them, that were read.
+    pub(super) read: u64,
+    /// What is still to be read.
+    rest: Option<io::Take<File>>,
 }
 
 impl Bytes {
     /// Reads the header, and the records between the two places as far as they lie in this segment.
     pub(super) fn read(segment: &Segment, from: Place, to: Option<Place>) -> Result<Self, OpenError> {
+        let mut bytes = Self::begin(segment, from, to)?;
+        bytes.go_on(u64::MAX).map_err(io_error("read", &segment.path))?;
+        bytes.rest = None;
+        Ok(bytes)
+    }
+
+    /// As [`Bytes::read`], but [`walk`] reads the records, each part as it comes to it.
+    pub(super) fn begin(segment: &Segment, from: Place, to: Option<Place>) -> Result<Self, OpenError> {
         let header_bytes = to_u64(SEGMENT_HEADER_BYTES);
         let base = if from.segment == segment.number { from.offset.max(header_bytes) } else { header_bytes };
         let until = match to {
@@ -40,15 +55,34 @@ impl Bytes {
             Some(_) | None => u64::MAX,
         };
         let wanted = if from.is_after(segment.number) { 0 } else { until.saturating_sub(base) };
-        let (mut header, mut records) = (Vec::new(), Vec::new());
-        let mut read = || {
+        let mut header = Vec::new();
+        let mut open = || {
             let mut file = File::open(&segment.path)?;
             io::Read::by_ref(&mut file).take(header_bytes).read_to_end(&mut header)?;
             file.seek(SeekFrom::Start(base))?;
-            file.take(wanted).read_to_end(&mut records)
+            Ok(file.take(wanted))
         };
-        read().map_err(io_error("read", &segment.path))?;
-        Ok(Self { header, base, records })
+        let rest = open().map_err(io_error("read", &segment.path))?;
+        Ok(Self { header, base, records: Vec::new(), read: 0, rest: Some(rest) })
+    }
+
+    /// Reads at most so many bytes more; gives how many there were.
+    fn go_on(&mut self, bytes: u64) -> io::Result<usize> {
+        let Some(rest) = &mut self.rest else { return Ok(0) };
+        let count = rest.take(bytes).read_to_end(&mut self.records)?;
+        self.read = self.read.saturating_add(to_u64(count));
+        Ok(count)
+    }
+
+    /// Reads more, in the place of what lies before `at`, which is done with; whether there was any.
+    fn more(&mut self, at: &mut usize) -> io::Result<bool> {
+        if self.rest.is_none() {
+            return Ok(false);
+        }
+        self.records.drain(..(*at).min(self.records.len()));
+        self.base = self.base.saturating_add(to_u64(*at));
+        *at = 0;
+        Ok(self.go_on(WINDOW_BYTES)? > 0)
     }
 }
 
@@ -127,35 +161,38 @@ pub(super) struct Tail {
 /// Visits the records of one segment; ends at the zeros behind them, or at what is no record and has none behind it.
 pub(super) fn walk(
     segment: &Segment,
-    read: &Bytes,
+    read: &mut Bytes,
     chain: &mut u32,
     visit: &mut dyn FnMut(&Record<'_>, u64) -> Result<(), OpenError>,
 ) -> Result<Tail, OpenError> {
-    let bytes = &read.records;
     let mut at: usize = 0;
     loop {
-        let rest = bytes.get(at..).unwrap_or_default();
         let offset = read.base.saturating_add(to_u64(at));
-        match parse(rest) {
-            Some(record) if record.last_crc == *chain => {
-                visit(&record, offset)?;
-                *chain = record.crc;
-                at = at.saturating_add(record.bytes());
+        let Some(record) = parse(read.records.get(at..).unwrap_or_default()) else {
+            // It may go on in what was not read yet.
+            if read.more(&mut at).map_err(io_error("read", &segment.path))? {
+                continue;
             }
-            Some(_) => {
-                return Err(damaged(&segment.path, offset, "a record does not follow the one before it"));
-            }
-            None => {
-                let torn = before_zeros(rest);
-                let upto = bytes.get(..at.saturating_add(torn)).unwrap_or(bytes);
-                if has_follower(upto, at.saturating_add(1)) {
-                    let what = "a record does not match its checksum, and whole records follow it";
-                    return Err(damaged(&segment.path, offset, what));
-                }
-                return Ok(Tail { end: offset, torn_bytes: to_u64(torn) });
-            }
+            return tail(segment, &read.records, at, offset);
+        };
+        if record.last_crc != *chain {
+            return Err(damaged(&segment.path, offset, "a record does not follow the one before it"));
         }
+        visit(&record, offset)?;
+        *chain = record.crc;
+        at = at.saturating_add(record.bytes());
     }
+}
+
+/// Judges what lies from `at` on, where no whole record is.
+fn tail(segment: &Segment, bytes: &[u8], at: usize, offset: u64) -> Result<Tail, OpenError> {
+    let torn = before_zeros(bytes.get(at..).unwrap_or_default());
+    let upto = bytes.get(..at.saturating_add(torn)).unwrap_or(bytes);
+    if has_follower(upto, at.saturating_add(1)) {
+        let what = "a record does not match its checksum, and whole records follow it";
+        return Err(damaged(&segment.path, offset, what));
+    }
+    Ok(Tail { end: offset, torn_bytes: to_u64(torn) })
 }
 
 /// Length of `bytes` without the zeros at their end. By blocks: the room written ahead is large.
@@ -166,4 +203,86 @@ pub(super) fn before_zeros(bytes: &[u8]) -> usize {
     let rest = bytes.len().saturating_sub(zero_blocks.sum());
     let last = bytes.get(..rest).and_then(|rest| rest.iter().rposition(|byte| *byte != 0));
     last.map_or(0, |last| last.saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Meta;
+    use super::super::record::{Kind, NewRecord};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What a walk comes to: each record's sequence and where it begins, how it ends, and what was read.
+    fn walked(segment: &Segment, read: &mut Bytes) -> (Vec<(u64, u64)>, Result<(u64, u64), String>) {
+        let (mut seen, mut chain) = (Vec::new(), 0);
+        let tail = walk(segment, read, &mut chain, &mut |record, offset| {
+            seen.push((record.meta.seq, offset));
+            Ok(())
+        });
+        (seen, tail.map(|tail| (tail.end, tail.torn_bytes)).map_err(|error| error.to_string()))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Records longer than a window together, some of them across its ends; whole, torn, damaged or with room behind.
+        #[test]
+        fn what_is_read_part_by_part_is_what_is_read_at_once(
+            lengths in prop::collection::vec(0..=super::super::record::PAYLOAD_BYTES_MAX, 1..10),
+            harm in prop::option::of(any::<prop::sample::Index>()),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+            room in 0..3_000_000_usize,
+            from in any::<prop::sample::Index>(),
+        ) {
+            let header = SegmentHeader { half: Half::Neutral, timeline: 1, number: 1, first_seq: 1, last_crc: 0 };
+            let (mut bytes, mut chain, mut ends) = (header.encode(), 0, Vec::new());
+            for (len, seq) in lengths.iter().zip(1..) {
+                let (meta, payload) = (Meta { seq, at_us: 0 }, vec![7; *len]);
+                let record = NewRecord { meta, kind: Kind::Events, paired: false, payload: &payload };
+                chain = record.write(chain, &mut bytes).unwrap();
+                ends.push(to_u64(bytes.len()));
+            }
+            if let Some(harm) = harm {
+                let at = SEGMENT_HEADER_BYTES + harm.index(bytes.len() - SEGMENT_HEADER_BYTES);
+                bytes[at] ^= 1;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(SEGMENT_HEADER_BYTES + cut.index(bytes.len() - SEGMENT_HEADER_BYTES));
+            }
+            bytes.resize(bytes.len() + room, 0);
+            let folder = tempfile::tempdir().unwrap();
+            let segment = Segment::at(folder.path(), 1);
+            fs::write(&segment.path, &bytes).unwrap();
+            let to = Place { segment: 1, offset: ends[from.index(ends.len())], ..Place::default() };
+            for to in [None, Some(to)] {
+                let mut whole = Bytes::read(&segment, Place::default(), to).unwrap();
+                let mut begun = Bytes::begin(&segment, Place::default(), to).unwrap();
+                prop_assert_eq!(walked(&segment, &mut begun), walked(&segment, &mut whole));
+                prop_assert_eq!(begun.read, whole.read);
+            }
+        }
+    }
+
+    #[test]
+    fn a_walk_holds_a_window_and_not_the_segment() {
+        let header = SegmentHeader { half: Half::Neutral, timeline: 1, number: 1, first_seq: 1, last_crc: 0 };
+        let (mut bytes, mut chain, payload) = (header.encode(), 0, vec![7; 100_000]);
+        for seq in 1..=100 {
+            let record = NewRecord {
+                meta: Meta { seq, at_us: 0 },
+                kind: Kind::Events,
+                paired: false,
+                payload: &payload,
+            };
+            chain = record.write(chain, &mut bytes).unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let segment = Segment::at(folder.path(), 1);
+        fs::write(&segment.path, &bytes).unwrap();
+        let mut read = Bytes::begin(&segment, Place::default(), None).unwrap();
+        let (seen, end) = walked(&segment, &mut read);
+        assert_eq!((seen.len(), end), (100, Ok((to_u64(bytes.len()), 0))));
+        let most = usize::try_from(WINDOW_BYTES).unwrap() + payload.len() + 100;
+        assert!(read.records.capacity() <= 2 * most, "{} bytes are held", read.records.capacity());
+    }
 }

@@ -3,6 +3,7 @@
 //! They only ever spare folding. One that is damaged, of another fold, or of a journal that was cut since is passed over,
 //! and the journal alone is folded. Nothing is built of a half whose fold is locked.
 
+use super::aside;
 use super::bring::{Bring, Stop};
 use super::bulk::Bulk;
 use super::checkpoint::Checkpoint;
@@ -19,14 +20,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 const ENDING: &str = ".snap";
 /// Where one is being written, and where what it is made of lies until then.
 const BUILDING: &str = "building.tmp";
 const RUNS: &str = "runs.tmp";
-/// A pause of the background thread after so many bytes of events.
+/// Events that are folded in memory at once, beside all that a running shop has there.
+const FOLD_BYTES: usize = 4 << 20;
+/// A pause of the background thread after so many bytes of events, and of what is written of them.
 const PAUSE_BYTES: usize = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(50);
 /// This part of a segment between two looks comes only in bulk: a quarter of a megabyte each second, as the usual sizes are.
@@ -130,23 +133,16 @@ impl Snapshots {
         let bring = Bring { settings, half, fold, scan: &found, go_on: &|| true, progress: &progress };
         let keeps = |key: &[u8]| key.first().is_some_and(|number| fold.keeps(View { half, number: *number }));
         let below = before.as_ref().map(|before| -> &dyn Under { before });
-        let mut bulk = Bulk::new(half, folder.join(RUNS), below, &keeps);
-        let mut unpaused: usize = 0;
+        let mut bulk = Bulk::new(half, folder.join(RUNS), below, &keeps).folding(FOLD_BYTES);
+        let mut pauses = Pauses { go_on, bytes: 0 };
         bring.each(&found, from.place.seq, &mut |record| {
             bulk.fold(&bring, record)?;
-            unpaused = unpaused.saturating_add(record.payload.len());
-            if unpaused >= PAUSE_BYTES {
-                unpaused = 0;
-                if !go_on() {
-                    return Err(Stop::Closing);
-                }
-            }
-            Ok(())
+            pauses.after(record.payload.len())
         })?;
         let at = Checkpoint { place: found.end, orphans: found.orphans.clone() };
         let built = folder.join(BUILDING);
         let writer = Writer::create(&built, half, fold.version(), &at).map_err(io_error("write", &built))?;
-        write(writer, &bulk, &built)?;
+        write(writer, &bulk, &built, &mut pauses)?;
         Snapshot::open(&built, half)?.check()?;
         let file = folder.join(name(Meta { seq: to.seq, at_us: to.at_us }));
         let placed = fs::rename(&built, &file).and_then(|()| sync_dir(&folder));
@@ -188,11 +184,30 @@ impl Snapshots {
     }
 }
 
+/// Asks now and then whether to go on, which is where a background thread pauses.
+struct Pauses<'p> {
+    go_on: &'p dyn Fn() -> bool,
+    /// Bytes since it was asked.
+    bytes: usize,
+}
+
+impl Pauses<'_> {
+    fn after(&mut self, bytes: usize) -> Result<(), Stop> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes < PAUSE_BYTES {
+            return Ok(());
+        }
+        self.bytes = 0;
+        if (self.go_on)() { Ok(()) } else { Err(Stop::Closing) }
+    }
+}
+
 /// Writes what was folded into a snapshot.
-fn write(mut writer: Writer, bulk: &Bulk<'_>, file: &Path) -> Result<(), Stop> {
+fn write(mut writer: Writer, bulk: &Bulk<'_>, file: &Path, pauses: &mut Pauses<'_>) -> Result<(), Stop> {
     for entry in bulk.entries() {
         let (key, change) = entry.map_err(|error| Stop::Views(error.to_string()))?;
         writer.put(&key, &change).map_err(io_error("write", file))?;
+        pauses.after(key.len().saturating_add(change.value.map_or(0, |value| value.len())))?;
     }
     Ok(writer.finish().map_err(io_error("write", file))?)
 }
@@ -221,7 +236,7 @@ impl SnapshotThread {
                 }
             }
         };
-        let thread = thread::Builder::new().name("snapshots".to_owned()).spawn(run)?;
+        let thread = aside::spawn("snapshots", run)?;
         Ok(Self { closing: Closer(closing), thread })
     }
 

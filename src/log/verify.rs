@@ -146,15 +146,15 @@ impl Check<'_> {
         let file = File::open(&segment.path).map_err(io_error("read", &segment.path))?;
         let forgotten = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
         forgotten.map_err(|error| io_error("read", &segment.path)(error.into()))?;
-        let read = Bytes::read(segment, Place::default(), self.to)?;
+        let mut read = Bytes::begin(segment, Place::default(), self.to)?;
         let mut chain = header(segment, &read.header, self.half, chain)?.chain();
         let mut records: u64 = 0;
-        let tail = walk(segment, &read, &mut chain, &mut |_, _| {
+        let tail = walk(segment, &mut read, &mut chain, &mut |_, _| {
             records = records.saturating_add(1);
             Ok(())
         })?;
         found.records = found.records.saturating_add(records);
-        found.bytes = found.bytes.saturating_add(to_u64(read.records.len()));
+        found.bytes = found.bytes.saturating_add(read.read);
         let short = self.to.is_some_and(|to| segment.number == to.segment && tail.end != to.offset);
         let open = self.to.is_none() && segment.number == self.last_segment();
         if (tail.torn_bytes > 0 && !open) || short {
@@ -208,7 +208,7 @@ impl Check<'_> {
         let chain = self.segment(&segment, None, &mut Verified::default())?;
         let next = Segment::at(dir, number.saturating_add(1));
         let header_only = Place { segment: next.number, ..Place::default() };
-        let read = Bytes::read(&next, Place::default(), Some(header_only));
+        let read = Bytes::begin(&next, Place::default(), Some(header_only));
         // A next one that is damaged itself says nothing about this one.
         match read.map(|read| SegmentHeader::parse(&read.header)) {
             Ok(Ok(next)) if next.last_crc != chain => Err(damaged(&segment.path, 0, "its end is missing")),

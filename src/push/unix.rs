@@ -21,7 +21,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Tells the supplementary groups of a connected peer (`SO_PEERGROUPS`); `device::sys::peer_groups` is one.
+/// Tells the supplementary groups of a connected peer (`SO_PEERGROUPS`); `sys::peer_groups` is one.
 pub type PeerGroups = fn(BorrowedFd<'_>) -> io::Result<Vec<u32>>;
 
 /// Everyone may connect: what a peer may do is decided by its groups, and a peer without any is told what it lacks.

@@ -53,6 +53,19 @@ pub fn peer_groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
     }
 }
 
+/// Has the calling thread run only where a processor has nothing else to do, and give way at once to whatever is woken there: `SCHED_IDLE`
+/// of sched(7). For good: going back takes a privilege.
+///
+/// # Errors
+/// What the kernel says, such as `EPERM` in a container that forbids it.
+pub fn run_when_idle() -> io::Result<()> {
+    // SAFETY: a `sched_param` is numbers, of which zero is what this policy wants.
+    let param: libc::sched_param = unsafe { std::mem::zeroed() };
+    // SAFETY: 0 is the calling thread, and `param` lives until the call returns.
+    Errno::result(unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const param) }).map(drop)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,5 +91,21 @@ mod tests {
     fn what_is_no_unix_socket_is_an_error() {
         let file = std::fs::File::open("/dev/null").unwrap();
         assert!(peer_groups(file.as_fd()).is_err());
+    }
+
+    #[test]
+    fn a_thread_runs_when_idle_and_the_others_as_before() {
+        let policy = || {
+            // proc_pid_stat(5): the 41st field, the 39th after the name.
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            let (_, after) = stat.rsplit_once(") ").unwrap();
+            after.split(' ').nth(38).unwrap().parse::<i32>().unwrap()
+        };
+        let idle = std::thread::spawn(move || {
+            run_when_idle().unwrap();
+            policy()
+        });
+        assert_eq!(idle.join().unwrap(), libc::SCHED_IDLE);
+        assert_eq!(policy(), libc::SCHED_OTHER);
     }
 }
