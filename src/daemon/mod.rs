@@ -16,6 +16,7 @@ mod plugged;
 mod points;
 mod policy;
 mod printers;
+mod processors;
 mod readers;
 mod reload;
 mod replay;
@@ -44,6 +45,7 @@ use crate::sys;
 use figures::Figures;
 use lent::Lent;
 use printers::PrintRoom;
+use processors::Processors;
 use readers::Readers;
 use replay::Replays;
 use routes::{Current, Routes};
@@ -253,7 +255,9 @@ impl Parts {
         let recordings = Arc::default();
         let typing = Typing::start(config, typist, &states)?;
         let tally = Arc::new(Tally::new(Arc::clone(&clock)));
-        let shared = Shared { hub, desk, routes, slow, recordings, typing, tally, lifetime, runtime };
+        let processors = Arc::new(Processors::of_this_process());
+        let shared =
+            Shared { hub, desk, routes, slow, recordings, typing, tally, processors, lifetime, runtime };
         let replays = Arc::new(Replays::new(shared.clone(), Arc::clone(&clock), Arc::clone(&states))?);
         let lent = Arc::new(Lent::new(shared.clone(), Arc::clone(&clock), Arc::clone(&states))?);
         let unlock = Unlock {

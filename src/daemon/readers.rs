@@ -79,8 +79,10 @@ impl Starter {
         let mut path = ScanPath::new(name.clone(), self.shared.clone());
         path.send_to(source.register());
         let mut watch = Watch { path, name, starter: self.clone(), stop };
+        let processors = Arc::clone(&self.shared.processors);
         let thread = std::thread::Builder::new().name("reader".to_owned());
         thread.spawn(move || {
+            processors.stay();
             watch.run(&source);
             ended(&watch.name);
         })

@@ -4,6 +4,7 @@
 //! hand-off, no wait for a disk, no lock that a writer holds for long. The visit is journalled
 //! after the frame went out.
 
+use super::processors::Processors;
 use super::routes::Routes;
 use super::tally::{Outcome, ReaderTally, Stage, Tally};
 use crate::decode::{classify, symbology};
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     pub(super) recordings: Arc<super::capture::Recordings>,
     pub(super) typing: Option<Arc<super::typing::Typing>>,
     pub(super) tally: Arc<Tally>,
+    pub(super) processors: Arc<Processors>,
     pub(super) lifetime: Duration,
     pub(super) runtime: tokio::runtime::Handle,
 }

@@ -271,7 +271,7 @@ impl Bring<'_> {
     }
 
     /// Builds a table in the folder `new`, down to the disk, out of the whole journal; with `snapshot`, out of that and what
-    /// the journal has after it. Holds one segment and what is folded at once in memory, whatever the size of the journal.
+    /// the journal has after it. Holds what is folded at once in memory, whatever the size of the journal.
     pub(super) fn aside(&self, new: &Path, snapshot: Option<&Snapshot>) -> Result<(Table, u64), Stop> {
         remove_dir(new).map_err(io_error("remove", new))?;
         let whole;
