@@ -53,16 +53,14 @@ pub fn peer_groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
     }
 }
 
-/// Has the calling thread run only where a processor has nothing else to do, and give way at once to whatever is woken there: `SCHED_IDLE`
-/// of sched(7). For good: going back takes a privilege.
+/// Has the calling thread give way to threads that did not ask for this: a nice value of `nice` (1 to 19) for it alone, setpriority(2). For
+/// good: going back takes a privilege.
 ///
 /// # Errors
-/// What the kernel says, such as `EPERM` in a container that forbids it.
-pub fn run_when_idle() -> io::Result<()> {
-    // SAFETY: a `sched_param` is numbers, of which zero is what this policy wants.
-    let param: libc::sched_param = unsafe { std::mem::zeroed() };
-    // SAFETY: 0 is the calling thread, and `param` lives until the call returns.
-    Errno::result(unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const param) }).map(drop)?;
+/// What the kernel says, such as `EPERM` in a sandbox that forbids it.
+pub fn give_way(nice: libc::c_int) -> io::Result<()> {
+    // SAFETY: three numbers; 0 is the calling thread.
+    Errno::result(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }).map(drop)?;
     Ok(())
 }
 
@@ -94,18 +92,19 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_runs_when_idle_and_the_others_as_before() {
-        let policy = || {
-            // proc_pid_stat(5): the 41st field, the 39th after the name.
-            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
-            let (_, after) = stat.rsplit_once(") ").unwrap();
-            after.split(' ').nth(38).unwrap().parse::<i32>().unwrap()
-        };
-        let idle = std::thread::spawn(move || {
-            run_when_idle().unwrap();
-            policy()
+    fn a_thread_gives_way_and_the_others_do_not() {
+        let before = nice();
+        let after = std::thread::spawn(|| {
+            give_way(11).unwrap();
+            nice()
         });
-        assert_eq!(idle.join().unwrap(), libc::SCHED_IDLE);
-        assert_eq!(policy(), libc::SCHED_OTHER);
+        assert_eq!((after.join().unwrap(), nice()), (11.max(before), before));
+    }
+
+    /// Of the calling thread: the 19th field of proc_pid_stat(5), the 17th after the name.
+    fn nice() -> i32 {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let (_, after) = stat.rsplit_once(") ").unwrap();
+        after.split(' ').nth(16).unwrap().parse().unwrap()
     }
 }

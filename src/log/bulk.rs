@@ -38,7 +38,7 @@ impl<'b> Bulk<'b> {
         Self { half, runs, layer: Layer::default(), bytes: 0, fold_bytes: FOLD_BYTES, keeps, dir }
     }
 
-    /// With so many bytes of events in memory at most.
+    /// With about so many bytes of events in memory.
     pub(super) fn folding(self, fold_bytes: usize) -> Self {
         Self { fold_bytes, ..self }
     }

@@ -179,7 +179,7 @@ pub(super) fn scan(dir: &Path, half: Half, part: Part) -> Result<Scan, OpenError
             let seen = found.see(record, segment.number, offset, want_seq);
             seen.map_err(|what| damaged(&segment.path, offset, what))
         })?;
-        found.read_bytes = found.read_bytes.saturating_add(read.read);
+        found.read_bytes = found.read_bytes.saturating_add(read.read_bytes);
         (found.end.segment, found.end.offset, found.end.chain) = (segment.number, tail.end, chain);
         if tail.torn_bytes > 0 {
             // What is read up to a place was committed up to there: no crash left that end.

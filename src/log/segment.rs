@@ -26,13 +26,13 @@ impl Segment {
 /// How much of a segment is read at once: the longest record fits in.
 const WINDOW_BYTES: u64 = 2 << 20;
 
-/// What was read of a segment: its header, and its records from `base` on.
+/// What was read of a segment: its header, and its records from `base` on; once [`walk`] reads them part by part, the last part.
 pub(super) struct Bytes {
     pub(super) header: Vec<u8>,
     pub(super) base: u64,
     pub(super) records: Vec<u8>,
     /// Bytes of records, and of the room behind them, that were read.
-    pub(super) read: u64,
+    pub(super) read_bytes: u64,
     /// What is still to be read.
     rest: Option<io::Take<File>>,
 }
@@ -41,7 +41,7 @@ impl Bytes {
     /// Reads the header, and the records between the two places as far as they lie in this segment.
     pub(super) fn read(segment: &Segment, from: Place, to: Option<Place>) -> Result<Self, OpenError> {
         let mut bytes = Self::begin(segment, from, to)?;
-        bytes.go_on(u64::MAX).map_err(io_error("read", &segment.path))?;
+        bytes.fill(u64::MAX).map_err(io_error("read", &segment.path))?;
         bytes.rest = None;
         Ok(bytes)
     }
@@ -63,14 +63,14 @@ impl Bytes {
             Ok(file.take(wanted))
         };
         let rest = open().map_err(io_error("read", &segment.path))?;
-        Ok(Self { header, base, records: Vec::new(), read: 0, rest: Some(rest) })
+        Ok(Self { header, base, records: Vec::new(), read_bytes: 0, rest: Some(rest) })
     }
 
     /// Reads at most so many bytes more; gives how many there were.
-    fn go_on(&mut self, bytes: u64) -> io::Result<usize> {
+    fn fill(&mut self, bytes: u64) -> io::Result<usize> {
         let Some(rest) = &mut self.rest else { return Ok(0) };
         let count = rest.take(bytes).read_to_end(&mut self.records)?;
-        self.read = self.read.saturating_add(to_u64(count));
+        self.read_bytes = self.read_bytes.saturating_add(to_u64(count));
         Ok(count)
     }
 
@@ -82,7 +82,7 @@ impl Bytes {
         self.records.drain(..(*at).min(self.records.len()));
         self.base = self.base.saturating_add(to_u64(*at));
         *at = 0;
-        Ok(self.go_on(WINDOW_BYTES)? > 0)
+        Ok(self.fill(WINDOW_BYTES)? > 0)
     }
 }
 
@@ -219,7 +219,7 @@ mod tests {
         seen: Vec<(u64, u64)>,
         /// Where it ends and what is torn, or what is wrong.
         end: Result<(u64, u64), String>,
-        read: u64,
+        read_bytes: u64,
     }
 
     impl Walked {
@@ -230,7 +230,7 @@ mod tests {
                 Ok(())
             });
             let end = tail.map(|tail| (tail.end, tail.torn_bytes)).map_err(|error| error.to_string());
-            Self { seen, end, read: read.read }
+            Self { seen, end, read_bytes: read.read_bytes }
         }
     }
 
@@ -240,7 +240,10 @@ mod tests {
         for (len, seq) in lengths.iter().zip(1..) {
             let (meta, payload) = (Meta { seq, at_us: 0 }, vec![7; *len]);
             let record = NewRecord { meta, kind: Kind::Events, paired: false, payload: &payload };
-            chain = record.write(chain, &mut bytes).unwrap();
+            // Each is written for itself, so that it can be known again behind damage.
+            let mut own = Vec::new();
+            chain = record.write(chain, &mut own).unwrap();
+            bytes.extend(own);
             ends.push(to_u64(SEGMENT_HEADER_BYTES.saturating_add(bytes.len())));
         }
         (bytes, ends)
@@ -283,6 +286,24 @@ mod tests {
                 prop_assert_eq!(Walked::of(&segment, begun), Walked::of(&segment, whole));
             }
         }
+    }
+
+    #[test]
+    fn damage_is_told_from_a_torn_end_however_far_away_the_next_whole_record_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut bytes, _) = records(&[PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MAX, 1]);
+        let whole = bytes.len();
+        for harmed in [0, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MAX.saturating_mul(2)] {
+            bytes[harmed.saturating_add(200)] ^= 1;
+        }
+        let walked = |bytes: &[u8]| {
+            let segment = write(folder.path(), bytes);
+            Walked::of(&segment, Bytes::begin(&segment, Place::default(), None).unwrap()).end
+        };
+        let end = walked(&bytes);
+        assert!(end.as_ref().is_err_and(|what| what.contains("whole records follow it")), "{end:?}");
+        let torn = whole.saturating_sub(2);
+        assert_eq!(walked(&bytes[..torn]), Ok((to_u64(SEGMENT_HEADER_BYTES), to_u64(torn))));
     }
 
     #[test]

@@ -29,7 +29,7 @@ const BUILDING: &str = "building.tmp";
 const RUNS: &str = "runs.tmp";
 /// Events that are folded in memory at once, beside all that a running shop has there.
 const FOLD_BYTES: usize = 4 << 20;
-/// A pause of the background thread after so many bytes of events, and of what is written of them.
+/// A pause of the background thread after so many bytes of events that were folded, and of entries that were written.
 const PAUSE_BYTES: usize = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(50);
 /// This part of a segment between two looks comes only in bulk: a quarter of a megabyte each second, as the usual sizes are.

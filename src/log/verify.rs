@@ -154,7 +154,7 @@ impl Check<'_> {
             Ok(())
         })?;
         found.records = found.records.saturating_add(records);
-        found.bytes = found.bytes.saturating_add(read.read);
+        found.bytes = found.bytes.saturating_add(read.read_bytes);
         let short = self.to.is_some_and(|to| segment.number == to.segment && tail.end != to.offset);
         let open = self.to.is_none() && segment.number == self.last_segment();
         if (tail.torn_bytes > 0 && !open) || short {

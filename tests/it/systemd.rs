@@ -84,6 +84,7 @@ fn the_service_is_shut_in() {
             "Service.MemoryDenyWriteExecute=yes",
             "Service.SystemCallFilter=@system-service",
             "Service.SystemCallFilter=~@privileged @resources",
+            "Service.SystemCallFilter=sched_setaffinity setpriority",
             "Service.RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
         ],
     );

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 /// Left may name right. A room names itself without being listed.
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("sys", &[]),
     ("decode", &["domain"]),
     ("print", &["domain"]),
-    ("device", &["decode", "print", "domain"]),
-    ("log", &[]),
+    ("device", &["decode", "print", "sys", "domain"]),
+    ("log", &["sys"]),
     ("store", &["log", "domain"]),
     ("vault", &["log", "domain"]),
     ("identify", &["domain"]),
@@ -24,7 +25,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "config", "decode", "desk", "device", "identify", "log", "metrics", "print", "push", "store",
-            "vault", "domain",
+            "sys", "vault", "domain",
         ],
     ),
     (
