@@ -1,7 +1,6 @@
 //! What threads do with a table: readers look into what it has on the disk, writers put runs together and into sled.
 
 use super::super::ViewError;
-use super::super::aside;
 use super::super::filter::KeyHash;
 use super::super::layer::{Change, Laid};
 use super::held::{self, Held};
@@ -12,7 +11,7 @@ use super::{Front, Shared};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 
 /// The most memory that copies of one half take, while they are replaced twice that, and the longest value that is then in memory: all of
 /// some ten thousand customers; of more only links, sixty bytes for each card and twenty-four for each other entry; of still more none, at
@@ -107,7 +106,7 @@ impl Shared {
         }
         let shared = Arc::clone(self);
         // Without a thread there are more runs for a while, and look-ups on the disk.
-        tending.thread = aside::spawn("tend", move || shared.tend_all()).ok();
+        tending.thread = thread::Builder::new().name("tend".to_owned()).spawn(move || shared.tend_all()).ok();
         tending.at_work = tending.thread.is_some();
     }
 
