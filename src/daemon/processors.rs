@@ -2,8 +2,7 @@
 //!
 //! Left to itself Linux has a scan's thread woken on another processor whenever the last one is at work, be it with the register's
 //! program that has just had its frame; and there the code of a scan, hundreds of pages, is in none of its caches. So each thread
-//! stays where it began (`sched_setaffinity(2)`), in turn over the processors that the daemon may use, and the kernel moves
-//! what may be moved out of its way. `src/daemon/COST.md` has what that is worth.
+//! stays on one (`sched_setaffinity(2)`), in turn over the processors that the daemon may use. `src/daemon/COST.md` has what that is worth.
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
